@@ -1,0 +1,29 @@
+"""segbench: what a segmentation network really costs and really scores, beside what its paper claims.
+
+`list_models` imports no torch; everything else does when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from segbench.catalog import list_models
+from segbench.errors import SegbenchError
+
+if TYPE_CHECKING:
+    from segbench.measure import count
+    from segbench.models import build, load_checkpoint
+
+__all__ = ["SegbenchError", "__version__", "build", "count", "list_models", "load_checkpoint"]
+
+__version__ = "0.1.0"
+
+_LAZY = {"build": "segbench.models", "load_checkpoint": "segbench.models", "count": "segbench.measure"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

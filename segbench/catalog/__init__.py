@@ -1,0 +1,67 @@
+"""Every network that segbench knows: name, factory, paper, fidelity, resolutions. Imports no torch."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from segbench.catalog import efrnet, eseg, frfnet, frmnet, mfpnet
+from segbench.catalog.entry import FIDELITY_MEANING, Checkpoint, Entry, Fidelity, Golden, Preprocessing
+from segbench.errors import UnknownName
+
+__all__ = [
+    "CATALOG",
+    "FIDELITY_MEANING",
+    "Checkpoint",
+    "Entry",
+    "Fidelity",
+    "Golden",
+    "Preprocessing",
+    "find",
+    "list_models",
+    "match",
+]
+
+
+def _collect(groups: Iterable[Iterable[Entry]]) -> Mapping[str, Entry]:
+    entries = [entry for group in groups for entry in group]
+    return MappingProxyType({entry.name: entry for entry in entries})
+
+
+CATALOG: Mapping[str, Entry] = _collect((mfpnet.ENTRIES, frmnet.ENTRIES, frfnet.ENTRIES, eseg.ENTRIES, efrnet.ENTRIES))
+
+
+def list_models(*patterns: str) -> list[str]:
+    """Names of the networks that match any shell pattern, in catalog order; all of them without a pattern."""
+    if not patterns:
+        return list(CATALOG)
+    lowered = [pattern.lower() for pattern in patterns]
+    return [name for name in CATALOG if any(fnmatch.fnmatchcase(name, pattern) for pattern in lowered)]
+
+
+def match(patterns: Iterable[str]) -> list[str]:
+    """Names that match, in the order asked for, each once.
+
+    Raises:
+        UnknownName: a pattern that matches nothing; the nearest names are offered.
+    """
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        names = list_models(pattern)
+        if not names:
+            raise UnknownName("network", pattern, CATALOG, "see `segbench models`")
+        chosen.update(dict.fromkeys(names))
+    return list(chosen)
+
+
+def find(name: str) -> Entry:
+    """The entry of one network.
+
+    Raises:
+        UnknownName: no such network; the nearest names are offered.
+    """
+    entry = CATALOG.get(name.lower())
+    if entry is None:
+        raise UnknownName("network", name, CATALOG, "see `segbench models`")
+    return entry

@@ -1,0 +1,94 @@
+"""One catalog entry: what segbench knows of a network before building it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+Fidelity = Literal["official", "port", "exact", "reconstruction"]
+
+FIDELITY_MEANING: Mapping[Fidelity, str] = MappingProxyType(
+    {
+        "official": "numerically equal to the authors' own code; loads their weights",
+        "port": "numerically equal to a widely used port, named with its commit",
+        "exact": "no public code; every published cost met to the printed digits",
+        "reconstruction": "costs agree with the paper, but the paper does not identify the network",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What is done to an RGB image in [0, 255] before the network sees it: ``(image * scale - mean) / std``.
+
+    `mean` and `std` are per channel, in the network's channel order; `channels` is that order.
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    scale: float = 1 / 255
+    channels: Literal["rgb", "bgr"] = "rgb"
+
+
+IMAGENET = Preprocessing()
+UNIT_RANGE = Preprocessing(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that the authors released: where it is, how its keys read, what it claims."""
+
+    where: str
+    keys: str
+    dataset: str
+    classes: int
+    claimed_miou_percent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A file of reference outputs (``tests/golden/<file>.json``) and the constructor options that meet it."""
+
+    file: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One network variant.
+
+    Attributes:
+        name: lower case, hyphens; what users type.
+        factory: ``"package.module:function"``, called with ``num_classes`` and options.
+        family: the architecture that variants share.
+        paper: short reference of the network's own paper.
+        fidelity: how far the network is known to be the authors' (`FIDELITY_MEANING`).
+        resolutions: the sizes (height, width) at which papers cost it; the first is the default.
+        params: parameters at `classes`, an integer that a test recounts.
+        classes: class count of `params` and the default of the factory.
+        live_params: parameters that reach the output, where the authors' network carries unused ones.
+        size_multiple: height and width must be multiples of it, because the reference code rejects others.
+        preprocessing: what the reference does to the image first.
+        source: ``owner/repository@commit`` of the reference code, where there is one.
+        golden: reference outputs that the network meets.
+        checkpoints: weights that the authors released.
+        note: what a reader of the numbers must know, in one sentence.
+    """
+
+    name: str
+    factory: str
+    family: str
+    paper: str
+    fidelity: Fidelity
+    resolutions: tuple[tuple[int, int], ...]
+    params: int
+    classes: int = 19
+    live_params: int | None = None
+    size_multiple: int = 1
+    preprocessing: Preprocessing = IMAGENET
+    source: str = ""
+    golden: tuple[Golden, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    note: str = ""

@@ -1,0 +1,7 @@
+"""The networks of the FRFNet paper that segbench builds: its own, their ablations and the baselines they build on."""
+
+from __future__ import annotations
+
+from segbench.catalog.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

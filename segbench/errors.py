@@ -1,0 +1,65 @@
+"""What goes wrong for a user: one or two lines that say what was given and what is accepted.
+
+The command line prints a `SegbenchError` without a traceback and ends with exit status 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SegbenchError(Exception):
+    """A call, or its input, that cannot be served; the message is meant for the user."""
+
+
+class UnknownName(SegbenchError):
+    """A name that is in no list: of networks, devices, counters, data sets."""
+
+    def __init__(self, kind: str, given: str, accepted: Iterable[str], hint: str = "") -> None:
+        """Name what was given and the nearest accepted names.
+
+        Args:
+            kind: what the name should have been, such as ``"network"``.
+            given: the name as the user typed it.
+            accepted: every accepted name.
+            hint: what to run to see all of them; without it the accepted names themselves are listed.
+        """
+        self.kind, self.given = kind, given
+        names = list(accepted)
+        self.nearest = difflib.get_close_matches(given.lower(), names, n=3, cutoff=0.5)
+        offer = f"did you mean {', '.join(self.nearest)}?" if self.nearest else ""
+        accepts = hint if hint else f"accepted: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {given!r}: " + "; ".join(part for part in (offer, accepts) if part))
+
+
+class BadOption(SegbenchError):
+    """An option whose value is malformed or out of range."""
+
+
+class BadResolution(BadOption):
+    """A resolution that is malformed, too small, or that the network's reference code rejects."""
+
+
+class FactoryError(SegbenchError):
+    """A user's own network that cannot be imported, built, or run."""
+
+
+class DeviceError(SegbenchError):
+    """A device, or a precision on it, that this machine does not have."""
+
+
+class CheckpointError(SegbenchError):
+    """A checkpoint that is unreadable, unsafe, or of another network."""
+
+
+class RecordError(SegbenchError):
+    """A file of Records that is unreadable, truncated, or of a newer schema."""
+
+
+class ClaimsError(SegbenchError):
+    """A row of printed figures that is malformed; names the file and the line."""
+
+
+class OutputError(SegbenchError):
+    """A file or folder that cannot be written."""

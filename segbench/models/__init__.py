@@ -1,0 +1,46 @@
+"""Build a network of the catalog: random weights, eval mode, nothing downloaded."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from torch import nn
+
+from segbench.catalog import find
+from segbench.errors import BadOption
+from segbench.models.base import Network
+from segbench.models.checkpoint import load_checkpoint
+
+__all__ = ["Network", "build", "load_checkpoint"]
+
+
+def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
+    """Build a network by its catalog name.
+
+    Args:
+        name: a catalog name; see `segbench.list_models`.
+        num_classes: output channels; the catalog's class count by default.
+        options: constructor arguments of the architecture.
+
+    Returns:
+        The network in eval mode with random weights: ``(N, 3, H, W)`` to logits ``(N, num_classes, H, W)``.
+
+    Raises:
+        UnknownName: no such network.
+        BadOption: a class count below 1, or an option that the network does not take.
+    """
+    entry = find(name)
+    classes = entry.classes if num_classes is None else num_classes
+    if classes < 1:
+        raise BadOption(f"classes must be 1 or more: {classes} given")
+    module, function = entry.factory.split(":")
+    factory = getattr(importlib.import_module(module), function)
+    try:
+        net = factory(num_classes=classes, **options)
+    except TypeError as error:
+        if options and "unexpected keyword" in str(error):
+            raise BadOption(f"{name} does not take these options: {error}") from error
+        raise
+    assert isinstance(net, nn.Module)
+    return net.eval()

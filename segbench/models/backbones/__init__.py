@@ -1,0 +1,1 @@
+"""Backbones: image in, feature maps at several strides out."""

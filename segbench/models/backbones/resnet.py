@@ -1,0 +1,134 @@
+"""ResNet (He et al., CVPR 2016) as segmentation networks use it: four feature maps, no classifier.
+
+Keys are torchvision's (``conv1``, ``bn1``, ``layer1.0.conv1`` ...), which most reference implementations follow.
+In a bottleneck the stride stands on the 3x3 convolution, as in torchvision and in every network here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+        nn.BatchNorm2d(out_channels),
+    )
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut (ResNet-18 and -34); `dilation` acts on the second one."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1) -> None:
+        """Map `in_channels` to `channels` at `stride`."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _downsample(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, channels, H/stride, W/stride)``."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)) + shortcut)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions with a shortcut (ResNet-50 and -101); the 3x3 is strided and dilated."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1) -> None:
+        """Map `in_channels` to ``4 * channels`` at `stride`."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, dilation, dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _downsample(in_channels, channels * self.expansion, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, 4 * channels, H/stride, W/stride)``."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + shortcut)
+
+
+class ResNet(nn.Module):
+    """ResNet trunk that returns the maps of its four stages.
+
+    Attributes:
+        channels: output widths of the four stages.
+    """
+
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        depths: Sequence[int],
+        strides: Sequence[int] = (1, 2, 2, 2),
+        dilations: Sequence[int | Sequence[int]] = (1, 1, 1, 1),
+        deep_stem: Sequence[int] | None = None,
+    ) -> None:
+        """Build the trunk.
+
+        Args:
+            block: `BasicBlock` or `Bottleneck`.
+            depths: blocks per stage.
+            strides: stride of each stage's first block.
+            dilations: dilation per stage, one number for all blocks of the stage or one per block.
+            deep_stem: widths of three 3x3 convolutions that replace the 7x7 stem (PSPNet's and SFNet's form).
+        """
+        super().__init__()
+        if deep_stem is None:
+            stem_width = 64
+            self.conv1: nn.Module = nn.Conv2d(3, stem_width, 7, 2, 3, bias=False)
+        else:
+            first, second, stem_width = deep_stem
+            self.conv1 = nn.Sequential(
+                nn.Conv2d(3, first, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(first),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(first, second, 3, 1, 1, bias=False),
+                nn.BatchNorm2d(second),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(second, stem_width, 3, 1, 1, bias=False),
+            )
+        self.bn1 = nn.BatchNorm2d(stem_width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+
+        width = stem_width
+        stages: list[nn.Sequential] = []
+        for index, depth in enumerate(depths):
+            planes = 64 * 2**index
+            per_stage = dilations[index]
+            rates = [per_stage] * depth if isinstance(per_stage, int) else list(per_stage)
+            blocks: list[nn.Module] = []
+            for position in range(depth):
+                stride = strides[index] if position == 0 else 1
+                blocks.append(block(width, planes, stride, rates[position]))
+                width = planes * block.expansion
+            stages.append(nn.Sequential(*blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.channels = tuple(64 * 2**index * block.expansion for index in range(4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Image ``(N, 3, H, W)`` to the maps of the four stages, at strides 4, 8, 16, 32 by default."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        c2 = self.layer1(x)
+        c3 = self.layer2(c2)
+        c4 = self.layer3(c3)
+        return c2, c3, c4, self.layer4(c4)

@@ -1,0 +1,76 @@
+"""What every segbench network has in common: logits at its own stride, and a forward at the input size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segbench.errors import BadResolution
+
+StateDict = Mapping[str, Tensor]
+
+
+def resize(x: Tensor, size: tuple[int, int] | torch.Size, align_corners: bool = False) -> Tensor:
+    """Bilinear resize of ``(N, C, h, w)`` to ``(N, C, *size)``; the input itself where it has that size already."""
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
+
+
+class Network(nn.Module):
+    """A segmentation network: ``(N, 3, H, W)`` in, logits ``(N, num_classes, H, W)`` out.
+
+    A subclass defines `logits`, the tensor that the reference code returns in eval mode, at its own stride.
+
+    Class attributes:
+        align_corners: how the reference resizes its logits to the input size.
+        size_multiple: the reference rejects heights and widths that are not multiples of it.
+        renames: (regular expression, replacement) pairs that turn a reference key into ours. For each key every
+            pair is applied in turn, so later pairs see the result of earlier ones.
+        dropped: regular expressions of reference keys without a counterpart: auxiliary heads, dead layers.
+    """
+
+    align_corners: ClassVar[bool] = False
+    size_multiple: ClassVar[int] = 1
+    renames: ClassVar[tuple[tuple[str, str], ...]] = ()
+    dropped: ClassVar[tuple[str, ...]] = ()
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Class scores ``(N, num_classes, h, w)`` at the stride of the reference code."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores ``(N, num_classes, H, W)`` at the input size.
+
+        Raises:
+            BadResolution: H or W is not a multiple of `size_multiple`.
+        """
+        height, width = x.shape[-2:]
+        if self.size_multiple > 1 and not torch.jit.is_tracing():
+            self.check_size(int(height), int(width))
+        return resize(self.logits(x), x.shape[-2:], self.align_corners)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `BadResolution` for a size that the reference code cannot take."""
+        multiple = self.size_multiple
+        if height % multiple or width % multiple:
+            raise BadResolution(
+                f"{type(self).__name__} takes heights and widths that are multiples of {multiple}, "
+                f"as its reference code does: {height}x{width} given"
+            )
+
+    def from_reference(self, state: StateDict) -> dict[str, Tensor]:
+        """The reference's state dict under our keys, by key and not by order; keys of `dropped` are left out."""
+        unwanted = [re.compile(pattern) for pattern in self.dropped]
+        kept = {key: value for key, value in state.items() if not any(pattern.search(key) for pattern in unwanted)}
+        return {self._rename(key): value for key, value in kept.items()}
+
+    def _rename(self, key: str) -> str:
+        for pattern, replacement in self.renames:
+            key = re.sub(pattern, replacement, key)
+        return key

@@ -1,0 +1,57 @@
+"""Building blocks that several architectures share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+
+class ConvBN(nn.Sequential):
+    """Convolution and batch normalisation; padding keeps the size at stride 1.
+
+    Children are named ``conv``, ``bn`` and, where given, ``act``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int] = 1,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        act: nn.Module | None = None,
+        eps: float = 1e-5,
+    ) -> None:
+        """Build the pair, followed by `act` where given."""
+        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        padding = (dilation * (kernel[0] // 2), dilation * (kernel[1] // 2))
+        children: OrderedDict[str, nn.Module] = OrderedDict(
+            conv=nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias),
+            bn=nn.BatchNorm2d(out_channels, eps=eps),
+        )
+        if act is not None:
+            children["act"] = act
+        super().__init__(children)
+
+
+class ConvBNReLU(ConvBN):
+    """Convolution, batch normalisation and ReLU; padding keeps the size at stride 1."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int] = 1,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        eps: float = 1e-5,
+    ) -> None:
+        """Build the triple; arguments as `ConvBN`."""
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, dilation, groups, bias, nn.ReLU(inplace=True), eps
+        )

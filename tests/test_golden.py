@@ -1,0 +1,63 @@
+"""Every network against the outputs of its reference implementation (tests/golden)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from segbench import build, load_checkpoint
+from segbench.catalog import CATALOG, Entry, Golden
+from tests import golden_recipe
+
+
+@dataclass(frozen=True)
+class Case:
+    entry: Entry
+    golden: Golden
+
+    def __str__(self) -> str:
+        return f"{self.entry.name}-{self.golden.file}"
+
+
+CASES = [Case(entry, golden) for entry in CATALOG.values() for golden in entry.golden]
+
+
+def _worn(state: dict[str, Tensor], file: str) -> dict[str, dict[str, Tensor]]:
+    """The state dict as a training script leaves it: shuffled, wrapped, with a loss buffer and profiler residue."""
+    keys = list(state)
+    random.Random(file).shuffle(keys)
+    worn = {f"module.{key}": state[key] for key in keys}
+    worn["module.total_ops"] = torch.zeros(1)
+    worn["loss.weight"] = torch.ones(19)
+    return {"state_dict": worn}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_logits_equal_the_reference(case: Case) -> None:
+    golden = golden_recipe.load(case.golden.file)
+    net = build(case.entry.name, golden["num_classes"], **case.golden.options)
+
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    assert parameters == golden["params_total"]["inference_graph_without_aux"]
+
+    load_checkpoint(net, _worn(golden_recipe.state(golden), case.golden.file))
+    for sample in golden["golden"]["cases"]:
+        if sample.get("failed"):
+            continue
+        x = golden_recipe.image(sample["input_shape"])
+        for precision, tolerance in (("float64", 1e-6), ("float32", 1e-3)):
+            expected = sample.get(precision)
+            if not expected:
+                continue
+            dtype = getattr(torch, precision)
+            with torch.inference_mode():
+                y = net.to(dtype).logits(x.to(dtype))
+            assert list(y.shape) == expected["shape"]
+            flat = y.double().flatten()
+            got = flat[torch.tensor(sample["sample_indices"])]
+            difference = (got - torch.tensor(expected["samples"], dtype=torch.float64)).abs().max().item()
+            assert difference <= tolerance * expected["std"], f"{case} {precision} {sample['input_shape']}"
