@@ -1,0 +1,58 @@
+"""The command line: parse, call one function, print. No torch is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+
+from segbench.cli import commands
+from segbench.errors import SegbenchError
+
+app = typer.Typer(
+    name="segbench",
+    help="What a segmentation network really costs and really scores, on your GPU, under one stated protocol, "
+    "beside what its paper claims.",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+commands.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status. ``--debug`` anywhere shows tracebacks."""
+    debug = "--debug" in arguments
+    rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=rest, prog_name="segbench", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except SegbenchError as error:
+        return _complain(str(error), debug)
+    except (typer.Abort, KeyboardInterrupt):
+        return _complain("stopped; what was measured is on disk", debug, status=130)
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
+        format_message = getattr(error, "format_message", None)
+        if format_message is None:
+            raise
+        return _complain(format_message(), debug)
+
+
+def _complain(message: str, debug: bool, status: int = 2) -> int:
+    if debug:
+        traceback.print_exc()
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
+    return status

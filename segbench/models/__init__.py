@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from torch import nn
-
 from segbench.catalog import find
 from segbench.errors import BadOption
 from segbench.models.base import Network
@@ -42,5 +40,5 @@ def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
         if options and "unexpected keyword" in str(error):
             raise BadOption(f"{name} does not take these options: {error}") from error
         raise
-    assert isinstance(net, nn.Module)
+    assert isinstance(net, Network)
     return net.eval()

@@ -1,0 +1,35 @@
+"""The commands by name; each lives in a file of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from segbench import __version__
+from segbench.cli.compare import compare
+from segbench.cli.env import env
+from segbench.cli.models import models
+from segbench.cli.profile import profile
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to the application."""
+
+    @app.callback()
+    def options(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+        ] = False,
+        debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; accepted anywhere.")] = False,
+    ) -> None:
+        """What a segmentation network really costs and really scores, on your GPU, beside what its paper claims."""
+
+    for command in (profile, compare, models, env):
+        app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segbench {__version__}")
+        raise typer.Exit

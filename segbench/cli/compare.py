@@ -1,0 +1,77 @@
+"""``segbench compare``: many networks under the same conditions, ending in a table and Pareto plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from segbench import resolution
+from segbench.cli import options
+from segbench.cli.output import check_json_target, console, write_json
+
+
+def compare(
+    patterns: options.Patterns = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every network of the catalog.")] = False,
+    paper: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The networks in a paper's tables, such as mfpnet.", show_default=False),
+    ] = None,
+    res: options.Resolutions = None,
+    classes: options.Classes = None,
+    device: options.DeviceOption = "auto",
+    mode: options.Mode = "forward",
+    precision: options.Precision = "fp32",
+    batch: options.Batch = 1,
+    rounds: options.Rounds = None,
+    budget: options.Budget = 20.0,
+    counter: options.Counters = None,
+    no_speed: options.NoSpeed = False,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the Records, tables and plots go.")] = Path(
+        "segbench-out"
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what the folder already holds.")] = False,
+    seed: Annotated[int, typer.Option(help="Shuffles the order of timings.")] = 0,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one network.")] = 600.0,
+    json_path: options.JsonPath = None,
+) -> None:
+    """Measure many networks, each in a process of its own, and write a table and Pareto plots.
+
+    A call that was interrupted goes on where it stopped.
+
+    Example: segbench compare --all --no-speed --out segbench-out
+    """
+    sizes = [resolution.parse(text) for text in res or []]
+    check_json_target(json_path)
+    screen = console(json_path)
+    with screen.status("importing torch"):
+        from segbench import compare as comparison
+        from segbench.measure.profile import Settings
+        from segbench.report.comparison import write_comparison
+
+        names = comparison.choose(patterns or [], everything, paper)
+        settings = Settings(device, mode, precision, batch, rounds, budget, tuple(counter or ()), not no_speed).check()
+        jobs = comparison.plan(names, sizes, classes, settings, seed)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task("measuring", total=len(jobs))
+
+        def show(progress: comparison.Progress) -> None:
+            bar.update(task, completed=progress.done, description=progress.job.model)
+            if progress.record is not None and progress.record.failure:
+                bar.console.print(f"{progress.job.model}: {progress.record.failure}", style="red", markup=False)
+
+        records = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+    with screen.status("drawing"):
+        table, files = write_comparison(records, out, paper=paper)
+    if json_path != "-":
+        screen.print(table.rich(screen.width))
+        screen.print(
+            f"{len(records)} Records in {out / comparison.RECORDS}; {len(files)} files beside it", markup=False
+        )
+    write_json(json_path, records)
+    if any(record.failure for record in records):
+        raise typer.Exit(1)

@@ -1,0 +1,39 @@
+"""``segbench env``: the machine as results will state it, with warnings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def env(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
+    """Show the environment that is stored with every measurement, and what may spoil a timing on it."""
+    from segbench.measure.environment import describe_environment, environment_warnings
+
+    environment = describe_environment()
+    warnings = environment_warnings()
+    if as_json:
+        sys.stdout.write(json.dumps({"environment": environment, "warnings": warnings}, indent=1) + "\n")
+        return
+    grid = Table.grid(padding=(0, 2))
+    for key, value in _flat(environment):
+        grid.add_row(key, value)
+    out = Console(highlight=False)
+    out.print(grid)
+    for warning in warnings:
+        out.print(f"\n{warning['seen']}", style="yellow", markup=False)
+        out.print(f"  {warning['meaning']} {warning['advice']}", markup=False)
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", "-" if value is None else str(value)

@@ -1,0 +1,125 @@
+"""Records on disk: appended line by line, read from JSON or JSONL, written whole only atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from segbench.errors import OutputError, RecordError
+from segbench.record import Record
+
+
+def append(path: Path, record: Record) -> None:
+    """Add one Record to a ``.jsonl`` file; it is on disk when this returns.
+
+    A line that a killed run left unfinished is closed first, so it can spoil no other.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    line = json.dumps(record.to_json(), ensure_ascii=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path, *, tolerant: bool = False) -> list[Record]:
+    """Read Records from a JSON list, a single JSON object, or JSONL.
+
+    Args:
+        path: the file.
+        tolerant: skip lines of a JSONL file that are no JSON, such as the one a killed run was writing.
+
+    Raises:
+        RecordError: no such file, unreadable, not JSON, or not Records; names the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+    if not text.strip():
+        if tolerant:
+            return []
+        raise RecordError(f"{path} is empty: Records as a JSON list, an object or JSONL are accepted")
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        return _read_lines(path, text, tolerant)
+    items = content if isinstance(content, list) else [content]
+    return [_parse(item, f"{path}, Record {index}") for index, item in enumerate(items, 1)]
+
+
+def _read_lines(path: Path, text: str, tolerant: bool) -> list[Record]:
+    records = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+        except json.JSONDecodeError as error:
+            if tolerant:
+                continue
+            raise RecordError(f"{path}, line {number}: not JSON ({error.msg}); the file may be truncated") from error
+        records.append(_parse(item, f"{path}, line {number}"))
+    return records
+
+
+def _parse(item: object, where: str) -> Record:
+    try:
+        return Record.from_json(item)  # type: ignore[arg-type]
+    except (RecordError, TypeError) as error:
+        raise RecordError(f"{where}: {error}") from error
+
+
+def dumps(records: Iterable[Record]) -> str:
+    """Records as a JSON list, one a line group, ending in a newline."""
+    return json.dumps([record.to_json() for record in records], indent=1, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a reader never sees half of it, a failure leaves the old one.
+
+    Raises:
+        OutputError: the folder or the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def require_writable(folder: Path) -> None:
+    """Make `folder` and prove that files can be put there, before anything is measured.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
