@@ -17,14 +17,12 @@ def scaled(value: float, digits: int = 4) -> str:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number with `digits` significant digits, without an exponent: 106.2, 9.43, 0.0123."""
+    """A number with at least `digits` significant digits, without an exponent: 1234, 106, 9.43, 0.0123."""
     if value == 0:
         return "0"
     text = f"{value:#.{digits}g}"
     if "e" in text:
-        text = f"{float(text):f}"
-        if abs(value) >= 10**digits:
-            return text.split(".")[0]
+        return f"{value:.0f}" if abs(value) >= 1 else f"{float(text):f}".rstrip("0")
     return text.rstrip(".")
 
 

@@ -6,7 +6,19 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from segbench.catalog import efrnet, eseg, frfnet, frmnet, mfpnet
+from segbench.catalog import (
+    attention,
+    compact,
+    efrnet,
+    eseg,
+    factorised,
+    frfnet,
+    frmnet,
+    mfpnet,
+    pyramid,
+    references,
+    two_branch,
+)
 from segbench.catalog.entry import FIDELITY_MEANING, Checkpoint, Entry, Fidelity, Golden, Preprocessing
 from segbench.errors import UnknownName
 
@@ -29,7 +41,13 @@ def _collect(groups: Iterable[Iterable[Entry]]) -> Mapping[str, Entry]:
     return MappingProxyType({entry.name: entry for entry in entries})
 
 
-CATALOG: Mapping[str, Entry] = _collect((mfpnet.ENTRIES, frmnet.ENTRIES, frfnet.ENTRIES, eseg.ENTRIES, efrnet.ENTRIES))
+CATALOG: Mapping[str, Entry] = _collect(
+    group.ENTRIES
+    for group in (
+        *(mfpnet, frmnet, frfnet, eseg, efrnet),
+        *(factorised, compact, two_branch, pyramid, attention, references),
+    )
+)
 
 
 def list_models(*patterns: str) -> list[str]:

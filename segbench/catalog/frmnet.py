@@ -2,6 +2,70 @@
 
 from __future__ import annotations
 
-from segbench.catalog.entry import Entry
+from segbench.catalog.entry import Checkpoint, Entry, Golden
 
-ENTRIES: tuple[Entry, ...] = ()
+_PAPER = "FRMNet (Wang et al., arXiv 2412.08670)"
+_SIZES = ((1024, 2048), (720, 1280))
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="frmnet",
+        factory="segbench.models.frmnet:frmnet",
+        family="FRMNet",
+        paper=_PAPER,
+        fidelity="reconstruction",
+        resolutions=_SIZES,
+        params=16_477_525,
+        note=(
+            "Printed 16.48 M and 214.82 G (1024x2048) are met, 94.55 G (720x1280) is missed by 0.007 % "
+            "(94.557 under ptflops-0.6.9); flow alignment, key/value pooling and FFN width are inferred from them."
+        ),
+    ),
+    Entry(
+        name="frmnet-ppm",
+        factory="segbench.models.frmnet:frmnet_ppm",
+        family="FRMNet",
+        paper=_PAPER,
+        fidelity="exact",
+        resolutions=_SIZES,
+        params=15_229_395,
+        note=(
+            "Ablation of table 2: printed 15.23 M and 213.21 G are met under ptflops-0.6.9 with SFNet's PPM and its "
+            "flow-aligned head, which the text does not name."
+        ),
+    ),
+    Entry(
+        name="frmnet-dappm",
+        factory="segbench.models.frmnet:frmnet_dappm",
+        family="FRMNet",
+        paper=_PAPER,
+        fidelity="exact",
+        resolutions=_SIZES,
+        params=15_979_987,
+        note=(
+            "Ablation of table 2: printed 15.98 M and 214.81 G are met under ptflops-0.6.9, which skips SyncBatchNorm "
+            "(with ordinary batch normalisation 214.827 G)."
+        ),
+    ),
+    Entry(
+        name="sfnet-r18",
+        factory="segbench.models.sfnet:sfnet_r18",
+        family="SFNet",
+        paper="SFNet (Li et al., ECCV 2020)",
+        fidelity="official",
+        resolutions=_SIZES,
+        params=12_869_715,
+        source="lxtGH/SFSegNets@ba475bafbfde7ce0caf94b3d839574ab0b9b953a",
+        golden=(Golden("sfnet_r18"),),
+        checkpoints=(
+            Checkpoint(
+                where="https://drive.google.com/file/d/1X7w1HYrSXOJBkfRJuxtXdmR0BXUR-hR8/view",
+                keys="reference",
+                dataset="cityscapes",
+                classes=19,
+                claimed_miou_percent="79.0",
+            ),
+        ),
+        note="Stages 3 and 4 keep their strides, but their second convolutions are dilated by 2 and 4.",
+    ),
+)

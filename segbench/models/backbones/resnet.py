@@ -39,7 +39,9 @@ class BasicBlock(nn.Module):
         """``(N, in_channels, H, W)`` to ``(N, channels, H/stride, W/stride)``."""
         shortcut = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(out)) + shortcut)
+        out = self.bn2(self.conv2(out))
+        out += shortcut
+        return self.relu(out)
 
 
 class Bottleneck(nn.Module):
@@ -64,7 +66,9 @@ class Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
-        return self.relu(self.bn3(self.conv3(out)) + shortcut)
+        out = self.bn3(self.conv3(out))
+        out += shortcut
+        return self.relu(out)
 
 
 class ResNet(nn.Module):

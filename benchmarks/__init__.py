@@ -1,0 +1,1 @@
+"""Scripts that print ratios of two things measured in one run."""

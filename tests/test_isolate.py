@@ -1,0 +1,53 @@
+"""One process per measurement: what happens to it costs one row and no more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from segbench.isolate import run_isolated
+
+
+def act(task: str) -> str:
+    """What a measurement might do; runs in the child."""
+    if task == "raise":
+        raise ValueError("two\nlines")
+    if task == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == "exit":
+        os._exit(3)
+    if task == "hang":
+        time.sleep(600)
+    return f"{task} in {os.getpid()}"
+
+
+@pytest.mark.slow
+def test_each_task_ends_by_itself() -> None:
+    tasks = ["one", "raise", "die", "exit", "two"]
+    outcomes = {outcome.task: outcome for outcome in run_isolated(act, tasks, workers=2, timeout_s=60)}
+    assert set(outcomes) == set(tasks)
+    assert outcomes["one"].failure is None
+    assert outcomes["one"].result != outcomes["two"].result.replace("two", "one")
+    assert str(os.getpid()) not in outcomes["one"].result
+    assert outcomes["raise"].failure == "ValueError: two lines"
+    assert "SIGKILL" in (outcomes["die"].failure or "")
+    assert "status 3" in (outcomes["exit"].failure or "")
+
+
+@pytest.mark.slow
+def test_a_hanging_task_is_ended() -> None:
+    (outcome,) = run_isolated(act, ["hang"], timeout_s=3)
+    assert outcome.failure == "timed out after 3 s"
+    assert outcome.seconds < 60
+
+
+@pytest.mark.slow
+def test_leaving_early_ends_what_runs() -> None:
+    started: list[str] = []
+    outcomes = run_isolated(act, ["one", "hang", "hang"], timeout_s=60, on_start=started.append)
+    assert next(outcomes).task == "one"
+    outcomes.close()  # type: ignore[attr-defined]
+    assert started[0] == "one"
