@@ -78,7 +78,10 @@ ENTRIES: tuple[Entry, ...] = (
             Checkpoint("save/ENet_Cityscapes/ENet in the repository", "regular1_1.*", "Cityscapes", 20, "59.5"),
             Checkpoint("save/ENet_CamVid/ENet in the repository", "regular1_1.*", "CamVid", 12, "52.1"),
         ),
-        note="After the authors' Torch7 code: 2x2 pooling and transposed convolutions, an activation at every place.",
+        note=(
+            "After the authors' Torch7 code: 2x2 pooling and transposed convolutions, an activation at every place; "
+            "the released Cityscapes weights count 'unlabeled' as class 0, before road."
+        ),
     ),
     Entry(
         name="erfnet",
