@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         format_message = getattr(error, "format_message", None)
         if format_message is None:
             raise
-        return _complain(format_message(), debug)
+        return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
 
 
 def _complain(message: str, debug: bool, status: int = 2) -> int:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segbench import resolution
+from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, write_json
+from segbench.cli.output import check_json_target, console, progress_console, write_json
 
 
 def compare(
@@ -46,8 +46,9 @@ def compare(
     """
     sizes = [resolution.parse(text) for text in res or []]
     check_json_target(json_path)
-    screen = console(json_path)
-    with screen.status("importing torch"):
+    store.require_writable(out)
+    screen, meter = console(json_path), progress_console()
+    with meter.status("importing torch"):
         from segbench import compare as comparison
         from segbench.measure.profile import Settings
         from segbench.report.comparison import write_comparison
@@ -56,16 +57,16 @@ def compare(
         settings = Settings(device, mode, precision, batch, rounds, budget, tuple(counter or ()), not no_speed).check()
         jobs = comparison.plan(names, sizes, classes, settings, seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True) as bar:
+    with Progress(*columns, console=meter, transient=True) as bar:
         task = bar.add_task("measuring", total=len(jobs))
 
         def show(progress: comparison.Progress) -> None:
             bar.update(task, completed=progress.done, description=progress.job.model)
             if progress.record is not None and progress.record.failure:
-                bar.console.print(f"{progress.job.model}: {progress.record.failure}", style="red", markup=False)
+                screen.print(f"{progress.job.model}: {progress.record.failure}", style="red", markup=False)
 
         records = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
-    with screen.status("drawing"):
+    with meter.status("drawing"):
         table, files = write_comparison(records, out, paper=paper)
     if json_path != "-":
         screen.print(table.rich(screen.width))

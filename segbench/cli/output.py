@@ -9,12 +9,18 @@ from pathlib import Path
 from rich.console import Console
 
 from segbench import store
+from segbench.errors import OutputError
 from segbench.record import Record
 
 
 def console(json_target: str | None = None) -> Console:
     """The console for human output: standard error where standard output is reserved for JSON."""
     return Console(stderr=json_target == "-", highlight=False)
+
+
+def progress_console() -> Console:
+    """The console for progress: always standard error, and silent where that is no terminal."""
+    return Console(stderr=True, highlight=False, quiet=not sys.stderr.isatty())
 
 
 def check_json_target(target: str | None) -> None:
@@ -27,7 +33,7 @@ def check_json_target(target: str | None) -> None:
         assert target is not None
         path = Path(target)
         if path.is_dir():
-            raise store.OutputError(f"cannot write {path}: it is a folder, --json takes a file or -")
+            raise OutputError(f"cannot write {path}: it is a folder, --json takes a file or -")
         store.require_writable(path.parent)
 
 

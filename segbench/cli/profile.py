@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typer
+from rich.status import Status
 
 from segbench import catalog, resolution
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, write_json
+from segbench.cli.output import check_json_target, console, progress_console, write_json
 from segbench.record import Record
 
 
@@ -31,8 +32,8 @@ def profile(
     names = [name for spec in model for name in (catalog.match([spec]) if ":" not in spec else [spec])]
     asked = [resolution.parse(text) for text in res or []]
     check_json_target(json_path)
-    out = console(json_path)
-    with out.status("importing torch"):
+    out, screen = console(json_path), progress_console()
+    with screen.status("importing torch"):
         from segbench.measure.profile import Settings
         from segbench.measure.profile import profile as measure
         from segbench.measure.subject import resolve
@@ -47,8 +48,12 @@ def profile(
     try:
         for subject, size in jobs:
             label = f"{subject.spec} at {resolution.show(size)}"
-            with out.status(label) as status:
-                record = measure(subject, size, settings, lambda stage, label=label: status.update(f"{label}: {stage}"))
+            with screen.status(label) as status:
+
+                def say(stage: str, status: Status = status, label: str = label) -> None:
+                    status.update(f"{label}: {stage}")
+
+                record = measure(subject, size, settings, say)
             records.append(record)
             if json_path != "-":
                 out.print(profile_card(record, counter or ()))

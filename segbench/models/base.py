@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.errors import BadResolution
+from segbench.resolution import accepted_sides
 
 StateDict = Mapping[str, Tensor]
 
@@ -22,6 +23,11 @@ def resize(x: Tensor, size: tuple[int, int] | torch.Size, align_corners: bool = 
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
 
 
+def tracing() -> bool:
+    """Whether a jit trace is being recorded, as fvcore does: sizes are tensors then and not to be compared."""
+    return torch.jit.is_tracing()  # type: ignore[attr-defined]
+
+
 class Network(nn.Module):
     """A segmentation network: ``(N, 3, H, W)`` in, logits ``(N, num_classes, H, W)`` out.
 
@@ -29,7 +35,8 @@ class Network(nn.Module):
 
     Class attributes:
         align_corners: how the reference resizes its logits to the input size.
-        size_multiple: the reference rejects heights and widths that are not multiples of it.
+        size_multiple: the reference rejects heights and widths that are not multiples of it, plus `size_offset`.
+        size_offset: see `size_multiple`; 1 where the reference takes sizes such as 8k + 1.
         renames: (regular expression, replacement) pairs that turn a reference key into ours. For each key every
             pair is applied in turn, so later pairs see the result of earlier ones.
         dropped: regular expressions of reference keys without a counterpart: auxiliary heads, dead layers.
@@ -37,6 +44,7 @@ class Network(nn.Module):
 
     align_corners: ClassVar[bool] = False
     size_multiple: ClassVar[int] = 1
+    size_offset: ClassVar[int] = 0
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
     dropped: ClassVar[tuple[str, ...]] = ()
 
@@ -48,19 +56,19 @@ class Network(nn.Module):
         """Class scores ``(N, num_classes, H, W)`` at the input size.
 
         Raises:
-            BadResolution: H or W is not a multiple of `size_multiple`.
+            BadResolution: H or W is not a multiple of `size_multiple`, plus `size_offset`.
         """
         height, width = x.shape[-2:]
-        if self.size_multiple > 1 and not torch.jit.is_tracing():
+        if self.size_multiple > 1 and not tracing():
             self.check_size(int(height), int(width))
         return resize(self.logits(x), x.shape[-2:], self.align_corners)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `BadResolution` for a size that the reference code cannot take."""
-        multiple = self.size_multiple
-        if height % multiple or width % multiple:
+        multiple, offset = self.size_multiple, self.size_offset
+        if (height - offset) % multiple or (width - offset) % multiple:
             raise BadResolution(
-                f"{type(self).__name__} takes heights and widths that are multiples of {multiple}, "
+                f"{type(self).__name__} takes heights and widths that are {accepted_sides(multiple, offset)}, "
                 f"as its reference code does: {height}x{width} given"
             )
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from segbench.errors import FactoryError
-from segbench.models.base import resize
+from segbench.models.base import resize, tracing
 
 DEFAULT_CLASSES = 19
 
@@ -39,7 +38,7 @@ class OwnNetwork(nn.Module):
             FactoryError: the network returned no logits of the shape ``(N, classes, h, w)``.
         """
         logits = self.first_tensor(self.network(x))
-        if not torch.jit.is_tracing():
+        if not tracing():
             self.check_shape(x, logits)
         return resize(logits, x.shape[-2:])
 
@@ -101,6 +100,16 @@ def takes_classes(factory: Callable[..., Any]) -> bool:
     return any(parameter.name == "num_classes" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
+def required_inputs(network: nn.Module) -> list[str]:
+    """Names of the arguments that the network's forward cannot do without."""
+    try:
+        parameters = inspect.signature(network.forward).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [item.name for item in parameters if item.default is item.empty and item.kind in named]
+
+
 def build_own(spec: str, classes: int | None = None) -> OwnNetwork:
     """Build a user's network in eval mode.
 
@@ -123,6 +132,9 @@ def build_own(spec: str, classes: int | None = None) -> OwnNetwork:
         raise FactoryError(f"{spec} raised {_one_line(error)}") from error
     if not isinstance(network, nn.Module):
         raise FactoryError(f"{spec} returned {type(network).__name__}: a torch.nn.Module is accepted")
+    inputs = required_inputs(network)
+    if len(inputs) > 1:
+        raise FactoryError(f"{spec} needs {len(inputs)} inputs ({', '.join(inputs)}): one image tensor is accepted")
     return OwnNetwork(network, spec, classes).eval()
 
 

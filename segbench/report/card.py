@@ -79,8 +79,8 @@ def _costs(record: Record, counters: Sequence[str]) -> Table:
 def _speed(record: Record, speed: dict[str, Any]) -> Table:
     grid = _grid()
     device = "CPU" if speed["device"] == "cpu" else speed.get("device_name") or speed["device"]
-    low, high = speed.get("fps_ci95") or (None, None)
-    interval = f"95 % interval {significant(low)} to {significant(high)}, " if low is not None else ""
+    bounds = speed.get("fps_ci95")
+    interval = f"95 % interval {significant(bounds[0])} to {significant(bounds[1])}, " if bounds else ""
     conditions = f"{device}, mode {speed['mode']}, {speed['precision']}"
     name = "throughput" if record.batch > 1 else "FPS"
     grid.add_row(Text(name, style="bold"), Text(significant(speed["fps"]), style="bold"), f"{interval}{conditions}")
