@@ -23,20 +23,31 @@ def parse(text: str) -> tuple[int, int]:
     return height, width
 
 
-def check(height: int, width: int, multiple: int = 1, model: str = "") -> None:
-    """Refuse a size that is too small, or not a multiple that the network's reference code needs.
+def accepted_sides(multiple: int, offset: int = 0) -> str:
+    """In words, which heights and widths a reference code takes: multiples, or multiples plus an offset."""
+    return f"multiples of {multiple}" + (f" plus {offset}" if offset else "")
+
+
+def check(height: int, width: int, multiple: int = 1, model: str = "", offset: int = 0) -> None:
+    """Refuse a size that is too small, or not a multiple (plus `offset`) that the network's reference code needs.
 
     Raises:
         BadResolution: says what was given and what is accepted.
     """
     if min(height, width) < SMALLEST_SIDE:
         raise BadResolution(f"resolution {show((height, width))} is too small: at least 64x64 is accepted")
-    if height % multiple or width % multiple:
-        nearest = [max(round(side / multiple), 1) * multiple for side in (height, width)]
+    if (height - offset) % multiple or (width - offset) % multiple:
+        closest = show(nearest((height, width), multiple, offset))
         raise BadResolution(
-            f"{model} takes heights and widths that are multiples of {multiple}, as its reference code does: "
-            f"{show((height, width))} given, {nearest[0]}x{nearest[1]} is the nearest"
+            f"{model} takes heights and widths that are {accepted_sides(multiple, offset)}, "
+            f"as its reference code does: {show((height, width))} given, {closest} is the nearest"
         )
+
+
+def nearest(resolution: tuple[int, int], multiple: int = 1, offset: int = 0) -> tuple[int, int]:
+    """The size closest to `resolution` whose sides are multiples plus `offset`."""
+    height, width = (max(round((side - offset) / multiple), 1) * multiple + offset for side in resolution)
+    return height, width
 
 
 def show(resolution: tuple[int, int]) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from segbench import __version__
+from segbench.cli.audit import audit
+from segbench.cli.claims import claims
 from segbench.cli.compare import compare
 from segbench.cli.env import env
 from segbench.cli.models import models
@@ -25,7 +27,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """What a segmentation network really costs and really scores, on your GPU, beside what its paper claims."""
 
-    for command in (profile, compare, models, env):
+    for command in (profile, compare, audit, claims, models, env):
         app.command()(command)
 
 

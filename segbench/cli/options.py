@@ -14,6 +14,13 @@ def complete_model(incomplete: str) -> list[str]:
     return [name for name in list_models() if name.startswith(incomplete)]
 
 
+def complete_paper_or_model(incomplete: str) -> list[str]:
+    """Papers' keys and catalog names that begin with what was typed."""
+    from segbench.claims import PAPERS
+
+    return [name for name in dict.fromkeys((*PAPERS, *list_models())) if name.startswith(incomplete)]
+
+
 Models = Annotated[
     list[str],
     typer.Argument(

@@ -44,7 +44,8 @@ class Subject:
         Raises:
             BadResolution: too small, or not a multiple that the reference code needs.
         """
-        sizes.check(*resolution, multiple=self.entry.size_multiple if self.entry else 1, model=self.spec)
+        multiple, offset = (self.entry.size_multiple, self.entry.size_offset) if self.entry else (1, 0)
+        sizes.check(*resolution, multiple=multiple, model=self.spec, offset=offset)
 
     def build(self, device: str = "cpu") -> nn.Module:
         """A fresh instance in eval mode, random weights, on `device` (``"meta"`` for counting)."""

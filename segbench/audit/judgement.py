@@ -1,0 +1,134 @@
+"""Hold one printed cost against the counts of the network: under which rule does it agree, and how closely.
+
+A verdict is one of
+
+- ``exact``: a rule's count rounds to the printed digits;
+- ``within 1 %``, ``within 5 %``: the closest rule is that near;
+- ``2x``: only a doubled count is that near: the paper counts two operations per multiply-accumulate;
+- ``unexplained``: no rule comes within 5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from segbench.claims import Claim, Figure
+
+Verdict = Literal["exact", "within 1 %", "within 5 %", "2x", "unexplained"]
+Quantity = Literal["params", "flops"]
+
+VERDICTS: tuple[Verdict, ...] = ("exact", "within 1 %", "within 5 %", "2x", "unexplained")
+UNITS: Mapping[Quantity, int] = {"params": 10**6, "flops": 10**9}
+DOUBLED = "2xmacs"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One count that a printed figure may stand for: a rule, at a size.
+
+    Attributes:
+        rule: the counting rule; ``params`` for parameters.
+        resolution: height and width that were counted; None for parameters.
+        measured: our count, an integer.
+        error: ``(measured - claimed) / claimed``.
+        verdict: how closely it agrees; never ``unexplained`` within 5 %.
+    """
+
+    rule: str
+    resolution: tuple[int, int] | None
+    measured: int
+    error: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One printed cost and what explains it.
+
+    Attributes:
+        claim: the printed row.
+        quantity: ``params`` or ``flops``.
+        classes: output channels that were counted, those of the claim's data set.
+        readings: the count under every rule, at the printed size (at several sizes where the paper prints none).
+        best: the reading that explains the figure best.
+        rivals: other readings with the same verdict; without any, the explanation is unique.
+        hint: where an unexplained figure agrees after all: at another size, or with another class count.
+    """
+
+    claim: Claim
+    quantity: Quantity
+    classes: int
+    readings: tuple[Reading, ...]
+    best: Reading
+    rivals: tuple[Reading, ...]
+    hint: str = ""
+
+    @property
+    def figure(self) -> Figure:
+        """The figure as printed."""
+        figure = self.claim.params_m if self.quantity == "params" else self.claim.gflops
+        assert figure is not None
+        return figure
+
+    @property
+    def unique(self) -> bool:
+        """Whether no other rule explains the figure as well; always so where nothing explains it."""
+        return not self.rivals
+
+    def to_json(self) -> dict[str, Any]:
+        """The judgement as JSON types; figures of the paper stay printed text."""
+        claim, best = self.claim, self.best
+        return {
+            "paper": claim.paper,
+            "table": claim.table,
+            "model": claim.model,
+            "printed_name": claim.printed_name,
+            "quantity": self.quantity,
+            "dataset": claim.dataset or None,
+            "classes": self.classes,
+            "resolution": list(claim.size) if claim.size else None,
+            "counted_at": list(best.resolution) if best.resolution else None,
+            "claimed": str(self.figure),
+            "unit": UNITS[self.quantity],
+            "rule": best.rule,
+            "measured": best.measured,
+            "error": best.error,
+            "verdict": best.verdict,
+            "unique": self.unique,
+            "rivals": [reading.rule for reading in self.rivals],
+            "rules": {
+                reading.rule: {"measured": reading.measured, "error": reading.error, "verdict": reading.verdict}
+                for reading in self.readings
+                if reading.resolution == best.resolution
+            },
+            "hint": self.hint,
+            "note": claim.note,
+        }
+
+
+def read(figure: Figure, unit: int, rule: str, measured: int, resolution: tuple[int, int] | None = None) -> Reading:
+    """Judge one count against a printed figure in units of `unit`."""
+    error = measured / (float(figure.value) * unit) - 1
+    verdict: Verdict
+    if abs(error) > 0.05:
+        verdict = "unexplained"
+    elif rule == DOUBLED:
+        verdict = "2x"
+    elif figure.agrees_with(_decimal(measured, unit)):
+        verdict = "exact"
+    else:
+        verdict = "within 1 %" if abs(error) <= 0.01 else "within 5 %"
+    return Reading(rule, resolution, measured, error, verdict)
+
+
+def rank(reading: Reading, votes: Mapping[str, int]) -> tuple[int, int, float]:
+    """Sort key, best first: the verdict, then the rule that explains most of the same paper, then the error."""
+    return VERDICTS.index(reading.verdict), -votes.get(reading.rule, 0), abs(reading.error)
+
+
+def _decimal(measured: int, unit: int) -> Any:
+    from decimal import Decimal
+
+    return Decimal(measured) / unit

@@ -1,0 +1,134 @@
+"""The audit for people: a terminal table and Markdown, claimed beside measured under every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from segbench.audit import UNITS, Audit, Judgement
+from segbench.claims import PAPERS
+from segbench.resolution import show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+HEADINGS = ("paper", "table", "network", "size", "claimed", "rule", "measured", "error", "verdict")
+_STYLES = {"exact": "green", "within 1 %": "green", "within 5 %": "yellow", "2x": "yellow", "unexplained": "red"}
+
+
+def rich_table(result: Audit) -> RenderableType:
+    """The judgements as a table for the terminal, the summary below it."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading in {"claimed", "measured", "error"} else "left")
+    for item in result.judgements:
+        cells = _cells(item)
+        table.add_row(*cells[:-1], Text(_verdict(item), style=_STYLES[item.best.verdict]))
+    parts: list[RenderableType] = [table]
+    parts += [Text(line) for line in (*_remarks(result), result.summary)]
+    return Group(*parts)
+
+
+def markdown(result: Audit) -> str:
+    """The whole audit as Markdown: a table per paper, then what papers contradict each other in."""
+    lines = [
+        "# Audit: what the papers print, and what we count",
+        "",
+        "Parameters are counted with the classes of the claim's data set. FLOPs are counted under every rule at the "
+        "printed size; the rule named is the one that explains the figure best, and of several equal ones that which "
+        "explains most of the same paper's figures. `error` is (measured - claimed) / claimed. A verdict of `2x` means "
+        "that only two operations per multiply-accumulate come near. Made by `segbench audit --markdown FILE`.",
+        "",
+        f"**{result.summary}.**",
+        "",
+    ]
+    for paper in PAPERS:
+        items = [item for item in result.judgements if item.claim.paper == paper]
+        if items:
+            lines += [f"## {PAPERS[paper]}", "", *_markdown_table(items), ""]
+    remarks = list(_remarks(result))
+    if remarks:
+        lines += ["## Across tables and papers", "", *(f"- {_escape(remark)}" for remark in remarks), ""]
+    notes = list(dict.fromkeys((item.claim.model, item.claim.note) for item in result.judgements if item.claim.note))
+    if notes:
+        lines += ["## Doubts noted beside the claims", "", *(f"- `{model}`: {_escape(note)}" for model, note in notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_table(items: Sequence[Judgement]) -> Iterator[str]:
+    headings = HEADINGS[1:]
+    yield "| " + " | ".join(headings) + " |"
+    rules = ["---:" if heading in {"claimed", "measured", "error"} else ":---" for heading in headings]
+    yield "| " + " | ".join(rules) + " |"
+    for item in items:
+        yield "| " + " | ".join(_escape(cell) for cell in (*_cells(item)[1:-1], _verdict(item))) + " |"
+
+
+def _cells(item: Judgement) -> tuple[str, ...]:
+    claim, best = item.claim, item.best
+    letter = "M" if item.quantity == "params" else "G"
+    decimals = max(item.figure.decimals, 1) + 1
+    return (
+        claim.paper,
+        claim.table,
+        claim.model,
+        _size(item),
+        f"{item.figure} {letter}",
+        _rule(item),
+        f"{best.measured / UNITS[item.quantity]:.{decimals}f} {letter}",
+        f"{best.error:+.2%}",
+        best.verdict,
+    )
+
+
+def _size(item: Judgement) -> str:
+    if item.quantity == "params":
+        return f"{item.classes} classes"
+    assert item.best.resolution is not None
+    counted = show(item.best.resolution)
+    return (
+        counted
+        if item.claim.size == item.best.resolution
+        else f"{counted} (not printed)"
+        if (item.claim.size is None)
+        else f"{counted} (printed {show(item.claim.size)})"
+    )
+
+
+def _rule(item: Judgement) -> str:
+    if item.quantity == "params":
+        return "parameters"
+    return item.best.rule if item.best.verdict != "unexplained" else f"closest: {item.best.rule}"
+
+
+def _verdict(item: Judgement) -> str:
+    """The verdict; then rules that explain the figure as well, or where it agrees after all."""
+    text = item.best.verdict
+    rivals = list(dict.fromkeys(reading.rule for reading in item.rivals if reading.rule != item.best.rule))
+    if rivals and item.quantity == "flops":
+        text += f"; so does {rivals[0]}" if len(rivals) == 1 else f"; so do {len(rivals)} other rules"
+    return f"{text}; {item.hint}" if item.hint else text
+
+
+def _remarks(result: Audit) -> Iterator[str]:
+    for table in result.mixed_units():
+        yield f"{table} mixes units: some rows are multiply-accumulates, others two operations for each."
+    for model, items in result.disagreements():
+        figures = "; ".join(
+            f"{item.figure} G ({item.claim.paper} {item.claim.where}, "
+            f"{show(item.claim.size) if item.claim.size else 'size not printed'})"
+            for item in items
+        )
+        yield f"{model} is printed with different costs: {figures}."
+    if result.not_built:
+        names = ", ".join(dict.fromkeys(claim.model for claim in result.not_built))
+        yield f"Not judged, because the network is not built: {names}."
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

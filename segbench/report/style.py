@@ -1,0 +1,132 @@
+"""How figures and numbers look: units, colours that colour-blind readers tell apart, reproducible plot files."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from segbench.units import DASH, significant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without black and yellow, which vanish against text and paper; ordered so that neighbours
+# differ in lightness too.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">")
+INK, MUTED, DOMINATED, GRID = "#1F1F1F", "#666666", "#B3B3B3", "#E6E6E6"
+
+DPI = 200
+_STYLE: Mapping[str, object] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib, so the same on every machine
+        "font.size": 9.0,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.7,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "text.color": INK,
+        "legend.frameon": False,
+        "figure.dpi": DPI,
+        "savefig.dpi": DPI,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "segbench",  # element ids are random without it
+        "path.simplify": False,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Marker and colour of a family of networks."""
+
+    marker: str
+    colour: str
+
+
+def looks(families: Iterable[str]) -> dict[str, Look]:
+    """A look for each family, by its place in the order given; no two alike among the first 66."""
+    return {
+        name: Look(MARKERS[place % len(MARKERS)], PALETTE[place % len(PALETTE)])
+        for place, name in enumerate(dict.fromkeys(families))
+    }
+
+
+@contextlib.contextmanager
+def plot_style() -> Iterator[None]:
+    """Draw and save with segbench's settings alone, whatever the user's matplotlibrc says; restored afterwards."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", dict(_STYLE)]), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes, which is better than no plot.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of its own, in inches, drawn with Agg: no window, no pyplot, nothing global to close."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    figure = MatplotlibFigure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG or SVG whose bytes depend on the figure alone: no date, no version.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    metadata: dict[str, str | None]
+    metadata = {"Date": None, "Creator": "segbench"} if path.suffix == ".svg" else {"Software": None}
+    with plot_style():
+        figure.savefig(path, metadata=metadata)
+
+
+def as_number(value: object) -> float | None:
+    """A field of a Record as a finite number of zero or more; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        return None
+    return value
+
+
+def millions(count: object) -> str:
+    """``1.00`` for 1,001,696, for columns and axes that state the unit."""
+    return _in_units(count, 1e6)
+
+
+def billions(count: object) -> str:
+    """``18.31`` for 18,310,205,312, for columns and axes that state the unit."""
+    return _in_units(count, 1e9)
+
+
+def per_second(rate: object) -> str:
+    """Three significant digits, never in exponent notation: ``106``, ``5.80``, ``1230``."""
+    number = as_number(rate)
+    # Rounding first: 999.6 is 1000, not 1000.0.
+    return DASH if number is None else significant(float(f"{number:.3g}"), 3)
+
+
+def _in_units(count: object, unit: float) -> str:
+    number = as_number(count)
+    if number is None:
+        return DASH
+    return f"{number / unit:.2f}" if number >= 0.1 * unit else significant(number / unit, 2)
