@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from segbench.isolate import run_isolated
 from segbench.measure.profile import Settings, profile
 from segbench.measure.subject import resolve
 from segbench.record import Record
+from segbench.resolution import nearest
 
 RECORDS = "records.jsonl"
 
@@ -61,25 +62,58 @@ def choose(patterns: Sequence[str], everything: bool, paper: str | None) -> list
 
 
 def plan(
-    names: Iterable[str], resolutions: Sequence[tuple[int, int]], classes: int | None, settings: Settings, seed: int = 0
+    names: Iterable[str],
+    resolutions: Sequence[tuple[int, int]],
+    classes: int | None,
+    settings: Settings,
+    seed: int = 0,
+    paper: str | None = None,
 ) -> list[Job]:
-    """The jobs of a comparison, each network at the sizes asked for or at its first paper resolution.
+    """The jobs of a comparison: each network at the sizes asked for, or at those of its paper.
 
+    Without `resolutions` a network is measured at its first catalog size; with `paper`, at every size at which that
+    paper's tables print it. Without `classes` it has those of the data set that the papers use at that size.
     With timings the order is shuffled by `seed`, so that a drifting clock does not fall on one family.
 
     Raises:
         SegbenchError: a resolution that a network cannot take.
     """
-    jobs = []
+    jobs: dict[Job, None] = {}
     for name in names:
         subject = resolve(name, classes)
-        for size in resolutions or [subject.default_resolution]:
+        for size, trained in _conditions(name, resolutions, paper):
             subject.check_resolution(size)
-            assert subject.classes is not None
-            jobs.append(Job(name, subject.classes, size, settings))
+            jobs[Job(name, classes or trained, size, settings)] = None
+    order = list(jobs)
     if settings.speed:
-        random.Random(seed).shuffle(jobs)
-    return jobs
+        random.Random(seed).shuffle(order)
+    return order
+
+
+def _conditions(
+    name: str, resolutions: Sequence[tuple[int, int]], paper: str | None
+) -> Iterator[tuple[tuple[int, int], int]]:
+    """Sizes and class counts at which a network is measured."""
+    from segbench.claims import load_claims
+
+    entry = catalog.find(name)
+    claims = [claim for claim in load_claims(paper=paper, model=name) if claim.size and claim.dataset]
+    if paper and not resolutions and claims:
+        for claim in claims:
+            assert claim.size is not None
+            yield nearest(claim.size, entry.size_multiple, entry.size_offset), _classes(entry, {claim.dataset})
+        return
+    for size in resolutions or [entry.resolutions[0]]:
+        yield size, _classes(entry, {claim.dataset for claim in claims if claim.size == size})
+
+
+def _classes(entry: catalog.Entry, datasets: set[str]) -> int:
+    """The class count for the data sets claimed at a size; the catalog's unless all of them have another one."""
+    from segbench.claims import DATASET_CLASSES
+
+    counts = {DATASET_CLASSES[dataset] for dataset in datasets}
+    # Released networks may carry an unlabelled class beside Cityscapes' 19; the catalog's count stands for both.
+    return counts.pop() if len(counts) == 1 and not counts & {19} else entry.classes
 
 
 def sweep(
@@ -166,12 +200,12 @@ def serves(record: Record, job: Job) -> bool:
         return same
     return (
         record.speed is not None
-        and _conditions(record.environment) == _conditions(settings.environment)
+        and _machine(record.environment) == _machine(settings.environment)
         and ({**record.protocol} == settings.protocol().to_json())
     )
 
 
-def _conditions(environment: dict[str, object]) -> tuple[object, ...]:
+def _machine(environment: dict[str, object]) -> tuple[object, ...]:
     gpu = environment.get("gpu")
     name = gpu.get("name") if isinstance(gpu, dict) else gpu
     return name, environment.get("cpu_model") or environment.get("cpu"), environment.get("torch")

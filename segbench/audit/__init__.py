@@ -112,7 +112,7 @@ def audit(claims: Iterable[Claim], on_progress: OnProgress | None = None) -> Aud
         classes = DATASET_CLASSES.get(claim.dataset, 19)
         drafts.append((claim, quantity, classes, _readings(claim, quantity, classes, counts)))
     votes = _votes(drafts)
-    judgements = tuple(_judge(*draft, votes.get(draft[0].paper, {}), counts) for draft in drafts)
+    judgements = tuple(_judge(*draft, votes.get(draft[0].paper, Counter()), counts) for draft in drafts)
     missing = tuple(dict.fromkeys(claim for claim, _ in wanted if claim.model and claim.model not in CATALOG))
     return Audit(judgements, missing)
 
@@ -205,9 +205,8 @@ def _hint(claim: Claim, quantity: Quantity, classes: int, best: Reading, counts:
     """Where a figure that is not met agrees after all."""
     if quantity == "params":
         assert claim.params_m is not None
-        for dataset, other in DATASET_CLASSES.items():
-            if other == classes:
-                continue
+        for dataset in _datasets(claim.paper):
+            other = DATASET_CLASSES[dataset]
             reading = read(claim.params_m, UNITS["params"], "params", counts.params(claim.model, other))
             if reading.verdict == "exact":
                 return f"exact with {other} classes ({dataset})"
@@ -225,6 +224,11 @@ def _hint(claim: Claim, quantity: Quantity, classes: int, best: Reading, counts:
     closest = min(near, key=lambda reading: rank(reading, {}))
     assert closest.resolution is not None
     return f"{closest.verdict} at {show(closest.resolution)} under {closest.rule}"
+
+
+def _datasets(paper: str) -> list[str]:
+    """The data sets in a paper's tables: its authors may print the count of one beside the scores of another."""
+    return list(dict.fromkeys(claim.dataset for claim in load_claims(paper=paper) if claim.dataset))
 
 
 def _explains(reading: Reading) -> bool:

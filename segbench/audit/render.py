@@ -108,7 +108,7 @@ def _rule(item: Judgement) -> str:
 
 def _verdict(item: Judgement) -> str:
     """The verdict; then rules that explain the figure as well, or where it agrees after all."""
-    text = item.best.verdict
+    text: str = item.best.verdict
     rivals = list(dict.fromkeys(reading.rule for reading in item.rivals if reading.rule != item.best.rule))
     if rivals and item.quantity == "flops":
         text += f"; so does {rivals[0]}" if len(rivals) == 1 else f"; so do {len(rivals)} other rules"

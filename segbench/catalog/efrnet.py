@@ -11,7 +11,7 @@ _EFRNET_FACTORY = "segbench.models.efrnet:"
 _SIZES = ((360, 640), (1024, 2048))
 
 # The port subtracts its data set's mean from images in [0, 255] and does not scale them.
-_CITYSCAPES_MEAN = Preprocessing(mean=(72.39239876, 82.90891754, 73.15835921), std=(1.0, 1.0, 1.0), scale=1.0)
+_CITYSCAPES_MEAN = Preprocessing(mean=(73.15835921, 82.90891754, 72.39239876), std=(1.0, 1.0, 1.0), scale=1.0)
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(

@@ -55,7 +55,7 @@ def compare(
 
         names = comparison.choose(patterns or [], everything, paper)
         settings = Settings(device, mode, precision, batch, rounds, budget, tuple(counter or ()), not no_speed).check()
-        jobs = comparison.plan(names, sizes, classes, settings, seed)
+        jobs = comparison.plan(names, sizes, classes, settings, seed, paper)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=meter, transient=True) as bar:
         task = bar.add_task("measuring", total=len(jobs))

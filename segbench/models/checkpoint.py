@@ -14,7 +14,7 @@ from segbench.errors import CheckpointError
 from segbench.models.base import Network
 
 # Keys under which training scripts store the weights beside optimiser and epoch.
-_WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
+_WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "segmenter", "weights")
 # What DataParallel, torch.compile and the HRNet code base put in front of every key.
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # What profilers leave behind (thop's buffers).

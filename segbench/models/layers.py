@@ -7,6 +7,11 @@ from collections import OrderedDict
 from torch import nn
 
 
+def leaky_relu() -> nn.LeakyReLU:
+    """Leaky ReLU of slope 0.01: the activation of in-place activated batch normalisation (InPlaceABN), its default."""
+    return nn.LeakyReLU(0.01, inplace=True)
+
+
 class ConvBN(nn.Sequential):
     """Convolution and batch normalisation; padding keeps the size at stride 1.
 
@@ -55,3 +60,42 @@ class ConvBNReLU(ConvBN):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, dilation, groups, bias, nn.ReLU(inplace=True), eps
         )
+
+
+class BNPReLU(nn.Sequential):
+    """Batch normalisation and a PReLU with one slope per channel, as ESPNet and its descendants use them.
+
+    Children are named ``bn`` and ``act``.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-3) -> None:
+        """Build the pair."""
+        super().__init__(OrderedDict(bn=nn.BatchNorm2d(channels, eps=eps), act=nn.PReLU(channels)))
+
+
+class ConvBNPReLU(ConvBN):
+    """Convolution, batch normalisation and a PReLU with one slope per channel; padding keeps the size at stride 1."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int] = 1,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        eps: float = 1e-3,
+    ) -> None:
+        """Build the triple; arguments as `ConvBN`."""
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, dilation, groups, bias, nn.PReLU(out_channels), eps
+        )
+
+
+class InputInjection(nn.Sequential):
+    """The image at ``1 / 2**times`` of its size, to be concatenated with a feature map: 3x3 average pooling in turn."""
+
+    def __init__(self, times: int) -> None:
+        """Build the poolings; each rounds odd sizes up, as the strided convolutions beside it do."""
+        super().__init__(*(nn.AvgPool2d(3, stride=2, padding=1) for _ in range(times)))
