@@ -16,6 +16,8 @@ from segbench.claims import PAPERS, Claim, load_claims
 from segbench.cli.options import complete_paper_or_model
 from segbench.resolution import show
 
+NOTES_FROM = 140
+
 
 def claims(
     target: Annotated[
@@ -37,17 +39,21 @@ def claims(
     if as_json:
         sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
         return
+    out = Console(highlight=False)
+    wide = out.width >= NOTES_FROM
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for heading in ("paper", "table", "network", "data set", "size"):
-        table.add_column(heading)
-    for heading in ("params (M)", "FLOPs (G)", "FPS", "mIoU (%)"):
-        table.add_column(heading, justify="right")
-    table.add_column("GPU")
-    table.add_column("note", style="dim", ratio=1)
+        table.add_column(heading, overflow="fold")
+    for heading in ("params\n(M)", "FLOPs\n(G)", "FPS", "mIoU\n(%)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("GPU", overflow="fold")
+    if wide:
+        table.add_column("note", style="dim", ratio=1)
     for row in rows:
-        table.add_row(*_cells(row))
-    out = Console(highlight=False)
+        table.add_row(*_cells(row)[: len(table.columns)])
     out.print(table)
+    if not wide:
+        out.print(f"The notes are shown from {NOTES_FROM} columns on, and with --json.", style="dim")
     out.print(f"{len(rows)} rows; claimed figures as printed, a dash where the paper prints none.", style="dim")
 
 
