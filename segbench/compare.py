@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import segbench
 from segbench import catalog, store
@@ -205,10 +206,10 @@ def serves(record: Record, job: Job) -> bool:
     )
 
 
-def _machine(environment: dict[str, object]) -> tuple[object, ...]:
-    gpu = environment.get("gpu")
-    name = gpu.get("name") if isinstance(gpu, dict) else gpu
-    return name, environment.get("cpu_model") or environment.get("cpu"), environment.get("torch")
+def _machine(environment: Mapping[str, Any]) -> tuple[object, ...]:
+    gpus = environment.get("gpus") or {}
+    names = tuple(sorted(str(gpu.get("name")) for gpu in gpus.values()))
+    return names, environment.get("cpu"), environment.get("torch"), environment.get("driver")
 
 
 def _set_aside(path: Path) -> None:

@@ -16,9 +16,9 @@ from segbench.resolution import show
 from segbench.units import scaled, significant
 
 RULE_MEANING = {
-    "macs": "multiply-accumulates: convolutions, linear layers, matrix products",
-    "conv-macs": "the same without matrix products of activations",
-    "2xmacs": "two operations per multiply-accumulate",
+    "macs": "multiply-accumulates",
+    "conv-macs": "without matrix products",
+    "2xmacs": "2 operations per MAC",
     "fvcore": "as fvcore counts",
     "thop": "as thop counts",
     "ptflops-0.6.3": "as ptflops 0.6.3 counts",
@@ -36,7 +36,7 @@ def profile_card(record: Record, counters: Sequence[str] = ()) -> RenderableType
     parts: list[RenderableType] = [_title(record), Padding(_costs(record, counters), (0, 0, 0, 2))]
     if record.speed:
         parts += [Text(""), Padding(_speed(record, record.speed), (0, 0, 0, 2))]
-    parts += [Text(f"  {note}", style="yellow") for note in _notes(record)]
+    parts += [Padding(Text(f"- {note}", style="yellow"), (0, 0, 0, 2)) for note in _notes(record)]
     if record.failure:
         parts.append(Text(f"  failed: {record.failure}", style="bold red"))
     parts.append(Text(""))
@@ -44,15 +44,19 @@ def profile_card(record: Record, counters: Sequence[str] = ()) -> RenderableType
 
 
 def _title(record: Record) -> Text:
-    classes, size = f"{record.classes} classes", show(record.resolution)
+    entry = CATALOG.get(record.model)
     title = Text(record.model, style="bold")
+    size, classes = show(record.resolution), f"{record.classes} classes"
     title.append(f"  {size} (HxW), {classes}, batch {record.batch}", style="default not bold")
+    if entry:
+        title.append(f"; {entry.paper}", style="dim not bold")
     return title
 
 
 def _grid() -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(style="dim")
     return grid
@@ -62,46 +66,52 @@ def _costs(record: Record, counters: Sequence[str]) -> Table:
     grid = _grid()
     if record.params is not None:
         grid.add_row("parameters", f"{record.params:,}", scaled(record.params))
-        if record.live_params not in (None, record.params):
-            grid.add_row("live parameters", f"{record.live_params:,}", "those that reach the output")
+        if record.live_params is not None and record.live_params != record.params:
+            reach = "those that reach the output"
+            grid.add_row("live parameters", f"{record.live_params:,}", scaled(record.live_params), reach)
     for rule, total in record.operations.items():
         if rule in RULE_MEANING and (not counters or rule == "macs" or rule in counters):
-            grid.add_row(rule, scaled(total), f"{total:,}; {RULE_MEANING[rule]}")
+            grid.add_row(rule, f"{total:,}", scaled(total), RULE_MEANING[rule])
     macs, live = record.operations.get("macs"), record.operations.get("live-macs")
     if macs and live is not None and live < macs:
-        share = f"{(macs - live) / macs:.1%} of the executed MACs never reach the output"
-        grid.add_row(Text("dead compute", style="yellow"), scaled(macs - live), share)
+        share = f"{(macs - live) / macs:.1%} of the MACs never reach the output"
+        grid.add_row(Text("dead compute", style="yellow"), f"{macs - live:,}", scaled(macs - live), share)
     for tool, total in record.tools.items():
-        grid.add_row(f"{tool} (the package)", scaled(total), f"{total:,}")
+        grid.add_row(f"{tool} (package)", f"{total:,}", scaled(total), f"what {tool} itself reports")
     return grid
 
 
 def _speed(record: Record, speed: dict[str, Any]) -> Table:
-    grid = _grid()
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(style="dim")
     device = "CPU" if speed["device"] == "cpu" else speed.get("device_name") or speed["device"]
+    conditions = f"on {device}, mode {speed['mode']}, {speed['precision']}"
     bounds = speed.get("fps_ci95")
-    interval = f"95 % interval {significant(bounds[0])} to {significant(bounds[1])}, " if bounds else ""
-    conditions = f"{device}, mode {speed['mode']}, {speed['precision']}"
+    if bounds:
+        conditions += f"; 95 % interval {significant(bounds[0])} to {significant(bounds[1])}"
     name = "throughput" if record.batch > 1 else "FPS"
-    grid.add_row(Text(name, style="bold"), Text(significant(speed["fps"]), style="bold"), f"{interval}{conditions}")
+    grid.add_row(Text(name, style="bold"), Text(significant(speed["fps"]), style="bold"), conditions)
     latency = speed["latency_ms"]
-    percentiles = f"p5 {significant(latency['p5'])}, p95 {significant(latency['p95'])}"
-    grid.add_row("latency, median", f"{significant(latency['median'])} ms", percentiles)
+    percentiles = f"median; p5 {significant(latency['p5'])}, p95 {significant(latency['p95'])}"
+    grid.add_row("latency", f"{significant(latency['median'])} ms", percentiles)
     peak = (record.memory or {}).get("peak_mib")
     if peak is not None:
-        grid.add_row("peak memory", f"{significant(peak)} MiB", "")
+        grid.add_row("peak memory", f"{significant(peak)} MiB", (record.memory or {}).get("kind", ""))
     if speed.get("verdict"):
         grid.add_row("bound by", speed["verdict"], "")
-    grid.add_row("on", "", _machine(record.environment))
+    grid.add_row("measured with", "", _machine(record.environment))
     return grid
 
 
 def _machine(environment: dict[str, Any]) -> str:
-    gpu = environment.get("gpu") or {}
+    gpus = environment.get("gpus") or {}
+    names = dict.fromkeys(str(gpu.get("name")) for gpu in gpus.values() if isinstance(gpu, dict) and gpu.get("name"))
     parts = [
-        str(gpu["name"]) if isinstance(gpu, dict) and gpu.get("name") else "",
-        f"driver {gpu['driver']}" if isinstance(gpu, dict) and gpu.get("driver") else "",
-        str(environment.get("cpu_model") or environment.get("cpu", "")),
+        *names,
+        f"driver {environment['driver']}" if environment.get("driver") else "",
+        str(environment.get("cpu") or ""),
         f"torch {environment['torch']}" if environment.get("torch") else "",
     ]
     return ", ".join(part for part in parts if part)
@@ -110,7 +120,7 @@ def _machine(environment: dict[str, Any]) -> str:
 def _notes(record: Record) -> Iterator[str]:
     if record.speed:
         if record.speed["device"] == "cpu":
-            yield "a CPU timing: not comparable with any paper's FPS, which are CUDA's"
+            yield "a CPU timing: not comparable with the papers' FPS, which are CUDA's"
         if record.speed.get("shortened"):
             yield str(record.speed["shortened"])
         yield from (_warning(item) for item in record.speed.get("warnings", ()))
