@@ -38,9 +38,12 @@ def test_parameters_are_what_the_catalog_says(entry: Entry) -> None:
 def test_logits_have_the_input_size_and_the_classes_asked_for(entry: Entry) -> None:
     net = built_on_meta(entry.name, 7)
     assert not net.training
-    multiple = entry.size_multiple
+    multiple, offset = entry.size_multiple, entry.size_offset
     for height, width in ((64, 64), (360, 480), (720, 960), (720, 1280), (713, 713), (65, 67)):
-        size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        size = (
+            -(-(height - offset) // multiple) * multiple + offset,
+            -(-(width - offset) // multiple) * multiple + offset,
+        )
         with torch.inference_mode():
             logits = net(torch.zeros(1, 3, *size, device="meta"))
         assert logits.shape == (1, 7, *size)

@@ -51,6 +51,12 @@ def test_a_size_that_the_reference_rejects_offers_the_nearest() -> None:
         resolution.check(133, 256, multiple=8, model="ddrnet-23")
 
 
+def test_an_offset_beside_the_multiple_is_named_and_kept() -> None:
+    resolution.check(513, 1025, multiple=8, model="pspnet-r50", offset=1)
+    with pytest.raises(BadResolution, match=r"multiples of 8 plus 1, .* 1025x2049 is the nearest"):
+        resolution.check(1024, 2048, multiple=8, model="pspnet-r50", offset=1)
+
+
 def test_significant_never_writes_an_exponent() -> None:
     assert units.significant(999.96) == "1000"
     assert units.significant(0.0000123) == "0.000012"

@@ -70,6 +70,7 @@ class Entry:
         classes: class count of `params` and the default of the factory.
         live_params: parameters that reach the output, where the authors' network carries unused ones.
         size_multiple: height and width must be multiples of it, because the reference code rejects others.
+        size_offset: height and width must be multiples of `size_multiple` plus this, as in 8k + 1.
         preprocessing: what the reference does to the image first.
         source: ``owner/repository@commit`` of the reference code, where there is one.
         golden: reference outputs that the network meets.
@@ -87,6 +88,7 @@ class Entry:
     classes: int = 19
     live_params: int | None = None
     size_multiple: int = 1
+    size_offset: int = 0
     preprocessing: Preprocessing = IMAGENET
     source: str = ""
     golden: tuple[Golden, ...] = ()

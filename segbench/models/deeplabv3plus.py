@@ -3,16 +3,22 @@
 Chen et al., "Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation", ECCV 2018 (Section 3,
 Figure 2). The variants here are the baselines of Table 8 of ESeg (arXiv 2203.12683), which gives no decoder detail:
 the textbook decoder (low-level features to 48, two separable 3x3 convolutions of 256) is built.
+
+The variants with MobileNetV2 and ResNet-101 are those of the widely used port VainF/DeepLabV3Plus-Pytorch@4e1087de98bc
+(``network/_deeplab.py``, ``network/modeling.py``), whose decoder has one ordinary 3x3 convolution.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.errors import BadOption
+from segbench.models.backbones import mobilenetv2
 from segbench.models.backbones.efficientnet import EfficientNet
+from segbench.models.backbones.mobilenetv2 import MobileNetV2
 from segbench.models.backbones.resnet import Bottleneck, ResNet
 from segbench.models.base import Network, resize
 from segbench.models.layers import ConvBNReLU
@@ -28,12 +34,13 @@ class ASPP(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList([ConvBNReLU(in_channels, channels)])
         self.branches.extend(ConvBNReLU(in_channels, channels, 3, dilation=rate) for rate in rates)
+        self.pool = nn.AdaptiveAvgPool2d(1)
         self.image_pooling = ConvBNReLU(in_channels, channels)
         self.project = ConvBNReLU((len(rates) + 2) * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, h, w)`` to ``(N, channels, h, w)``."""
-        pooled = resize(self.image_pooling(F.adaptive_avg_pool2d(x, 1)), x.shape[-2:])
+        pooled = resize(self.image_pooling(self.pool(x)), x.shape[-2:])
         return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
 
 
@@ -74,7 +81,7 @@ class DeepLabV3Plus(Network):
 
     def __init__(
         self,
-        backbone: EfficientNet | ResNet,
+        backbone: EfficientNet | ResNet | MobileNetV2,
         rates: tuple[int, ...],
         refine: nn.Module,
         low_level_channels: int = 48,
@@ -93,18 +100,48 @@ class DeepLabV3Plus(Network):
         return self.decoder(low_level, self.aspp(last))
 
 
+class VainFDeepLabV3Plus(DeepLabV3Plus):
+    """The port's form: one 3x3 convolution refines, and the logits are resized inside."""
+
+    renames: ClassVar[tuple[tuple[str, str], ...]] = (
+        *mobilenetv2.REFERENCE_RENAMES,
+        (r"^classifier\.aspp\.convs\.4\.1\.", "aspp.image_pooling.conv."),
+        (r"^classifier\.aspp\.convs\.4\.2\.", "aspp.image_pooling.bn."),
+        (r"^classifier\.aspp\.convs\.(\d)\.0\.", r"aspp.branches.\1.conv."),
+        (r"^classifier\.aspp\.convs\.(\d)\.1\.", r"aspp.branches.\1.bn."),
+        (r"^classifier\.aspp\.project\.0\.", "aspp.project.conv."),
+        (r"^classifier\.aspp\.project\.1\.", "aspp.project.bn."),
+        (r"^classifier\.project\.0\.", "decoder.project.conv."),
+        (r"^classifier\.project\.1\.", "decoder.project.bn."),
+        (r"^classifier\.classifier\.0\.", "decoder.refine.conv."),
+        (r"^classifier\.classifier\.1\.", "decoder.refine.bn."),
+        (r"^classifier\.classifier\.3\.", "decoder.classifier."),
+    )
+
+    def __init__(self, backbone: ResNet | MobileNetV2, output_stride: int, num_classes: int = 19) -> None:
+        """Build the network; `output_stride` is the backbone's and decides the dilations of the ASPP."""
+        super().__init__(backbone, _rates(output_stride), ConvBNReLU(48 + WIDTH, WIDTH, 3), 48, num_classes)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Class scores ``(N, num_classes, H, W)``: the port resizes them itself."""
+        return resize(super().logits(x), x.shape[-2:])
+
+
+def _rates(output_stride: int) -> tuple[int, ...]:
+    # The paper's rates 6, 12, 18 at stride 16 keep their reach in the image at other strides.
+    return tuple(rate * 16 // output_stride for rate in (6, 12, 18))
+
+
 def _textbook(
     backbone: EfficientNet | ResNet, output_stride: int, num_classes: int, decoder_kernel: int, low_level_channels: int
 ) -> DeepLabV3Plus:
     if decoder_kernel % 2 == 0:
         raise BadOption(f"decoder_kernel must be odd: {decoder_kernel} given")
-    # The paper's rates 6, 12, 18 at stride 16 keep their reach in the image at other strides.
-    rates = tuple(rate * 16 // output_stride for rate in (6, 12, 18))
     refine = nn.Sequential(
         separable_conv(low_level_channels + WIDTH, WIDTH, decoder_kernel),
         separable_conv(WIDTH, WIDTH, decoder_kernel),
     )
-    return DeepLabV3Plus(backbone, rates, refine, low_level_channels, num_classes)
+    return DeepLabV3Plus(backbone, _rates(output_stride), refine, low_level_channels, num_classes)
 
 
 def efficientnet_b1_os16(num_classes: int = 19, decoder_kernel: int = 3, low_level_channels: int = 48) -> DeepLabV3Plus:
@@ -131,3 +168,26 @@ def resnet50_os16(num_classes: int = 19, decoder_kernel: int = 3, low_level_chan
 def resnet50_os32(num_classes: int = 19, decoder_kernel: int = 3, low_level_channels: int = 48) -> DeepLabV3Plus:
     """ResNet-50 at output stride 32 (ESeg's Table 8, w/o atrous); options as `efficientnet_b1_os16`."""
     return _textbook(ResNet(Bottleneck, (3, 4, 6, 3)), 32, num_classes, decoder_kernel, low_level_channels)
+
+
+def mobilenetv2_os16(num_classes: int = 19) -> VainFDeepLabV3Plus:
+    """MobileNetV2 at output stride 16 (the port): 5,225,203 parameters at 19 classes."""
+    return VainFDeepLabV3Plus(MobileNetV2(16), 16, num_classes)
+
+
+def mobilenetv2_os8(num_classes: int = 19) -> VainFDeepLabV3Plus:
+    """MobileNetV2 at output stride 8 (the port): 5,225,203 parameters at 19 classes."""
+    return VainFDeepLabV3Plus(MobileNetV2(8), 8, num_classes)
+
+
+def resnet101_os16(num_classes: int = 19) -> VainFDeepLabV3Plus:
+    """ResNet-101 at output stride 16 (the port): 58,753,459 parameters at 19 classes."""
+    # The block whose stride is removed keeps the dilation before it, here and at output stride 8.
+    backbone = ResNet(Bottleneck, (3, 4, 23, 3), strides=(1, 2, 2, 1), dilations=(1, 1, 1, (1, 2, 2)))
+    return VainFDeepLabV3Plus(backbone, 16, num_classes)
+
+
+def resnet101_os8(num_classes: int = 19) -> VainFDeepLabV3Plus:
+    """ResNet-101 at output stride 8 (the port): 58,753,459 parameters at 19 classes."""
+    backbone = ResNet(Bottleneck, (3, 4, 23, 3), strides=(1, 2, 1, 1), dilations=(1, 1, (1, *(2,) * 22), (2, 4, 4)))
+    return VainFDeepLabV3Plus(backbone, 8, num_classes)
