@@ -1,0 +1,151 @@
+"""What one forward did: its operations and its module calls, as plain data that counting rules price.
+
+Two tables, because the tools of the field look at two things: fvcore prices operations, thop and ptflops price
+modules. Nothing in here runs torch; a rule is a pure function over a ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import nn
+
+from segbench.measure.operations.live import reaching
+
+Shape = tuple[int, ...]
+Setting = int | float | str | bool | tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation, as the network called it (``linear`` and not the ``addmm`` inside it).
+
+    Attributes:
+        kind: its ATen name, without overload and without the underscore of an in-place variant.
+        overload: the ATen overload, where a tool tells overloads apart (``conv2d`` with ``padding="same"``).
+        path: the module in whose forward it ran, by the first path under which the network holds that module.
+        call: index of that module call in `Ledger.calls`.
+        inputs: shapes of the tensor arguments in order; optional tensors that were not given are left out.
+        outputs: shapes of the tensors returned.
+        groups: of a convolution.
+        kernel: of a convolution, without the channel dimensions.
+        stride: of a convolution.
+        affine: a normalisation has a weight.
+        training: a normalisation uses the statistics of the batch.
+        equation: of an einsum.
+        reads: storages of the tensor arguments.
+        writes: storages that it created or changed in place; none for a view.
+        inside: kind of the composite operation that it is a part of (the ``bmm`` of an ``einsum``), else empty.
+        divided: it is a composite whose parts are in the ledger too.
+        pointwise: torch tags it as element by element.
+    """
+
+    kind: str
+    overload: str
+    path: str
+    call: int
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    groups: int = 1
+    kernel: Shape = ()
+    stride: Shape = ()
+    affine: bool = False
+    training: bool = False
+    equation: str = ""
+    reads: tuple[int, ...] = ()
+    writes: tuple[int, ...] = ()
+    inside: str = ""
+    divided: bool = False
+    pointwise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """One call of a module.
+
+    Attributes:
+        path: the first path under which the network holds the module.
+        type: its exact class; the tools match on it, so that a subclass of ``nn.Conv2d`` is not one.
+        parent: index of the calling module's call in `Ledger.calls`; -1 for the network itself.
+        inputs: shapes of the tensor arguments in order.
+        outputs: shapes of the tensors returned.
+        settings: the attributes that rules read: ``kernel_size``, ``affine``, ``mode`` ...
+        occurrences: under how many paths the network holds the module (tools hook and sum a shared one repeatedly).
+    """
+
+    path: str
+    type: type[nn.Module]
+    parent: int
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    occurrences: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A parameter of the network: how many elements, and in which storage operations find it."""
+
+    elements: int
+    storage: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One forward in eval mode.
+
+    Attributes:
+        input_shape: of the image, (N, C, H, W).
+        output_shape: of the network's main output.
+        device: ``"meta"``, or ``"real tensors (reason)"`` where the network does not run on meta.
+        operations: in the order in which they ran.
+        calls: module calls in the order in which they began.
+        parameters: every parameter by its first name; a shared one once.
+        main: storages of the main output (a tensor; ``out`` or ``logits`` of a mapping; else the first).
+        returned: storages of everything that the network returned, auxiliary outputs included.
+    """
+
+    input_shape: Shape
+    output_shape: Shape
+    device: str
+    operations: tuple[Operation, ...]
+    calls: tuple[ModuleCall, ...]
+    parameters: Mapping[str, StoredTensor]
+    main: frozenset[int]
+    returned: frozenset[int]
+
+    @cached_property
+    def live(self) -> frozenset[int]:
+        """Indices of the operations that reach the main output, or whose value Python read to steer the forward."""
+        return reaching(self.operations, self.main, steering=True)
+
+    @cached_property
+    def traced(self) -> frozenset[int]:
+        """Indices of the operations that reach anything the network returned: what a jit trace keeps."""
+        return reaching(self.operations, self.returned, steering=False)
+
+    @cached_property
+    def live_calls(self) -> frozenset[int]:
+        """Indices of the module calls in which a live operation ran, in themselves or in a module they call."""
+        alive: set[int] = set()
+        for index in self.live:
+            call = self.operations[index].call
+            while call >= 0 and call not in alive:
+                alive.add(call)
+                call = self.calls[call].parent
+        return frozenset(alive)
+
+    @cached_property
+    def params(self) -> int:
+        """All parameters."""
+        return sum(parameter.elements for parameter in self.parameters.values())
+
+    @cached_property
+    def live_params(self) -> int:
+        """Parameters that a live operation reads, or that are themselves returned."""
+        read = set(self.main)
+        for index in self.live:
+            read.update(self.operations[index].reads)
+        return sum(parameter.elements for parameter in self.parameters.values() if parameter.storage in read)

@@ -1,0 +1,116 @@
+"""The rules ``macs``, ``conv-macs`` and ``2xmacs``: multiply-accumulates of convolutions and matrix products.
+
+A transposed convolution spreads each *input* element over its kernel, so it costs kernel times input grid. Biases,
+normalisations, activations, pooling and resizing are no multiply-accumulates of a matrix product and cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+
+from segbench.measure.operations.ledger import Operation
+
+PriceOperation = Callable[[Operation], int]
+
+
+def _batch(operation: Operation) -> int:
+    image, weight = operation.inputs[:2]
+    return image[0] if len(image) == len(weight) else 1
+
+
+def convolution(operation: Operation) -> int:
+    """Weight elements (each group's input channels only) times output positions."""
+    weight = operation.inputs[1]
+    spatial = len(weight) - 2
+    return _batch(operation) * prod(weight) * prod(operation.outputs[0][-spatial:])
+
+
+def transposed_convolution(operation: Operation) -> int:
+    """Weight elements times *input* positions."""
+    image, weight = operation.inputs[:2]
+    spatial = len(weight) - 2
+    return _batch(operation) * prod(weight) * prod(image[-spatial:])
+
+
+def linear(operation: Operation) -> int:
+    """``(..., in) -> (..., out)``: input elements times output features."""
+    image, weight = operation.inputs[:2]
+    return prod(image) * (weight[0] if len(weight) == 2 else 1)
+
+
+def product(operation: Operation) -> int:
+    """``matmul``, ``mm``, ``bmm``, ``mv``, ``dot``: output elements times the contracted length, broadcast included."""
+    return prod(operation.outputs[0]) * operation.inputs[0][-1]
+
+
+def added_product(operation: Operation) -> int:
+    """``addmm``, ``baddbmm``, ``addmv``: the first argument is added to the product of the other two."""
+    return prod(operation.outputs[0]) * operation.inputs[1][-1]
+
+
+def summed_product(operation: Operation) -> int:
+    """``addbmm``: a batch of products, summed over the batch."""
+    batch, rows, inner = operation.inputs[1]
+    return batch * rows * inner * operation.inputs[2][-1]
+
+
+def attention(operation: Operation) -> int:
+    """Scaled dot-product attention: ``q @ k`` and ``weights @ v``, with the mask (causal or not) ignored.
+
+    q is (..., L, E), k (..., S, E), v (..., S, Ev): ``batch * heads * L * S * (E + Ev)``.
+    """
+    query, key, value = operation.inputs[:3]
+    return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def affine_grid(operation: Operation) -> int:
+    """A product of homogeneous positions (3 in two dimensions, 4 in three) with each image's matrix."""
+    return prod(operation.outputs[0]) * (operation.outputs[0][-1] + 1)
+
+
+CONVOLUTIONS: Mapping[str, PriceOperation] = {
+    "conv1d": convolution,
+    "conv2d": convolution,
+    "conv3d": convolution,
+    "conv_transpose1d": transposed_convolution,
+    "conv_transpose2d": transposed_convolution,
+    "conv_transpose3d": transposed_convolution,
+    "torchvision::deform_conv2d": convolution,
+    "linear": linear,
+}
+
+PRODUCTS: Mapping[str, PriceOperation] = {
+    "matmul": product,
+    "mm": product,
+    "bmm": product,
+    "mv": product,
+    "dot": product,
+    "vdot": product,
+    "addmm": added_product,
+    "_addmm_activation": added_product,
+    "baddbmm": added_product,
+    "addmv": added_product,
+    "addbmm": summed_product,
+    "scaled_dot_product_attention": attention,
+    "_scaled_dot_product_attention_math": attention,
+    "_scaled_dot_product_flash_attention": attention,
+    "_scaled_dot_product_flash_attention_for_cpu": attention,
+    "_scaled_dot_product_efficient_attention": attention,
+    "_scaled_dot_product_cudnn_attention": attention,
+    "affine_grid_generator": affine_grid,
+}
+
+MACS: Mapping[str, PriceOperation] = {**CONVOLUTIONS, **PRODUCTS}
+
+
+def _twice(price: PriceOperation) -> PriceOperation:
+    return lambda operation: 2 * price(operation)
+
+
+def _nothing(operation: Operation) -> int:
+    return 0
+
+
+CONV_MACS: Mapping[str, PriceOperation] = {**CONVOLUTIONS, **dict.fromkeys(PRODUCTS, _nothing)}
+TWICE_MACS: Mapping[str, PriceOperation] = {kind: _twice(price) for kind, price in MACS.items()}

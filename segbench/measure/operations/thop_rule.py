@@ -1,0 +1,99 @@
+"""The rule ``thop``: what ``thop.profile(net, (image,))`` of thop 0.1.1.post2209072238 reports.
+
+Module calls of exact types, at the whole batch. A multiply-accumulate of a convolution counts 1, a normalised element
+4, and a transposed convolution is charged on its *output* grid. Functions, operators and subclasses count nothing. A
+module that the network holds under k paths is hooked k times and summed k times. Recurrent layers, which thop
+prices, are left to `Price.unpriced`. Source: Lyken17/pytorch-OpCounter, ``thop/profile.py`` and ``thop/vision``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+
+from torch import nn
+
+from segbench.measure.operations.ledger import ModuleCall
+
+PriceCall = Callable[[ModuleCall], int]
+
+
+def convolution(call: ModuleCall) -> int:
+    """Kernel elements of one group times output elements; for a transposed convolution, too."""
+    kernel, groups = call.settings["kernel_size"], call.settings["groups"]
+    assert isinstance(kernel, tuple) and isinstance(groups, int)
+    return prod(call.outputs[0]) * (call.inputs[0][1] // groups) * prod(kernel)
+
+
+def normalisation(call: ModuleCall) -> int:
+    """4 per element with a weight, 2 without."""
+    affine = call.settings.get("affine") or call.settings.get("elementwise_affine")
+    return 2 * prod(call.inputs[0]) * (2 if affine else 1)
+
+
+def input_elements(call: ModuleCall) -> int:
+    """PReLU: 1 per element."""
+    return prod(call.inputs[0])
+
+
+def output_elements(call: ModuleCall) -> int:
+    """Average pooling: 1 per output element, whatever the window."""
+    return prod(call.outputs[0])
+
+
+def adaptive_average(call: ModuleCall) -> int:
+    """Per output element: the mean window size, and one division."""
+    window = 1.0
+    for size_in, size_out in zip(call.inputs[0][2:], call.outputs[0][2:], strict=True):
+        window *= size_in / size_out
+    return int((window + 1) * prod(call.outputs[0]))
+
+
+def softmax(call: ModuleCall) -> int:
+    """``3 * features - 1`` per normalised vector."""
+    dim = call.settings["dim"]
+    assert isinstance(dim, int)
+    features = call.inputs[0][dim]
+    return prod(call.inputs[0]) // features * (3 * features - 1)
+
+
+UPSAMPLING: Mapping[str, int] = {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}
+
+
+def upsampling(call: ModuleCall) -> int:
+    """1, 5, 11 or 259 per output element for nearest, linear, bilinear, bicubic; other modes count nothing."""
+    return UPSAMPLING.get(str(call.settings["mode"]), 0) * prod(call.outputs[0])
+
+
+def linear(call: ModuleCall) -> int:
+    """Input features times output elements."""
+    features = call.settings["in_features"]
+    assert isinstance(features, int)
+    return features * prod(call.outputs[0])
+
+
+def nothing(call: ModuleCall) -> int:
+    """Free by the tool's decision."""
+    return 0
+
+
+THOP: Mapping[type[nn.Module], PriceCall] = {
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), convolution),
+    **dict.fromkeys((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), convolution),
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm), normalisation),
+    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm), normalisation),
+    nn.PReLU: input_elements,
+    nn.Softmax: softmax,
+    **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), output_elements),
+    **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), adaptive_average),
+    nn.Linear: linear,
+    **dict.fromkeys((nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d), upsampling),
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Dropout, nn.ZeroPad2d, nn.PixelShuffle), nothing),
+    **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), nothing),
+    **dict.fromkeys((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), nothing),
+}
+
+
+def times_counted(call: ModuleCall) -> int:
+    """The square of k: k hooks on a module held under k paths, and its total summed at each of them."""
+    return call.occurrences**2
