@@ -6,9 +6,11 @@ In a bottleneck the stride stands on the 3x3 convolution, as in torchvision and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
+
+Activation = Callable[[], nn.Module]
 
 
 def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
@@ -25,20 +27,24 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1) -> None:
-        """Map `in_channels` to `channels` at `stride`."""
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1, act: Activation | None = None
+    ) -> None:
+        """Map `in_channels` to `channels` at `stride`; `act` stands between the convolutions, ReLU by default."""
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
+        self.act = None if act is None else act()
         self.downsample = _downsample(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, channels, H/stride, W/stride)``."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        out = self.relu(self.bn1(self.conv1(x)))
+        act = self.relu if self.act is None else self.act
+        out = act(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         out += shortcut
         return self.relu(out)
@@ -49,8 +55,10 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1) -> None:
-        """Map `in_channels` to ``4 * channels`` at `stride`."""
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1, act: Activation | None = None
+    ) -> None:
+        """Map `in_channels` to ``4 * channels`` at `stride`; `act` stands between the convolutions, ReLU by default."""
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -59,13 +67,15 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels * self.expansion)
         self.relu = nn.ReLU(inplace=True)
+        self.act = None if act is None else act()
         self.downsample = _downsample(in_channels, channels * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, 4 * channels, H/stride, W/stride)``."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
+        act = self.relu if self.act is None else self.act
+        out = act(self.bn1(self.conv1(x)))
+        out = act(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         out += shortcut
         return self.relu(out)
@@ -85,6 +95,7 @@ class ResNet(nn.Module):
         strides: Sequence[int] = (1, 2, 2, 2),
         dilations: Sequence[int | Sequence[int]] = (1, 1, 1, 1),
         deep_stem: Sequence[int] | None = None,
+        act: Activation | None = None,
     ) -> None:
         """Build the trunk.
 
@@ -94,6 +105,8 @@ class ResNet(nn.Module):
             strides: stride of each stage's first block.
             dilations: dilation per stage, one number for all blocks of the stage or one per block.
             deep_stem: widths of three 3x3 convolutions that replace the 7x7 stem (PSPNet's and SFNet's form).
+            act: what stands for ReLU after the stem and between the convolutions of a block; the ReLU behind a shortcut
+                stays. Networks with in-place activated batch normalisation have a leaky ReLU there.
         """
         super().__init__()
         if deep_stem is None:
@@ -111,7 +124,7 @@ class ResNet(nn.Module):
                 nn.Conv2d(second, stem_width, 3, 1, 1, bias=False),
             )
         self.bn1 = nn.BatchNorm2d(stem_width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU(inplace=True) if act is None else act()
         self.maxpool = nn.MaxPool2d(3, 2, 1)
 
         width = stem_width
@@ -123,16 +136,19 @@ class ResNet(nn.Module):
             blocks: list[nn.Module] = []
             for position in range(depth):
                 stride = strides[index] if position == 0 else 1
-                blocks.append(block(width, planes, stride, rates[position]))
+                blocks.append(block(width, planes, stride, rates[position], act))
                 width = planes * block.expansion
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.channels = tuple(64 * 2**index * block.expansion for index in range(4))
 
+    def stem(self, x: Tensor) -> Tensor:
+        """Image ``(N, 3, H, W)`` to the input of the first stage, at stride 4."""
+        return self.maxpool(self.relu(self.bn1(self.conv1(x))))
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Image ``(N, 3, H, W)`` to the maps of the four stages, at strides 4, 8, 16, 32 by default."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        c2 = self.layer1(x)
+        c2 = self.layer1(self.stem(x))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         return c2, c3, c4, self.layer4(c4)
