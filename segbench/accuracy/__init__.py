@@ -1,0 +1,1 @@
+"""Accuracy: data sets, evaluation against checkpoints, official scoring."""
