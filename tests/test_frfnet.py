@@ -109,7 +109,7 @@ def _image(resolution: tuple[int, int]) -> Tensor:
 
 
 def _macs(net: nn.Module, resolution: tuple[int, int]) -> int:
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(_image(resolution))
     assert counter.get_total_flops() % 2 == 0
     return counter.get_total_flops() // 2

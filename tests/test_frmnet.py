@@ -217,7 +217,7 @@ def test_attention_products_of_frmnet() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     net = built_on_meta("frmnet")
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 3, *CITYSCAPES, device="meta"))
     tokens, pooled = 32 * 64, 16 * 32
     products = tokens * pooled * (256 + 1024) + pooled * 1024

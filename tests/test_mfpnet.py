@@ -31,7 +31,7 @@ def params(net: nn.Module) -> int:
 
 
 def macs(net: nn.Module, resolution: tuple[int, int]) -> int:
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 3, *resolution, device="meta"))
     assert counter.get_total_flops() % 2 == 0
     return counter.get_total_flops() // 2

@@ -21,7 +21,7 @@ from segbench.models.layers import ConvBNReLU
 class STDCModule(nn.Module):
     """Short-term dense concatenate module: four convolutions of shrinking width, all outputs kept (figure 3b, c)."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, count_padding: bool = True) -> None:
         super().__init__()
         self.conv_list = nn.ModuleList(
             (
@@ -38,7 +38,7 @@ class STDCModule(nn.Module):
             self.avd_layer = nn.Sequential(
                 nn.Conv2d(half, half, 3, 2, 1, groups=half, bias=False), nn.BatchNorm2d(half)
             )
-            self.skip = nn.AvgPool2d(3, 2, 1)
+            self.skip = nn.AvgPool2d(3, 2, 1, count_include_pad=count_padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, channels, H/stride, W/stride)``."""
@@ -55,15 +55,20 @@ class STDCModule(nn.Module):
 class STDCNet(nn.Module):
     """STDC backbone (figure 3a, table 2): two convolutions and three stages of STDC modules, each at half the size."""
 
-    def __init__(self, depths: Sequence[int]) -> None:
-        """Build the backbone; `depths` are the modules of stages 3, 4 and 5."""
+    def __init__(self, depths: Sequence[int], count_padding: bool = True) -> None:
+        """Build the backbone.
+
+        Args:
+            depths: modules of stages 3, 4 and 5.
+            count_padding: whether the averages of the strided modules include the zeros around the map.
+        """
         super().__init__()
         layers: list[nn.Module] = [ConvBNReLU(3, 32, 3, stride=2), ConvBNReLU(32, 64, 3, stride=2)]
         width = 64
         ends = []
         for depth, channels in zip(depths, (256, 512, 1024), strict=True):
             for index in range(depth):
-                layers.append(STDCModule(width, channels, stride=1 if index else 2))
+                layers.append(STDCModule(width, channels, 1 if index else 2, count_padding))
                 width = channels
             ends.append(len(layers))
         self.features = nn.ModuleList(layers)
