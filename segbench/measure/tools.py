@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from segbench.errors import SegbenchError, UnknownName
 from segbench.measure.operations import copies
+from segbench.measure.operations.copies import called
 from segbench.measure.operations.outputs import tensors_in
 
 TOOLS = ("fvcore", "thop")
@@ -72,7 +73,7 @@ def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) 
     except Exception as error:
         lines = str(error).strip().splitlines()
         reason = lines[0].strip().rstrip(".") if lines else type(error).__name__
-        raise ToolError(f"{tool} fails on {type(built).__name__}{_where(error)}: {reason}") from error
+        raise ToolError(f"{tool} fails on {called(built)}{_where(error)}: {reason}") from error
 
 
 def _where(error: BaseException) -> str:

@@ -26,6 +26,12 @@ def unwrapped(net: nn.Module) -> nn.Module:
             return net
 
 
+def called(net: nn.Module) -> str:
+    """What to call a network in a message: the ``package.module:factory`` that the user gave, else its class."""
+    spec = getattr(net, "spec", None)
+    return spec if isinstance(spec, str) else type(net).__name__
+
+
 def on_meta(net: nn.Module) -> nn.Module:
     """A copy in eval mode whose tensors are on meta: shapes without memory, whatever the size of `net`.
 
@@ -81,7 +87,7 @@ def _copied(net: nn.Module, convert: Callable[[Tensor], Tensor], device: str) ->
         return copy.deepcopy(net, memo)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FactoryError(f"{type(net).__name__} cannot be copied, and counters need a copy: {reason}") from error
+        raise FactoryError(f"{called(net)} cannot be copied, and counters need a copy: {reason}") from error
 
 
 def _converted(tensor: Tensor, convert: Callable[[Tensor], Tensor], device: str) -> Tensor:

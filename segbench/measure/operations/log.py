@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from segbench.errors import FactoryError
 from segbench.measure.operations import fvcore_rule, kinds, macs, shapes
+from segbench.measure.operations.copies import called
 from segbench.measure.operations.ledger import Ledger, ModuleCall, Operation, Setting, Shape, StoredTensor
 from segbench.measure.operations.outputs import main_output, tensors_in
 
@@ -95,7 +96,7 @@ class Log:
         """The finished ledger."""
         returned = list(tensors_in(output))
         if not returned:
-            raise FactoryError(f"{type(self.net).__name__} returns no tensor, but {type(output).__name__}")
+            raise FactoryError(f"{called(self.net)} returns no tensor, but {type(output).__name__}")
         main = main_output(output)
         return Ledger(
             input_shape=tuple(shape),

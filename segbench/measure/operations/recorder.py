@@ -45,7 +45,7 @@ def record(net: nn.Module, shape: tuple[int, int, int, int]) -> Ledger:
     except Exception as error:
         size = "x".join(map(str, shape))
         raise FactoryError(
-            f"{type(net).__name__} fails on an image of {size} (NxCxHxW): {_first_line(error)}"
+            f"{copies.called(net)} fails on an image of {size} (NxCxHxW): {_first_line(error)}"
         ) from error
 
 
@@ -62,7 +62,7 @@ def _check_takes_one_image(net: nn.Module) -> None:
     try:
         signature.bind(torch.empty(0, device="meta"))
     except TypeError as error:
-        name = type(net).__name__
+        name = copies.called(net)
         raise FactoryError(f"{name}.forward{signature} does not take one image tensor alone: {error}") from error
 
 
