@@ -13,6 +13,7 @@ from segbench.cli.compare import compare
 from segbench.cli.env import env
 from segbench.cli.models import models
 from segbench.cli.profile import profile
+from segbench.cli.synthetic import synthetic
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """What a segmentation network really costs and really scores, on your GPU, beside what its paper claims."""
 
-    for command in (profile, compare, audit, claims, models, env):
+    for command in (profile, compare, audit, claims, models, synthetic, env):
         app.command()(command)
 
 
