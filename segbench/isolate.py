@@ -6,7 +6,9 @@ Processes come from a `forkserver` that has torch imported and no CUDA context: 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +87,7 @@ def run_isolated(
 def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> None:
     # Ctrl-C reaches the whole process group; the parent decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         connection.send((function(task), None))
     except Exception as error:
@@ -92,6 +95,17 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
         connection.send((None, f"{type(error).__name__}: {text}" if text else type(error).__name__))
     finally:
         connection.close()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, killed perhaps: an orphan would disturb the next run's timings.
+
+    The thread sleeps in the kernel until then and costs a timing nothing.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _collect(item: _Running[Task], timeout_s: float) -> Outcome[Task] | None:

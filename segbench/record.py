@@ -36,6 +36,7 @@ class Record:
         speed: FPS and latency with their mode, device and precision; every sample kept.
         memory: ``{"peak_mib": float | None}``.
         accuracy: mIoU with data set, split and checkpoint.
+        waterfall: FPS as each switch of the protocol is applied, where asked for.
         failure: why the measurement could not be made, in one line.
         protocol: the settings that the speed was measured under.
         environment: device, driver and library versions.
@@ -56,6 +57,7 @@ class Record:
     speed: dict[str, Any] | None = None
     memory: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
+    waterfall: list[dict[str, Any]] | None = None
     failure: str | None = None
     notes: list[str] = field(default_factory=list)
     protocol: dict[str, Any] = field(default_factory=dict)
@@ -97,4 +99,6 @@ class Record:
         known = {item.name for item in fields(cls)} - {"extra"}
         values = {key: value for key, value in content.items() if key in known}
         values["resolution"] = (size[0], size[1])
+        # A Record without a date was not made at this moment.
+        values.setdefault("created", "")
         return cls(**values, extra={key: value for key, value in content.items() if key not in known})

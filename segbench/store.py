@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from segbench.errors import OutputError, RecordError
 from segbench.record import Record
+
+try:
+    import fcntl
+except ImportError:  # not a Unix
+    fcntl = None  # type: ignore[assignment]
 
 
 def append(path: Path, record: Record) -> None:
@@ -23,7 +30,7 @@ def append(path: Path, record: Record) -> None:
     line = json.dumps(record.to_json(), ensure_ascii=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
+        with path.open("a+b") as file, _alone(file):
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -33,6 +40,16 @@ def append(path: Path, record: Record) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _alone(file: IO[bytes]) -> Iterator[None]:
+    """Keep other processes that append to the same file waiting, where the system can; closing the file ends it."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0, os.SEEK_END)
+    yield
 
 
 def read(path: Path, *, tolerant: bool = False) -> list[Record]:

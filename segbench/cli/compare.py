@@ -23,19 +23,28 @@ def compare(
     res: options.Resolutions = None,
     classes: options.Classes = None,
     device: options.DeviceOption = "auto",
-    mode: options.Mode = "forward",
+    mode: options.Mode = None,
+    protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
     budget: options.Budget = 20.0,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
+    optimize: options.Optimize = False,
+    waterfall: options.Waterfall = False,
+    processes: Annotated[
+        int, typer.Option(metavar="N", help="Fresh processes per network; five for a number to publish.")
+    ] = 1,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the Records, tables and plots go.")] = Path(
         "segbench-out"
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what the folder already holds.")] = False,
     seed: Annotated[int, typer.Option(help="Shuffles the order of timings.")] = 0,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one network.")] = 600.0,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one process.")] = 600.0,
+    allow_mixed: Annotated[
+        bool, typer.Option("--allow-mixed", help="Rank timings of several devices or modes together, and say so.")
+    ] = False,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
@@ -50,12 +59,29 @@ def compare(
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch"):
         from segbench import compare as comparison
+        from segbench.audit.recorded import audit_records
+        from segbench.claims import load_claims
+        from segbench.measure.combine import conditions
         from segbench.measure.profile import Settings
         from segbench.report.comparison import write_comparison
 
         names = comparison.choose(patterns or [], everything, paper)
-        settings = Settings(device, mode, precision, batch, rounds, budget, tuple(counter or ()), not no_speed).check()
-        jobs = comparison.plan(names, sizes, classes, settings, seed, paper)
+        settings = Settings(
+            device,
+            mode,
+            precision,
+            batch,
+            rounds,
+            budget,
+            tuple(counter or ()),
+            not no_speed,
+            preset=protocol,
+            waterfall=waterfall,
+            optimize=optimize,
+        ).check()
+        jobs = comparison.plan(names, sizes, classes, settings, seed, paper, processes)
+        if not (allow_mixed or fresh):
+            comparison.require_unmixed(jobs, out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=meter, transient=True) as bar:
         task = bar.add_task("measuring", total=len(jobs))
@@ -65,14 +91,20 @@ def compare(
             if progress.record is not None and progress.record.failure:
                 screen.print(f"{progress.job.model}: {progress.record.failure}", style="red", markup=False)
 
-        records = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+        measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+    records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
-        table, files = write_comparison(records, out, paper=paper)
+        verdicts = [judgement.to_json() for judgement in audit_records(records, load_claims(paper=paper))]
+        table, files = write_comparison(records, out, paper=paper, judgements=verdicts)
+    mixed = conditions(records)
+    if len(mixed) > 1:
+        screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
     if json_path != "-":
         screen.print(table.rich(screen.width))
         screen.print(
-            f"{len(records)} Records in {out / comparison.RECORDS}; {len(files)} files beside it", markup=False
+            f"{len(comparison.stored(out))} Records in {out / comparison.RECORDS}; {len(files)} files beside it",
+            markup=False,
         )
     write_json(json_path, records)
-    if any(record.failure for record in records):
+    if any(record.failure for record in measured):
         raise typer.Exit(1)

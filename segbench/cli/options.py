@@ -51,10 +51,35 @@ Classes = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.")]
 Mode = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="forward|swiftnet",
-        help="Timed region: the forward with resident input, or SwiftNet's Figure 5 with copies and argmax.",
+        help="Timed region: the forward with resident input (default), or SwiftNet's Figure 5 with copies and argmax.",
+        show_default=False,
+    ),
+]
+ProtocolName = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        help="Time as a family of papers did: swiftnet, fasterseg, efficient-segmentation-networks, mmseg-predict; "
+        "in place of --mode.",
+        show_default=False,
+    ),
+]
+Waterfall = Annotated[
+    bool,
+    typer.Option(
+        "--waterfall",
+        help="FPS as each switch is applied: copies, argmax, resize, BN folding, precisions, CUDA graph.",
+    ),
+]
+Optimize = Annotated[
+    bool,
+    typer.Option(
+        "--optimize",
+        help="Beside the protocol's FPS that of the fast mode: BN folded, channels_last, graph or compiled.",
     ),
 ]
 Precision = Annotated[str, typer.Option(metavar="fp32|tf32|fp16|bf16", help="Arithmetic of the timed network.")]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 from rich.status import Status
 
-from segbench import catalog, resolution
+from segbench import catalog, resolution, store
 from segbench.cli import options
 from segbench.cli.output import check_json_target, console, progress_console, write_json
+from segbench.errors import BadOption, OutputError
 from segbench.record import Record
 
 
@@ -16,13 +20,27 @@ def profile(
     res: options.Resolutions = None,
     classes: options.Classes = None,
     device: options.DeviceOption = "auto",
-    mode: options.Mode = "forward",
+    mode: options.Mode = None,
+    protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
     budget: options.Budget = 20.0,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
+    optimize: options.Optimize = False,
+    waterfall: options.Waterfall = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Parameters, MACs, output shape and share module by module.")
+    ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Deepest level of --layers; 2 by default, all in a file.", show_default=False),
+    ] = None,
+    csv_path: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="PATH", help="Write what --layers shows as CSV.", show_default=False),
+    ] = None,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure parameters, operations, FPS and memory of a network.
@@ -32,14 +50,29 @@ def profile(
     names = [name for spec in model for name in (catalog.match([spec]) if ":" not in spec else [spec])]
     asked = [resolution.parse(text) for text in res or []]
     check_json_target(json_path)
+    _check_layers(layers, depth, csv_path)
     out, screen = console(json_path), progress_console()
     with screen.status("importing torch"):
         from segbench.measure.profile import Settings
         from segbench.measure.profile import profile as measure
         from segbench.measure.subject import resolve
         from segbench.report.card import profile_card
+        from segbench.report.layers import DEPTH, layers_csv
 
-        settings = Settings(device, mode, precision, batch, rounds, budget, tuple(counter or ()), not no_speed).check()
+        settings = Settings(
+            device,
+            mode,
+            precision,
+            batch,
+            rounds,
+            budget,
+            tuple(counter or ()),
+            not no_speed,
+            modules=layers,
+            preset=protocol,
+            waterfall=waterfall,
+            optimize=optimize,
+        ).check()
         subjects = [resolve(name, classes) for name in dict.fromkeys(names)]
         jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
         for subject, size in jobs:
@@ -56,9 +89,24 @@ def profile(
                 record = measure(subject, size, settings, say)
             records.append(record)
             if json_path != "-":
-                out.print(profile_card(record, counter or ()))
+                out.print(profile_card(record, counter or (), DEPTH if depth is None else depth))
     finally:
         if records:
             write_json(json_path, records)
+        if records and csv_path is not None:
+            store.write_text(csv_path, layers_csv(records, depth))
     if any(record.failure for record in records):
         raise typer.Exit(1)
+
+
+def _check_layers(layers: bool, depth: int | None, csv_path: Path | None) -> None:
+    """Refuse options of ``--layers`` without it, and a file that cannot be written."""
+    for given, name in ((depth, "--depth"), (csv_path, "--csv")):
+        if given is not None and not layers:
+            raise BadOption(f"{name} {given} belongs to --layers: give both")
+    if depth is not None and depth < 0:
+        raise BadOption(f"depth must be 0 (the network alone) or more: {depth} given")
+    if csv_path is not None:
+        if csv_path.is_dir():
+            raise OutputError(f"cannot write {csv_path}: it is a folder, --csv takes a file")
+        store.require_writable(csv_path.parent)

@@ -9,7 +9,7 @@ from torch import nn
 
 from segbench import resolution as sizes
 from segbench.errors import SegbenchError
-from segbench.measure.operations import RULES, Ledger, modules, price, record
+from segbench.measure.operations import RULES, Ledger, breakdown, price, record
 from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.subject import Subject
 from segbench.measure.tools import run_tool
@@ -49,8 +49,18 @@ def operation_counts(ledger: Ledger) -> dict[str, int]:
 
 
 def module_costs(ledger: Ledger, net: nn.Module) -> list[dict[str, Any]]:
-    """Parameters and MACs module by module, as a Record keeps them."""
-    return [dict(row) for row in modules(ledger, net)]
+    """Parameters, MACs, share of the MACs and output shape module by module, as a Record keeps them."""
+    return [
+        {
+            "path": row.path,
+            "type": row.type,
+            "params": row.params,
+            "macs": row.macs,
+            "share": row.share,
+            "output": None if row.output is None else list(row.output),
+        }
+        for row in breakdown(ledger, net)
+    ]
 
 
 def tool_counts(

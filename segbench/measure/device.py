@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from segbench.errors import DeviceError
-from segbench.measure import nvml
+from segbench.measure import gpu, nvml
 from segbench.measure.environment import cpu_model
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -83,6 +83,18 @@ class Device(ABC):
     def energy_mj(self) -> float | None:
         """Reading of an energy counter in mJ; None where there is none."""
         return None
+
+    def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
+        """What the device did by itself during some frames; None where the host and the device are one."""
+        return None
+
+    def graph(self, run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """The same network, launched by one call instead of one for each kernel.
+
+        Raises:
+            DeviceError: the device has no such thing.
+        """
+        raise DeviceError(f"CUDA graphs need a CUDA device: {self.name} has none")
 
 
 class ClockTimeline(Timeline):
@@ -199,6 +211,14 @@ class CudaDevice(Device):
     def energy_mj(self) -> float | None:
         """NVML's energy counter."""
         return self._gpu.energy_mj() if self._gpu else None
+
+    def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
+        """Kernels and copies, as CUPTI tells torch's profiler."""
+        return gpu.trace(frame, frames, self.torch_device)
+
+    def graph(self, run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """A CUDA graph, captured at the first call."""
+        return gpu.Graphed(run)
 
 
 def open_device(spec: str = "auto") -> Device:

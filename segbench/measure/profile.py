@@ -7,20 +7,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import segbench
-from segbench.errors import BadOption, UnknownName
+from segbench.errors import BadOption, DeviceError, UnknownName
+from segbench.measure.bounds import what_bounds
 from segbench.measure.counting import module_costs, operation_counts, tool_counts
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
-from segbench.measure.memory import peak_memory
+from segbench.measure.fast import optimized_speed
+from segbench.measure.memory import KINDS, peak_memory
 from segbench.measure.operations import RULES, record
 from segbench.measure.parameters import live_parameters, parameters
-from segbench.measure.protocol import Protocol, protocol_for
+from segbench.measure.protocol import PRESETS, Protocol, protocol_for
 from segbench.measure.speed import MeasurementError, measure_speed
 from segbench.measure.subject import Subject
 from segbench.measure.tools import TOOLS
+from segbench.measure.waterfall import waterfall
 from segbench.record import Record
 
 Stage = Callable[[str], None]
+
+COMMON_MODES = ("forward", "swiftnet")
+"""The timed regions that `--mode` offers; the others belong to presets."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Settings:
 
     Attributes:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; `auto` takes CUDA where there is one.
-        mode: timed region, ``forward`` or ``swiftnet``.
+        mode: timed region, ``forward`` or ``swiftnet``; None for that of `preset`, or ``forward``.
         precision: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
         batch: images per forward.
         rounds: rounds of frames; None for the protocol's.
@@ -37,10 +43,13 @@ class Settings:
         counters: counting rules to show, and tools (fvcore, thop) to run beside the ledger.
         speed: measure speed and memory as well.
         modules: keep the per-module costs in the Record.
+        preset: how a family of papers measured, a key of `segbench.measure.protocol.PRESETS`.
+        waterfall: measure the FPS as each switch of the protocol is applied.
+        optimize: measure the fast mode beside the protocol's.
     """
 
     device: str = "auto"
-    mode: str = "forward"
+    mode: str | None = None
     precision: str = "fp32"
     batch: int = 1
     rounds: int | None = None
@@ -48,6 +57,9 @@ class Settings:
     counters: tuple[str, ...] = ()
     speed: bool = True
     modules: bool = False
+    preset: str | None = None
+    waterfall: bool = False
+    optimize: bool = False
     environment: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -57,13 +69,14 @@ class Settings:
 
     def protocol(self) -> Protocol:
         """The speed protocol that these settings name."""
-        return protocol_for(self.mode, self.precision, self.batch, self.rounds)
+        return protocol_for(self.preset or self.mode or "forward", self.precision, self.batch, self.rounds)
 
     def check(self) -> Settings:
         """The settings with the environment filled in.
 
         Raises:
-            SegbenchError: an unknown counter, a device that is not there, a batch or budget out of range.
+            SegbenchError: an unknown counter, mode or preset, a device that is not there or lacks the precision, a
+                batch or budget out of range, options that exclude each other.
         """
         for counter in self.counters:
             if counter not in RULES and counter not in TOOLS:
@@ -72,9 +85,25 @@ class Settings:
             raise BadOption(f"batch must be 1 or more: {self.batch} given")
         if self.budget_s <= 0:
             raise BadOption(f"budget must be above 0 seconds: {self.budget_s:g} given")
-        self.protocol()
-        open_device(self.device)
+        self._check_protocol()
+        device = open_device(self.device)
+        if self.speed:
+            device.check_precision(self.precision)
         return replace(self, environment=self.environment or describe_environment())
+
+    def _check_protocol(self) -> None:
+        if self.preset is not None and self.mode is not None:
+            raise BadOption(
+                f"--protocol {self.preset} has a timed region of its own: give it without --mode {self.mode}"
+            )
+        if self.preset is not None and self.preset not in PRESETS:
+            raise UnknownName("protocol", self.preset, PRESETS)
+        if self.mode is not None and self.mode not in COMMON_MODES:
+            hint = f"accepted: {', '.join(COMMON_MODES)}; --protocol has what families of papers timed"
+            raise UnknownName("mode", self.mode, COMMON_MODES, hint)
+        self.protocol()
+        if not self.speed and (self.waterfall or self.optimize):
+            raise BadOption("--waterfall and --optimize time the network: give them without --no-speed")
 
 
 def profile(subject: Subject, resolution: tuple[int, int], settings: Settings, on_stage: Stage | None = None) -> Record:
@@ -126,12 +155,38 @@ def profile(subject: Subject, resolution: tuple[int, int], settings: Settings, o
 def _time(result: Record, subject: Subject, settings: Settings, device: Device, say: Stage) -> None:
     protocol = settings.protocol()
     result.protocol = protocol.to_json()
+    size = result.resolution
+    # Each network may fall short of a device in its own way; what was measured before that is kept.
     try:
         say("timing")
-        result.speed = measure_speed(
-            subject.build(), resolution=result.resolution, protocol=protocol, device=device, budget_s=settings.budget_s
+        speed = measure_speed(
+            subject.build(), resolution=size, protocol=protocol, device=device, budget_s=settings.budget_s
         )
+        result.speed = speed
         say("measuring memory")
-        result.memory = {"peak_mib": peak_memory(subject.build(), result.resolution, protocol, device)}
-    except MeasurementError as error:
+        result.memory = {"peak_mib": peak_memory(subject.build(), size, protocol, device), "kind": KINDS[device.kind]}
+        say("finding what bounds it")
+        speed.update(what_bounds(subject, size, protocol, device, speed))
+        result.notes.extend(speed.pop("notes"))
+        budget = settings.budget_s if device.kind == "cpu" else None
+        if settings.optimize:
+            speed["optimized"] = _optimized(result, subject, protocol, device, budget, say)
+        if settings.waterfall:
+            result.waterfall = waterfall(
+                subject, size, device, protocol, budget, lambda switch: say(f"waterfall: {switch}")
+            )
+    except (MeasurementError, DeviceError) as error:
         result.failure = str(error)
+
+
+def _optimized(
+    result: Record, subject: Subject, protocol: Protocol, device: Device, budget_s: float | None, say: Stage
+) -> dict[str, Any] | None:
+    """The fast mode; where it does not run, a note, since the protocol's figures stand without it."""
+    try:
+        return optimized_speed(
+            subject, result.resolution, protocol, device, budget_s, lambda engine: say(f"fast mode: {engine}")
+        )
+    except MeasurementError as error:
+        result.notes.append(str(error))
+        return None

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.record import Record
+from segbench.report.layers import DEPTH, layers_tree
+from segbench.report.waterfall import deviation_text, waterfall_table
 from segbench.resolution import show
 from segbench.units import scaled, significant
 
@@ -25,17 +27,28 @@ RULE_MEANING = {
     "ptflops-0.6.9": "as ptflops 0.6.9 counts",
 }
 
+VERDICT_MEANING = {
+    "launch-bound": "the GPU waits for the host to launch its kernels",
+    "compute-bound": "arithmetic is the nearer roof",
+    "memory-bound": "moving data is the nearer roof",
+}
 
-def profile_card(record: Record, counters: Sequence[str] = ()) -> RenderableType:
+
+def profile_card(record: Record, counters: Sequence[str] = (), depth: int | None = DEPTH) -> RenderableType:
     """Everything a Record says, for a person.
 
     Args:
         record: one measurement.
         counters: counting rules to show beside ``macs``; every rule that the Record has where none is given.
+        depth: deepest level of the modules, where the Record has them.
     """
     parts: list[RenderableType] = [_title(record), Padding(_costs(record, counters), (0, 0, 0, 2))]
     if record.speed:
         parts += [Text(""), Padding(_speed(record, record.speed), (0, 0, 0, 2))]
+    if record.waterfall:
+        parts += [Text(""), Padding(waterfall_table(record), (0, 0, 0, 2))]
+    if record.modules:
+        parts += [Text(""), Padding(layers_tree(record, depth), (0, 0, 0, 2))]
     parts += [Padding(Text(f"- {note}", style="yellow"), (0, 0, 0, 2)) for note in _notes(record)]
     if record.failure:
         parts.append(Text(f"  failed: {record.failure}", style="bold red"))
@@ -99,10 +112,41 @@ def _speed(record: Record, speed: dict[str, Any]) -> Table:
     peak = (record.memory or {}).get("peak_mib")
     if peak is not None:
         grid.add_row("peak memory", f"{significant(peak)} MiB", (record.memory or {}).get("kind", ""))
-    if speed.get("verdict"):
-        grid.add_row("bound by", speed["verdict"], "")
+    for row in _bounds(speed):
+        grid.add_row(*row)
+    if speed.get("optimized"):
+        grid.add_row(*_optimized(speed["optimized"]))
     grid.add_row("measured with", "", _machine(record.environment))
     return grid
+
+
+def _bounds(speed: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What bounds the speed, and the figures behind it."""
+    if speed.get("energy_mj") is not None:
+        yield "energy", f"{significant(speed['energy_mj'])} mJ", "per image, of the whole GPU"
+    if speed.get("gpu_busy_ms") is not None:
+        yield "GPU busy", f"{significant(speed['gpu_busy_ms'])} ms", f"of a frame; {speed['launches']} kernel launches"
+    if speed.get("graph_fps") is not None:
+        yield "CUDA graph", significant(speed["graph_fps"]), "FPS of the same network, launched by one call"
+    roof = speed.get("roofline")
+    if roof:
+        share = f"{roof['share']:.0%} of this device's roofline" if roof.get("share") is not None else ""
+        yield (
+            "fastest here",
+            f"{significant(roof['fastest_ms'])} ms",
+            f"{share}: {significant(roof['tmacs_per_s'])} T MAC/s, {significant(roof['gb_per_s'])} GB/s measured",
+        )
+    if speed.get("verdict"):
+        yield "verdict", str(speed["verdict"]), VERDICT_MEANING.get(speed["verdict"], "")
+
+
+def _optimized(fast: dict[str, Any]) -> tuple[str, str, str]:
+    """The fast mode as a row of its own."""
+    parts = [f"{fast['engine']}, channels_last, {fast['precision']}"]
+    folding = fast.get("folding")
+    parts.append(f"{folding['folded']} batch normalisations folded" if folding else "batch normalisation kept")
+    parts.append(deviation_text(fast["deviation"]))
+    return "optimized", significant(fast["fps"]), f"FPS: {'; '.join(parts)}"
 
 
 def _machine(environment: dict[str, Any]) -> str:
@@ -124,6 +168,10 @@ def _notes(record: Record) -> Iterator[str]:
         if record.speed.get("shortened"):
             yield str(record.speed["shortened"])
         yield from (_warning(item) for item in record.speed.get("warnings", ()))
+        for row in (record.speed.get("optimized") or {}).get("tried", ()):
+            if row.get("unavailable"):
+                yield f"optimized without {row['engine']}: {row['unavailable']}"
+        yield from (record.speed.get("optimized") or {}).get("notes", ())
     yield from record.notes
     entry = CATALOG.get(record.model)
     if entry:

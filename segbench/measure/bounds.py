@@ -1,0 +1,167 @@
+"""What bounds a network's speed: the host that launches its kernels, the device's arithmetic, or its memory.
+
+At batch 1 a large GPU may finish each kernel of a small network before the host has launched the next. Then eager FPS
+ranks networks by their number of kernels and says nothing of their work. Three figures show it: the time of a frame in
+which the GPU is busy, the kernels launched, and the FPS of the same network as a CUDA graph, which one call launches.
+
+The verdict, from these and the roofline (`segbench.measure.roofline`):
+
+| verdict | when |
+|---|---|
+| launch-bound | the GPU is busy for less than 80 % of the frame; without a trace: the CUDA graph is 1.25x as fast |
+| compute-bound | else, and half of the roofline's time or more is in operations whose arithmetic takes longest |
+| memory-bound | else |
+
+80 % is the limit at which trtexec warns that launching bounds the throughput (NVIDIA TensorRT,
+samples/common/sampleReporting.cpp). Compute- and memory-bound name the nearer roof, and `share` says how near it is: a
+network at 10 % of its roof is held back by its kernels, on whichever side of the roofline they lie. On a CPU host and
+device are one, so that launch-bound is not a verdict there. In mode ``swiftnet`` the host launches nothing while it
+waits for its labels, so that launch-bound includes that wait; the copies are busy time of the GPU and no part of the
+roofline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from segbench.errors import SegbenchError
+from segbench.measure.device import Device
+from segbench.measure.flags import measurement_flags
+from segbench.measure.frame import DTYPES, Frame, device_failures, make_frame
+from segbench.measure.gpu import GpuEvent
+from segbench.measure.operations import Ledger, record
+from segbench.measure.protocol import Protocol
+from segbench.measure.region import Region, region
+from segbench.measure.roofline import Roofline, measure_rates, roofline
+from segbench.measure.speed import measure_speed
+from segbench.measure.subject import Subject
+
+BUSY_LIMIT = 0.8
+COMPUTE_LIMIT = 0.5
+TRACED_FRAMES = 10
+GRAPH_ROUNDS = 2
+
+
+def busy_ms(events: Iterable[GpuEvent], frames: int) -> float:
+    """Milliseconds of a frame in which at least one kernel or copy ran; what overlaps counts once."""
+    busy = end = 0.0
+    first = True
+    for event in sorted(events, key=lambda event: event.start_us):
+        if first or event.start_us > end:
+            busy += event.end_us - event.start_us
+            end, first = event.end_us, False
+        elif event.end_us > end:
+            busy += event.end_us - end
+            end = event.end_us
+    return busy / 1000 / frames
+
+
+def launches(events: Iterable[GpuEvent], frames: int) -> int:
+    """Kernels of a frame, without copies and fills by the copy engines."""
+    return round(sum(event.is_kernel for event in events) / frames)
+
+
+def verdict(
+    frame_ms: float, busy: float | None = None, speed_up: float | None = None, roof: Roofline | None = None
+) -> str | None:
+    """What bounds a frame, by the table in this module's docstring.
+
+    Args:
+        frame_ms: wall-clock time of a frame.
+        busy: milliseconds of it in which the GPU was busy; None where nothing tells.
+        speed_up: FPS of the CUDA graph over that of eager execution; None where there is none.
+        roof: the roofline; None where it could not be drawn.
+    """
+    if busy is not None:
+        if busy < BUSY_LIMIT * frame_ms:
+            return "launch-bound"
+    elif speed_up is not None and speed_up > 1 / BUSY_LIMIT:
+        return "launch-bound"
+    if roof is None or not roof.fastest_s:
+        return None
+    return "compute-bound" if roof.compute_bound_s >= COMPUTE_LIMIT * roof.fastest_s else "memory-bound"
+
+
+def what_bounds(
+    subject: Subject, resolution: tuple[int, int], protocol: Protocol, device: Device, speed: dict[str, Any]
+) -> dict[str, Any]:
+    """Figures and verdict for a Record's `speed`; what could not be measured is None, with a sentence in ``notes``.
+
+    Args:
+        subject: the network, built afresh for each figure.
+        resolution: height and width.
+        protocol: the one under which `speed` was measured.
+        device: the same.
+        speed: from `segbench.measure.speed.measure_speed`.
+
+    Returns:
+        ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict``, ``roofline`` and ``notes``.
+    """
+    notes: list[str] = []
+    found: dict[str, Any] = {"gpu_busy_ms": None, "launches": None, "graph_fps": None, "verdict": None}
+    frame_ms = 1000 * protocol.batch / speed["fps"]
+    if device.kind == "cuda":
+        try:
+            events = traced(subject.build(), resolution, protocol, device)
+            if events:
+                found["gpu_busy_ms"] = busy_ms(events, TRACED_FRAMES)
+                found["launches"] = launches(events, TRACED_FRAMES)
+            else:
+                notes.append("the profiler saw no kernel: the driver may allow no one to trace the GPU")
+        except SegbenchError as error:
+            notes.append(f"the GPU could not be traced: {error}")
+        try:
+            found["graph_fps"] = graph_fps(subject.build(), resolution, protocol, device)
+        except SegbenchError as error:
+            notes.append(f"no CUDA graph: {error}")
+    roof = None
+    try:
+        with device_failures(resolution, protocol, device):
+            rates = measure_rates(protocol, device)
+            roof = roofline(region_ledger(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
+        found["roofline"] = roof.to_json(rates, frame_ms / 1000)
+    except SegbenchError as error:
+        notes.append(f"no roofline: {error}")
+    speed_up = found["graph_fps"] / speed["fps"] if found["graph_fps"] else None
+    found["verdict"] = verdict(frame_ms, found["gpu_busy_ms"], speed_up, roof)
+    return {**found, "notes": notes}
+
+
+def traced(
+    net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device, frames: int = TRACED_FRAMES
+) -> list[GpuEvent]:
+    """What the GPU did during some frames of a fresh network; empty where nothing tells.
+
+    Raises:
+        MeasurementError: the network fails on the device.
+    """
+    with measurement_flags(protocol), device_failures(resolution, protocol, device):
+        frame: Frame = make_frame(net, resolution, replace(protocol, bn_folding=False), device)
+        return device.trace(frame, frames) or []
+
+
+def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> float:
+    """FPS of the same frame with the network as a CUDA graph.
+
+    Raises:
+        DeviceError: the device has no CUDA graphs.
+        MeasurementError: the network cannot be captured, as where it synchronises or copies to the host.
+    """
+    # Autograd's bookkeeping is no part of a graph, and a few rounds tell what a verdict needs.
+    quick = replace(protocol, rounds=min(protocol.rounds, GRAPH_ROUNDS), round_seconds=0.0, grad="inference")
+
+    def prepare(net: nn.Module) -> Any:
+        return device.graph(region(net, protocol.mode))
+
+    speed = measure_speed(net, resolution=resolution, protocol=quick, device=device, prepare=prepare)
+    return float(speed["fps"])
+
+
+def region_ledger(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Ledger:
+    """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
+    net = subject.build("meta") if subject.entry else subject.build()
+    return record(Region(net, protocol.mode), (protocol.batch, 3, *resolution))

@@ -1,0 +1,111 @@
+"""What CUDA alone can do with a frame: replay it as a graph, and trace what the GPU did."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch._C._autograd import DeviceType
+
+# Passes before a capture: cuDNN and cuBLAS choose algorithms and allocate workspaces, which a capture forbids.
+WARM_UP = 3
+
+
+class GpuEvent(NamedTuple):
+    """One thing that a GPU did, by its own clock.
+
+    Attributes:
+        name: of the kernel; ``Memcpy HtoD ...`` and ``Memset ...`` for copies and fills.
+        start_us: when it began.
+        end_us: when it ended.
+    """
+
+    name: str
+    start_us: float
+    end_us: float
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a kernel, and not a copy or fill by a copy engine."""
+        return not self.name.startswith(("Memcpy", "Memset"))
+
+
+class Graphed:
+    """A network as a CUDA graph: captured at its first call, replayed at every other.
+
+    The input of the first call is the graph's; another tensor is copied into it. The result is overwritten by the
+    next call.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Tensor]) -> None:
+        """Nothing is captured yet; see the class."""
+        self._run = run
+        self._graph: Any = None
+        self._input = torch.empty(0)
+        self._output = torch.empty(0)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` to logits, of one shape and layout for all calls."""
+        if self._graph is None:
+            self._capture(x)
+        elif x is not self._input:
+            self._input.copy_(x)
+        self._graph.replay()
+        return self._output
+
+    def _capture(self, x: Tensor) -> None:
+        graph: Any = torch.cuda.CUDAGraph()
+        with torch.cuda.device(x.device):
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UP):
+                    self._run(x)
+            stream = torch.cuda.current_stream()
+            stream.wait_stream(side)
+            torch.cuda.synchronize()
+            try:
+                with torch.cuda.graph(graph):
+                    self._output = self._run(x)
+            finally:
+                # A capture that fails would leave its own stream as the current one.
+                torch.cuda.set_stream(stream)
+        self._input, self._graph = x, graph
+
+
+def trace(frame: Callable[[], Any], frames: int, device: torch.device) -> list[GpuEvent]:
+    """Everything that the GPU did during `frames` passes, in order; empty where the driver lets nobody look.
+
+    Times are the GPU's own, so the profiler's cost to the host does not lengthen them.
+    """
+    for _ in range(WARM_UP):
+        frame()
+    torch.cuda.synchronize(device)
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with _without_advice(), torch.profiler.profile(activities=activities) as profiler:
+        for _ in range(frames):
+            frame()
+        torch.cuda.synchronize(device)
+    return gpu_events(profiler.events() or ())
+
+
+def gpu_events(events: Any) -> list[GpuEvent]:
+    """The device's events among those of a torch profiler, by their start."""
+    found = [
+        GpuEvent(str(event.name), float(event.time_range.start), float(event.time_range.end))
+        for event in events
+        if event.device_type == DeviceType.CUDA and not getattr(event, "is_user_annotation", False)
+    ]
+    return sorted(found, key=lambda event: event.start_us)
+
+
+@contextlib.contextmanager
+def _without_advice() -> Any:
+    # The profiler warns of what does not matter here, such as events of a cycle that are not kept.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,212 @@
+"""What bounds a network: hand-worked traces, rooflines and verdicts, on devices whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
+
+from segbench.measure.bounds import busy_ms, launches, region_ledger, verdict, what_bounds
+from segbench.measure.device import CpuDevice, Device
+from segbench.measure.gpu import GpuEvent, gpu_events
+from segbench.measure.operations import record
+from segbench.measure.protocol import Protocol, protocol_for
+from segbench.measure.roofline import Rates, Roofline, bytes_moved, measure_rates, roofline
+from segbench.measure.simulated import Behaviour, SimulatedDevice
+from segbench.measure.speed import measure_speed
+from tests.forms_networks import SIZE, FormsDevice, TinySubject
+
+QUICK = protocol_for("forward", rounds=2, frames=5, warmup_passes=1, warmup_seconds=0.0)
+FLAT = Rates(1e9, ((2**20, 1e9),))
+
+
+def kernel(start_us: float, end_us: float, name: str = "gemm") -> GpuEvent:
+    return GpuEvent(name, start_us, end_us)
+
+
+def test_busy_time_counts_overlapping_kernels_once() -> None:
+    events = [kernel(0, 100), kernel(50, 150), kernel(60, 70), kernel(200, 300), kernel(300, 400)]
+    assert busy_ms(events, 1) == pytest.approx(0.35)
+    assert busy_ms(reversed(events), 5) == pytest.approx(0.07)
+    assert busy_ms([], 5) == 0
+
+
+def test_copies_and_fills_are_busy_but_are_no_launches() -> None:
+    events = [kernel(0, 10), kernel(10, 30, "Memcpy HtoD (Pageable -> Device)"), kernel(30, 35, "Memset (Device)")]
+    assert launches(events * 4, 4) == 1
+    assert busy_ms(events, 1) == pytest.approx(0.035)
+
+
+def test_a_profiler_s_gpu_events_are_told_from_its_others() -> None:
+    def event(name: str, kind: Any, start: float, **more: Any) -> SimpleNamespace:
+        return SimpleNamespace(
+            name=name, device_type=kind, time_range=SimpleNamespace(start=start, end=start + 5), **more
+        )
+
+    events = [
+        event("second", DeviceType.CUDA, 20),
+        event("aten::conv2d", DeviceType.CPU, 0),
+        event("first", DeviceType.CUDA, 3),
+        event("ProfilerStep#1", DeviceType.CUDA, 0, is_user_annotation=True),
+    ]
+    assert gpu_events(events) == [GpuEvent("first", 3.0, 8.0), GpuEvent("second", 20.0, 25.0)]
+
+
+def test_torch_s_own_events_are_understood() -> None:
+    """Nothing of a CPU's work is the GPU's; the attributes that are read exist on torch's real events."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        torch.ones(8).add(1)
+    events = profiler.events()
+    assert events
+    assert gpu_events(events) == []
+    assert events[0].time_range.end >= events[0].time_range.start
+
+
+COMPUTE = Roofline(0.006, 0.004, 0.008, 0.005, 1, 1)
+MEMORY = Roofline(0.004, 0.006, 0.008, 0.003, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("busy", "speed_up", "roof", "expected"),
+    [
+        (7.9, 1.0, COMPUTE, "launch-bound"),
+        (8.0, 3.0, COMPUTE, "compute-bound"),
+        (8.0, None, MEMORY, "memory-bound"),
+        (None, 1.26, COMPUTE, "launch-bound"),
+        (None, 1.25, COMPUTE, "compute-bound"),
+        (None, None, MEMORY, "memory-bound"),
+        (9.0, 1.0, None, None),
+        (1.0, None, None, "launch-bound"),
+    ],
+)
+def test_the_verdict_follows_its_table(
+    busy: float | None, speed_up: float | None, roof: Roofline | None, expected: str | None
+) -> None:
+    assert verdict(10.0, busy, speed_up, roof) == expected
+
+
+def test_an_operation_moves_its_inputs_and_outputs_once() -> None:
+    class Views(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x).flatten(2).transpose(1, 2)
+
+    ledger = record(Views(), (1, 3, 8, 16))
+    moved = [bytes_moved(operation, 2) for operation in ledger.operations]
+    assert moved == [2 * (3 * 128 + 12 + 4 * 128), 0, 0]
+
+
+def test_a_roofline_by_hand() -> None:
+    """A 1x1 convolution of 3 x 128 to 4 x 128 and an in-place ReLU, at 1 G MAC/s and 1 GB/s in fp32."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU(inplace=True))
+    roof = roofline(record(net, (1, 3, 8, 16)), FLAT, 4)
+    convolution, relu = 4 * (384 + 12 + 512), 4 * (512 + 512)
+    assert roof.macs == 12 * 128
+    assert roof.bytes == convolution + relu
+    assert roof.compute_s == pytest.approx(1536e-9)
+    assert roof.memory_s == pytest.approx((convolution + relu) * 1e-9)
+    assert roof.fastest_s == pytest.approx((convolution + relu) * 1e-9)
+    assert roof.compute_bound_s == 0
+    slow = roofline(record(net, (1, 3, 8, 16)), Rates(1e8, FLAT.bytes_per_s), 4)
+    assert slow.fastest_s == pytest.approx(15360e-9 + relu * 1e-9)
+    assert slow.compute_bound_s == pytest.approx(15360e-9)
+    assert slow.to_json(FLAT, 1e-4)["share"] == pytest.approx(slow.fastest_s / 1e-4)
+
+
+def test_a_small_operation_has_the_cache_s_bandwidth() -> None:
+    rates = Rates(1.0, ((10, 5.0), (100, 9.0), (1000, 2.0)))
+    assert [rates.bandwidth(size) for size in (1, 10, 11, 100, 101, 1000, 5000)] == [9, 9, 9, 9, 2, 2, 2]
+
+
+def test_rates_are_those_of_the_device_s_clock() -> None:
+    rates = measure_rates(QUICK, SimulatedDevice(Behaviour(frame_ms=8.0)))
+    assert rates.macs_per_s == pytest.approx(1024**3 / 0.008)
+    assert [rate for _, rate in rates.bytes_per_s] == [pytest.approx(size / 0.008) for size, _ in rates.bytes_per_s]
+
+
+def bounds(device: Device, protocol: Protocol = QUICK) -> dict[str, Any]:
+    speed = measure_speed(TinySubject().build(), resolution=SIZE, protocol=protocol, device=device)
+    found = what_bounds(TinySubject(), SIZE, protocol, device, speed)
+    assert json.loads(json.dumps(found)) == found
+    return found
+
+
+def test_a_network_whose_host_is_too_slow_is_launch_bound() -> None:
+    """10 ms on the device, 40 ms to launch: the graph, whose launch costs nothing, is 4 times as fast."""
+    events = [kernel(50_000 * frame + 1000 * place, 50_000 * frame + 1000 * place + 900) for frame in range(10)
+              for place in range(10)]  # fmt: skip
+    found = bounds(FormsDevice(events, launch_ms=40.0))
+    assert found["verdict"] == "launch-bound"
+    assert found["launches"] == 10
+    assert found["gpu_busy_ms"] == pytest.approx(9.0)
+    assert found["graph_fps"] == pytest.approx(100.0)
+    assert found["notes"] == []
+
+
+def test_a_busy_gpu_is_judged_by_its_roofline() -> None:
+    found = bounds(FormsDevice([kernel(0, 99_000)]))
+    assert found["verdict"] in ("compute-bound", "memory-bound")
+    assert found["roofline"]["macs"] == 64 * 32 * (27 * 8 + 8 * 5)
+    assert found["roofline"]["share"] == pytest.approx(found["roofline"]["fastest_ms"] / 10.0)
+
+
+def test_what_a_device_does_not_tell_is_none_and_said() -> None:
+    found = bounds(SimulatedDevice(Behaviour(frame_ms=8.0)))
+    assert found["gpu_busy_ms"] is found["launches"] is found["graph_fps"] is None
+    assert any("saw no kernel" in note for note in found["notes"])
+    assert any("no CUDA graph: CUDA graphs need a CUDA device" in note for note in found["notes"])
+
+
+def test_a_cpu_has_a_roofline_and_neither_launches_nor_graphs() -> None:
+    found = bounds(CpuDevice())
+    assert found["verdict"] in ("compute-bound", "memory-bound")
+    assert found["roofline"]["tmacs_per_s"] > 0
+    assert found["gpu_busy_ms"] is found["launches"] is found["graph_fps"] is None
+    assert found["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "last"), [("swiftnet", "to"), ("predict", "argmax"), ("forward", "upsample_bilinear2d")]
+)
+def test_the_roofline_is_of_the_timed_region(mode: str, last: str) -> None:
+    ledger = region_ledger(TinySubject(), SIZE, protocol_for(mode))
+    assert ledger.operations[-1].kind == last
+    logits = region_ledger(TinySubject(), SIZE, protocol_for("logits"))
+    assert logits.output_shape == (1, 5, 32, 64)
+
+
+def test_energy_is_per_image() -> None:
+    device = FormsDevice()
+    speed = measure_speed(
+        TinySubject().build(), resolution=SIZE, protocol=protocol_for(batch=2, rounds=2, frames=5), device=device
+    )
+    assert speed["energy_mj"] == pytest.approx(15.0)
+
+
+def test_a_graph_copies_foreign_inputs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logic around the capture, with CUDA's part replaced: the graph's own input is not copied onto itself."""
+    from segbench.measure.gpu import Graphed
+
+    graphed = Graphed(lambda x: x * 2)
+    replays: list[Tensor] = []
+
+    def capture(x: Tensor) -> None:
+        graphed._input, graphed._output = x, torch.empty_like(x)
+        graphed._graph = SimpleNamespace(replay=lambda: replays.append(graphed._output.copy_(x * 2)))
+
+    monkeypatch.setattr(graphed, "_capture", capture)
+    first = torch.ones(3)
+    assert torch.equal(graphed(first), torch.full((3,), 2.0))
+    version = first._version
+    graphed(first)
+    assert first._version == version
+    assert torch.equal(graphed(torch.full((3,), 5.0)), torch.full((3,), 10.0))
+    assert len(replays) == 3
