@@ -11,6 +11,7 @@ from segbench.cli.audit import audit
 from segbench.cli.claims import claims
 from segbench.cli.compare import compare
 from segbench.cli.env import env
+from segbench.cli.eval import evaluate
 from segbench.cli.models import models
 from segbench.cli.profile import profile
 from segbench.cli.synthetic import synthetic
@@ -28,7 +29,10 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """What a segmentation network really costs and really scores, on your GPU, beside what its paper claims."""
 
-    for command in (profile, compare, audit, claims, models, synthetic, env):
+    for command in (profile, compare, audit, claims, models):
+        app.command()(command)
+    app.command("eval")(evaluate)
+    for command in (synthetic, env):
         app.command()(command)
 
 

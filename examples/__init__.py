@@ -1,0 +1,1 @@
+"""Scripts that show segbench on something that a newcomer can run."""

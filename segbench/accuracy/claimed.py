@@ -1,0 +1,58 @@
+"""The mIoU that papers print for a network, beside the measured one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from segbench.accuracy.spec import DatasetSpec
+from segbench.claims import DATASET_CLASSES, PAPERS, load_claims
+from segbench.resolution import show
+
+
+def dataset_title(spec: DatasetSpec) -> str:
+    """The data set's name as the claims write it: both readings of CamVid's originals are ``CamVid``."""
+    return next(name for name in DATASET_CLASSES if spec.name.startswith(name.lower()))
+
+
+def compare_with_claims(model: str, spec: DatasetSpec, split: str, miou: float) -> list[dict[str, Any]]:
+    """Every mIoU that a paper prints for this network on this data set and split.
+
+    Args:
+        model: catalog name, or ``package.module:factory``, for which there is none.
+        spec: the data set.
+        split: the split that was evaluated; claims that name another one are left out.
+        miou: measured, from 0 to 1.
+
+    Returns:
+        For each claim its paper, table, size, split (empty where it is not printed), printed percentage, and
+        `difference`, measured minus claimed in points.
+    """
+    rows = []
+    for claim in load_claims(model=model):
+        printed = claim.miou_percent
+        if claim.dataset != dataset_title(spec) or claim.split not in ("", split) or printed is None:
+            continue
+        rows.append(
+            {
+                "paper": claim.paper,
+                "where": claim.where,
+                "size": list(claim.size) if claim.size else None,
+                "split": claim.split,
+                "miou_percent": str(printed),
+                "difference": None if math.isnan(miou) else 100 * miou - float(printed),
+            }
+        )
+    return rows
+
+
+def claim_lines(claims: list[dict[str, Any]]) -> list[str]:
+    """One line for each claim, for a person."""
+    lines = []
+    for claim in claims:
+        size = f" at {show(tuple(claim['size']))}" if claim["size"] else ""
+        split = "" if claim["split"] else ", split not printed"
+        difference = "" if claim["difference"] is None else f": measured {claim['difference']:+.2f} points"
+        title = PAPERS.get(claim["paper"], claim["paper"]).split(":")[0]
+        lines.append(f"{claim['miou_percent']} % ({title}, {claim['where']}{size}{split}){difference}")
+    return lines

@@ -1,0 +1,129 @@
+"""The evaluation loop: every image once through the network, counted on the device; memory does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from segbench.accuracy.confusion import ConfusionMatrix
+from segbench.accuracy.datasets import Dataset, Sample
+from segbench.accuracy.distributed import Group
+from segbench.accuracy.inference import Predictor
+from segbench.accuracy.instances import InstanceScores
+from segbench.errors import SegbenchError
+
+Item = TypeVar("Item")
+Size = tuple[int, int]
+Visit = Callable[[int, Sample, Tensor], None]
+"""Given each image's index, sample and predicted train ids ``(h, w)``, to save or draw them."""
+Progress = Callable[[int, int], None]
+"""Told how many of this process's images are done, and how many there are."""
+
+SIZES_KEPT = 16
+
+
+@dataclass
+class Tally:
+    """What an evaluation counted.
+
+    Attributes:
+        confusion: pixels by ground truth and prediction.
+        instances: sums for the instance-weighted IoU; None where the data set, or its files, have no instances.
+        images: images that were scored.
+        input_sizes: sizes at which the network saw the images, at most `SIZES_KEPT` of them.
+        label_sizes: sizes of the labels, likewise.
+    """
+
+    confusion: ConfusionMatrix
+    instances: InstanceScores | None
+    images: int = 0
+    input_sizes: set[Size] = field(default_factory=set)
+    label_sizes: set[Size] = field(default_factory=set)
+
+    def gathered(self, group: Group) -> Tally:
+        """The tally of all processes, in every process: integer counts are summed exactly."""
+        self.confusion.matrix = group.sum(self.confusion.matrix)
+        # A process whose images have no instance files has nothing to add, so nobody adds then.
+        with_instances = all(group.gather(self.instances is not None))
+        if self.instances is not None and with_instances:
+            self.instances.totals = group.sum(self.instances.totals)
+        parts = group.gather((self.images, self.input_sizes, self.label_sizes))
+        return Tally(
+            self.confusion,
+            self.instances if with_instances else None,
+            sum(part[0] for part in parts),
+            set().union(*(part[1] for part in parts)),
+            set().union(*(part[2] for part in parts)),
+        )
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    group: Group | None = None,
+    workers: int = 0,
+    visit: Visit | None = None,
+    progress: Progress | None = None,
+) -> Tally:
+    """Score this process's share of a data set.
+
+    Args:
+        predictor: network and protocol, on the device that counts.
+        dataset: from `segbench.accuracy.datasets.open_dataset`.
+        group: the processes that share the images.
+        workers: processes that read images ahead; 0 reads in this one.
+        visit: see `Visit`.
+        progress: see `Progress`.
+
+    Returns:
+        The counts of this process alone; see `Tally.gathered`.
+
+    Raises:
+        DatasetError: an image or label cannot be read, or has values or sizes that it must not have.
+        BadResolution: a size that the network does not take.
+        MeasurementError: out of memory, or a failure on the device.
+    """
+    share = (group or Group()).share(len(dataset))
+    spec, device = dataset.spec, predictor.torch_device
+    tally = Tally(ConfusionMatrix.of(spec, device), InstanceScores(spec, device) if spec.has_instances else None)
+    loader: DataLoader[Sample] = DataLoader(
+        Subset(dataset, share), batch_size=None, num_workers=min(workers, len(share)), collate_fn=_unchanged
+    )
+    for position, sample in enumerate(loader):
+        prediction = _score(tally, predictor, sample)
+        if visit is not None:
+            visit(share[position], sample, prediction)
+        if progress is not None:
+            progress(position + 1, len(share))
+    return tally
+
+
+def _unchanged(item: Item) -> Item:
+    return item
+
+
+def _score(tally: Tally, predictor: Predictor, sample: Sample) -> Tensor:
+    target = sample.target.to(predictor.torch_device)
+    size = (int(target.shape[-2]), int(target.shape[-1]))
+    try:
+        # Train ids fit a byte, and the histogram reads an eighth of the memory.
+        prediction = predictor(sample.image, size).to(torch.uint8)
+        tally.confusion.update(prediction, target)
+        if sample.instances is None:
+            tally.instances = None
+        elif tally.instances is not None:
+            tally.instances.update(prediction, sample.instances.to(predictor.torch_device))
+    except SegbenchError as error:
+        raise type(error)(f"{sample.paths.image.name}: {error}") from error
+    tally.images += 1
+    image = (int(sample.image.shape[-2]), int(sample.image.shape[-1]))
+    for kept, seen in ((tally.input_sizes, predictor.input_size(image)), (tally.label_sizes, size)):
+        if len(kept) < SIZES_KEPT:
+            kept.add(seen)
+    return prediction

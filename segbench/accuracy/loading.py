@@ -1,0 +1,86 @@
+"""A network with its checkpoint, as wide as the checkpoint is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from segbench.accuracy.outputs import void_output
+from segbench.accuracy.settings import EvaluationSettings
+from segbench.accuracy.spec import DatasetSpec
+from segbench.errors import SegbenchError
+from segbench.measure.operations import record as count_operations
+from segbench.measure.subject import Subject, resolve
+from segbench.models.checkpoint import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
+from segbench.models.own import OwnNetwork, load_factory, takes_classes
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network with weights.
+
+    Attributes:
+        subject: builds it again, as wide.
+        net: in eval mode.
+        checkpoint: the weights' file.
+        sha256: of that file.
+        report: what was loaded and dropped.
+        outputs: channels of the logits.
+        void: index of the output for ignored pixels; None where every output is a class.
+    """
+
+    subject: Subject
+    net: nn.Module
+    checkpoint: Path
+    sha256: str
+    report: LoadReport
+    outputs: int
+    void: int | None
+
+    def fresh(self) -> nn.Module:
+        """The same network with the same weights once more, for what moves and casts it."""
+        net = self.subject.build()
+        load_checkpoint(weights_of(net), self.checkpoint)
+        return net
+
+
+def load_network(settings: EvaluationSettings, spec: DatasetSpec) -> LoadedNetwork:
+    """Build the network as wide as the checkpoint is, and load it.
+
+    Raises:
+        CheckpointError: an unreadable checkpoint, another network's, or one of another data set's classes.
+        BadOption: an output for ignored pixels that cannot be.
+        FactoryError: a user's own network that cannot be built or run.
+    """
+    content = read_checkpoint(settings.checkpoint)
+    subject = resolve(settings.model, spec.num_classes)
+    outputs = _outputs(subject, content, settings.protocol.window or settings.protocol.input_size or spec.default_size)
+    family = subject.entry.family if subject.entry else ""
+    void = void_output(str(settings.checkpoint), family, spec.name, outputs, spec.num_classes, settings.void_output)
+    subject = replace(subject, classes=outputs)
+    net = subject.build()
+    try:
+        report = load_checkpoint(weights_of(net), content)
+    except SegbenchError as error:
+        raise type(error)(str(error).replace("the state dict", str(settings.checkpoint), 1)) from error
+    return LoadedNetwork(subject, net, settings.checkpoint, sha256(settings.checkpoint), report, outputs, void)
+
+
+def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int]) -> int:
+    """Output channels: as many as the checkpoint has classes, or what a user's factory of one width returns."""
+    assert subject.classes is not None
+    if subject.entry is None and not takes_classes(load_factory(subject.spec)):
+        return count_operations(replace(subject, classes=None).build(), (1, 3, *size)).output_shape[1]
+    # A user's constructor may do what the meta device cannot.
+    device = "meta" if subject.entry else "cpu"
+    found = class_count(lambda classes: weights_of(replace(subject, classes=classes).build(device)), content)
+    return found or subject.classes
+
+
+def weights_of(net: nn.Module) -> nn.Module:
+    """The module whose keys a checkpoint has."""
+    return net.network if isinstance(net, OwnNetwork) else net

@@ -1,0 +1,270 @@
+"""One evaluation: a network with a checkpoint on a data set, in one Record with its costs and its speed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from segbench.accuracy import overlay as drawing
+from segbench.accuracy.claimed import compare_with_claims, dataset_title
+from segbench.accuracy.datasets import open_dataset
+from segbench.accuracy.distributed import Group
+from segbench.accuracy.evaluate import Progress, Tally, Visit, evaluate
+from segbench.accuracy.inference import Predictor, SizeRule
+from segbench.accuracy.loading import load_network
+from segbench.accuracy.prediction_files import prediction_writer
+from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation, named
+from segbench.accuracy.scoring import RULES, Scores, score
+from segbench.accuracy.settings import EvaluationSettings
+from segbench.accuracy.spec import DatasetSpec
+from segbench.errors import BadOption, SegbenchError, UnknownName
+from segbench.measure.device import Device, open_device
+from segbench.measure.flags import measurement_flags
+from segbench.measure.frame import MeasurementError
+from segbench.measure.memory import peak_memory
+from segbench.measure.profile import Settings as ProfileSettings
+from segbench.measure.profile import profile
+from segbench.measure.protocol import Protocol, protocol_for
+from segbench.measure.speed import measure_speed
+from segbench.record import Record
+from segbench.store import require_writable
+
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation's results.
+
+    Attributes:
+        record: costs, accuracy and speed.
+        spec: the data set.
+        scores: under the chosen rule; None where the measurement failed.
+        confusion: int64 ``(num_classes, num_classes + void columns)``; None where the measurement failed.
+    """
+
+    record: Record
+    spec: DatasetSpec
+    scores: Scores | None = None
+    confusion: Tensor | None = None
+
+
+def run(
+    settings: EvaluationSettings,
+    group: Group | None = None,
+    on_stage: Stage | None = None,
+    on_image: Progress | None = None,
+) -> Evaluation:
+    """Evaluate, in this process alone or as one of a group.
+
+    Args:
+        settings: what and how.
+        group: the processes that share the images; each of them gets the same accuracy, and process 0 the speed.
+        on_stage: told what is being done.
+        on_image: told how many images of this process are done.
+
+    Returns:
+        The results. A failure on the device (out of memory, a CUDA error) stands in the Record's `failure`.
+
+    Raises:
+        SegbenchError: the call, the checkpoint or the data set is wrong; in every process of the group.
+    """
+    group, say = group or Group(), on_stage or (lambda _: None)
+    error: SegbenchError | None = None
+    task: _Task | None = None
+    tally: Tally | None = None
+    try:
+        task = _Task(settings, group, say)
+        say("evaluating")
+        tally = task.evaluate(on_image)
+    except SegbenchError as problem:
+        error = problem
+    try:
+        group.agree(error)
+    except MeasurementError as problem:
+        if task is None:
+            raise
+        return Evaluation(task.record(failure=str(problem)), task.spec)
+    assert task is not None and tally is not None
+    tally = tally.gathered(group)
+    scores = score(task.spec, tally.confusion, settings.rule, tally.instances)
+    record = task.record(tally, scores)
+    if settings.speed and group.main:
+        task.time(record, tally, say)
+    return Evaluation(record, task.spec, scores, tally.confusion.matrix.cpu())
+
+
+class _Task:
+    """What one process sets up: data set, network, protocol, device."""
+
+    def __init__(self, settings: EvaluationSettings, group: Group, say: Stage) -> None:
+        self.settings, self.group = settings, group
+        if settings.rule is not None and settings.rule not in RULES:
+            raise UnknownName("scoring rule", settings.rule, RULES)
+        if settings.workers < 0:
+            raise BadOption(f"workers must be 0 or more: {settings.workers} given")
+        for folder in (settings.predictions, settings.overlays):
+            if folder is not None:
+                require_writable(folder)
+        self.device: Device = open_device(group.device(settings.device))
+        self.device.check_precision(settings.protocol.precision)
+        say("looking through the data set")
+        self.dataset = open_dataset(settings.dataset, settings.root, settings.split, settings.skip_bad)
+        self.spec: DatasetSpec = self.dataset.spec
+        say("loading the checkpoint")
+        self.loaded = load_network(settings, self.spec)
+        self.protocol = self._protocol()
+
+    def _protocol(self) -> EvaluationProtocol:
+        given, entry = self.settings.protocol, self.loaded.subject.entry
+        void = self.loaded.void
+        if self.spec.sizes_vary and given.input_size is None and given.short_side is None:
+            given = replace(given, short_side=min(self.spec.default_size))
+        return named(
+            replace(
+                given,
+                **choose_normalisation(
+                    entry, self.spec.name, self.settings.normalisation, self.settings.mean, self.settings.std
+                ),
+                align_corners=bool(getattr(self.loaded.net, "align_corners", False)),
+                void_output=void,
+                void_rule=None if void is None else self.settings.void_rule,
+            )
+        )
+
+    @property
+    def speed_protocol(self) -> Protocol:
+        """How the same graph is timed."""
+        return protocol_for("forward", self.protocol.precision)
+
+    def evaluate(self, on_image: Progress | None) -> Tally:
+        """Score this process's share."""
+        loaded, entry = self.loaded, self.loaded.subject.entry
+        name = loaded.subject.spec
+        rule = SizeRule(name, entry.size_multiple, entry.size_offset) if entry else SizeRule(name)
+        if self.protocol.window is None and self.protocol.input_size is not None:
+            rule.check(self.protocol.input_size)
+        with measurement_flags(self.speed_protocol):
+            predictor = Predictor(
+                loaded.net,
+                self.protocol,
+                classes=self.spec.num_classes,
+                outputs=loaded.outputs,
+                rule=rule,
+                device=self.device,
+            )
+            return evaluate(
+                predictor,
+                self.dataset,
+                group=self.group,
+                workers=self.settings.workers,
+                visit=self._visit(),
+                progress=on_image,
+            )
+
+    def _visit(self) -> Visit | None:
+        """What is done with each prediction besides counting it."""
+        write = prediction_writer(self.spec, self.settings.predictions) if self.settings.predictions else None
+        folder = self.settings.overlays
+        drawn = set(drawing.spread(len(self.dataset), self.settings.overlay_count)) if folder else set()
+        if write is None and not drawn:
+            return None
+
+        def visit(index: int, sample: Any, prediction: Tensor) -> None:
+            if write is not None:
+                write(sample.name, prediction)
+            if folder is not None and index in drawn:
+                names, colours = self.spec.class_names, self.spec.colours
+                sheet = drawing.overlay(sample.image, sample.target, prediction, names, colours, sample.name)
+                drawing.save_overlay(sheet, folder / f"{sample.name}.png")
+
+        return visit
+
+    def record(self, tally: Tally | None = None, scores: Scores | None = None, failure: str | None = None) -> Record:
+        """The Record, without its speed."""
+        size, note = self._resolution(tally)
+        result = profile(self.loaded.subject, size, ProfileSettings(device=self.settings.device, speed=False).check())
+        result.failure = failure
+        result.notes.extend(note)
+        if tally is not None and scores is not None:
+            result.accuracy = self._accuracy(tally, scores, size)
+        return result
+
+    def _resolution(self, tally: Tally | None) -> tuple[tuple[int, int], list[str]]:
+        """The size of one forward pass, and what to say where there were several."""
+        protocol, seen = self.protocol, tally.input_sizes if tally else set()
+        if protocol.window is not None:
+            return protocol.window, ["evaluated in windows: costs are of one of them"]
+        if len(seen) == 1:
+            return next(iter(seen)), []
+        size = protocol.input_size or self.spec.default_size
+        if self.loaded.subject.entry:
+            entry = self.loaded.subject.entry
+            size = SizeRule(entry.name, entry.size_multiple, entry.size_offset).nearest(size)
+        return size, ["the images have different sizes: costs are at a usual one"] if seen else []
+
+    def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> dict[str, Any]:
+        settings, spec = self.settings, self.spec
+        figures = {
+            name: _plain(value)
+            for name, value in vars(scores).items()
+            if name not in ("rule", "notes", "miou", "class_iou") and value is not None
+        }
+        claims = compare_with_claims(settings.model, spec, settings.split, scores.miou)
+        return {
+            "dataset": dataset_title(spec),
+            "variant": spec.name,
+            "split": settings.split,
+            "miou": _plain(scores.miou),
+            "class_iou": _plain(scores.class_iou),
+            "images": tally.images,
+            "checkpoint_sha256": self.loaded.sha256,
+            "checkpoint": settings.checkpoint.name,
+            "dropped_keys": list(self.loaded.report.dropped),
+            "rule": scores.rule,
+            "protocol": self.protocol.to_json(),
+            "input_size": list(size),
+            "label_sizes": sorted(list(label) for label in tally.label_sizes),
+            **figures,
+            "skipped": [{"path": str(path), "reason": reason} for path, reason in self.dataset.skipped],
+            "notes": [*scores.notes, *self.dataset.notes],
+            "claimed": claims,
+            "processes": self.group.size,
+        }
+
+    def time(self, record: Record, tally: Tally, say: Stage) -> None:
+        """Fill in speed and memory, where one forward of the whole image made the prediction."""
+        if not self.protocol.single_pass or len(tally.input_sizes) > 1:
+            reason = (
+                "the images have different sizes" if self.protocol.single_pass else f"{self.protocol.name} evaluation"
+            )
+            record.notes.append(f"not timed: {reason}, and an FPS is about one forward pass at one size")
+            return
+        protocol = self.speed_protocol
+        record.protocol = protocol.to_json()
+        try:
+            say("timing")
+            record.speed = measure_speed(
+                self.loaded.fresh(),
+                resolution=record.resolution,
+                protocol=protocol,
+                device=self.device,
+                budget_s=self.settings.budget_s,
+            )
+            say("measuring memory")
+            record.memory = {"peak_mib": peak_memory(self.loaded.fresh(), record.resolution, protocol, self.device)}
+        except MeasurementError as error:
+            record.failure = str(error)
+
+
+def _plain(value: Any) -> Any:
+    """NaN as None, at any depth: it is no JSON."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,58 @@
+"""What one evaluation is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segbench.accuracy.protocol import EvaluationProtocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What to evaluate and how.
+
+    Attributes:
+        model: a catalog name, or ``package.module:factory``.
+        checkpoint: the weights.
+        dataset: a key of `segbench.accuracy.datasets.DATASETS`.
+        root: the data set's folder.
+        split: which part of it.
+        protocol: sizes, filter, scales, flip, windows and precision; its normalisation, `align_corners` and void
+            output are filled in from the network and the fields below.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        normalisation: a key of `segbench.accuracy.protocol.NORMALISATIONS`; None for the network's own.
+        mean: instead of a name; see `choose_normalisation`.
+        std: instead of a name.
+        rule: scoring rule; None for the data set's own.
+        void_output: index of the output for ignored pixels; None for what is known of the network.
+        void_rule: ``drop`` or ``count``; see `segbench.accuracy.protocol.VOID_RULES`.
+        skip_bad: leave out and name images that cannot be read.
+        workers: processes that read images ahead.
+        predictions: folder for prediction files.
+        overlays: folder for pictures.
+        overlay_count: how many pictures.
+        speed: time the same graph at the same resolution.
+        budget_s: seconds that timing on a CPU may take.
+    """
+
+    model: str
+    checkpoint: Path
+    dataset: str
+    root: Path
+    split: str = "val"
+    protocol: EvaluationProtocol = field(default_factory=EvaluationProtocol)
+    device: str = "auto"
+    normalisation: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    rule: str | None = None
+    void_output: int | None = None
+    void_rule: str = "drop"
+    skip_bad: bool = False
+    workers: int = 2
+    predictions: Path | None = None
+    overlays: Path | None = None
+    overlay_count: int = 8
+    speed: bool = True
+    budget_s: float = 20.0
