@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from segbench import __version__
+from segbench.cli import baseline
 from segbench.cli.audit import audit
+from segbench.cli.check import check
 from segbench.cli.claims import claims
 from segbench.cli.compare import compare
 from segbench.cli.env import env
 from segbench.cli.eval import evaluate
 from segbench.cli.models import models
 from segbench.cli.profile import profile
+from segbench.cli.report import report
 from segbench.cli.synthetic import synthetic
 
 
@@ -29,11 +33,21 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """What a segmentation network really costs and really scores, on your GPU, beside what its paper claims."""
 
-    for command in (profile, compare, audit, claims, models):
-        app.command()(command)
-    app.command("eval")(evaluate)
-    for command in (synthetic, env):
-        app.command()(command)
+    commands: tuple[tuple[str, Callable[..., None]], ...] = (
+        ("profile", profile),
+        ("compare", compare),
+        ("audit", audit),
+        ("claims", claims),
+        ("models", models),
+        ("eval", evaluate),
+        ("synthetic", synthetic),
+        ("check", check),
+        ("report", report),
+        ("env", env),
+    )
+    for name, command in commands:
+        app.command(name)(command)
+    app.add_typer(baseline.app, name="baseline")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,178 @@
+"""``segbench check``: did a network change, or become slower? Exit status 0 no, 1 yes, 2 the call was wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segbench import resolution, store
+from segbench.cli import options
+from segbench.cli.output import check_json_target, console, progress_console, write_json
+from segbench.errors import BadOption
+
+if TYPE_CHECKING:
+    from segbench.regress.judge import Outcome
+    from segbench.regress.looks import Options
+    from segbench.regress.sampling import Say
+
+OptionalModels = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL...]",
+        help="Which networks: names or patterns; all of the baseline by default.",
+        autocompletion=options.complete_model,
+        show_default=False,
+    ),
+]
+Processes = Annotated[
+    int, typer.Option(metavar="N", help="Fresh processes a side; what is not settled takes up to three times as many.")
+]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one process.")]
+
+
+def check(
+    model: OptionalModels = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", "-b", metavar="PATH", help="Records to hold against.", show_default=False),
+    ] = None,
+    current: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Records of this run; measured now by default.", show_default=False),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Compare with this revision of the project, measured in turn.", show_default=False
+        ),
+    ] = None,
+    min_effect: Annotated[str, typer.Option(metavar="SHARE", help="Smallest change of a timing that matters.")] = "3%",
+    processes: Processes = 10,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on what could not be judged.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Judge timings of unlike machines too.")] = False,
+    no_speed: Annotated[bool, typer.Option("--no-speed", help="Only what is deterministic; needs no device.")] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.", show_default=False)] = None,
+    json_path: options.JsonPath = None,
+    benchmark_json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write JSON for github-action-benchmark.", show_default=False),
+    ] = None,
+    budget: options.Budget = 10.0,
+    timeout: Timeout = 600.0,
+    res: options.Resolutions = None,
+    classes: options.Classes = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.", show_default=False)
+    ] = None,
+    mode: options.Mode = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="fp32|tf32|fp16|bf16", help="Arithmetic of the timed network.", show_default=False),
+    ] = None,
+) -> None:
+    """Hold networks against a baseline, or against another revision of the project.
+
+    Counts, constants and logits must be equal; speed and memory are judged with statistics. Resolution, classes,
+    device, mode and precision are the baseline's; with --against and no baseline they are options.
+
+    Example: segbench check --baseline results/baseline.json
+    """
+    _check_call(
+        model,
+        baseline,
+        current,
+        against,
+        {"--res": res, "--classes": classes, "--device": device, "--mode": mode, "--precision": precision},
+    )
+    sizes = [resolution.parse(text) for text in res or []]
+    for target in (json_path, str(junit) if junit else None, str(benchmark_json) if benchmark_json else None):
+        check_json_target(target)
+    meter = progress_console()
+    with meter.status("importing torch") as status:
+        from segbench.regress.looks import Options, parse_effect
+
+        how = Options(parse_effect(min_effect), processes, strict, force, not no_speed, budget, timeout).check()
+
+        def say(what: str, done: int, total: int) -> None:
+            status.update(f"{what} ({done} of {total})")
+
+        if against is not None:
+            from segbench.measure.profile import Settings
+
+            settings = Settings(device or "auto", mode, precision or "fp32", budget_s=budget, speed=not no_speed)
+            outcome = _against(against, baseline, model or [], (sizes, classes), settings, how, say)
+        else:
+            assert baseline is not None
+            outcome = _baseline(baseline, current, model or [], how, say)
+    _report(outcome, json_path, junit, benchmark_json)
+    if outcome.status:
+        raise typer.Exit(outcome.status)
+
+
+def _check_call(
+    model: list[str] | None,
+    baseline: Path | None,
+    current: Path | None,
+    against: str | None,
+    conditions: dict[str, object],
+) -> None:
+    given = ", ".join(name for name, value in conditions.items() if value)
+    if baseline is None and against is None:
+        raise BadOption("check needs --baseline PATH (`segbench baseline save` writes one), or --against REV")
+    if current is not None and against is not None:
+        raise BadOption("--against measures both revisions: give it without --current")
+    if given and (baseline is not None or current is not None):
+        raise BadOption(f"{given} come from the baseline: leave out either")
+    if against is not None and baseline is None and not model:
+        raise BadOption("--against needs the networks to compare: MODEL..., or --baseline PATH for all of a baseline")
+
+
+def _baseline(baseline: Path, current: Path | None, models: list[str], how: Options, say: Say) -> Outcome:
+    from segbench.regress.run import check_now, check_records, read_baseline
+
+    rows = read_baseline(baseline)
+    outcome = check_now(rows, how, models, say) if current is None else check_records(rows, current, how, models)
+    outcome.baseline = str(baseline)
+    return outcome
+
+
+def _against(
+    revision: str,
+    baseline: Path | None,
+    models: list[str],
+    conditions: tuple[list[tuple[int, int]], int | None],
+    settings: object,
+    how: Options,
+    say: Say,
+) -> Outcome:
+    from segbench.measure.profile import Settings
+    from segbench.regress.against import check_against
+    from segbench.regress.baseline import tasks_for
+    from segbench.regress.run import read_baseline, tasks_of
+
+    assert isinstance(settings, Settings)
+    if baseline is None:
+        tasks = tasks_for(models, *conditions, settings.check())
+    else:
+        tasks = tasks_of(read_baseline(baseline), models, settings)
+    return check_against(revision, tasks, how, say)
+
+
+def _report(outcome: Outcome, json_path: str | None, junit: Path | None, benchmark_json: Path | None) -> None:
+    from segbench.regress import output
+    from segbench.regress.render import lines
+
+    out = console(json_path)
+    for line in lines(outcome):
+        out.print(line, soft_wrap=True)
+    if junit is not None:
+        store.write_text(junit, output.junit(outcome))
+    if benchmark_json is not None:
+        store.write_text(benchmark_json, output.benchmark_json(outcome.records()))
+    write_json(json_path, outcome.records())
+    output.add_summary(outcome)
+    if output.in_actions():
+        for command in output.workflow_commands(outcome):
+            out.print(command, soft_wrap=True, markup=False)

@@ -1,0 +1,235 @@
+"""Baselines: Records that are kept in the repository and reviewed like code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from segbench import store
+from segbench.catalog import match
+from segbench.errors import BadOption, RecordError
+from segbench.measure.nvml import Telemetry
+from segbench.measure.profile import Settings
+from segbench.measure.subject import resolve
+from segbench.models.own import is_own
+from segbench.record import Record
+from segbench.regress import sampling
+from segbench.regress.conditions import Key, label
+from segbench.regress.judge import Outcome, costs, hold
+from segbench.regress.looks import Options
+from segbench.regress.render import sentence, where
+from segbench.regress.repeats import collate, fold
+from segbench.regress.run import choose
+from segbench.regress.sampling import Say, Task, conditions_of, task_for
+from segbench.regress.verdicts import SAME, noise_floor
+from segbench.resolution import show
+
+TRANSIENT = {
+    "load_average",
+    "git_revision",
+    *(item.name for item in fields(Telemetry)),
+}
+"""What of an environment is of one moment: load, clocks, temperature, power."""
+
+
+def tasks_for(
+    models: Sequence[str], resolutions: Sequence[tuple[int, int]], classes: int | None, settings: Settings
+) -> list[Task]:
+    """What to measure for networks that a user names: at the sizes given, or at the first of their paper.
+
+    Raises:
+        UnknownName: no such catalog network.
+        BadResolution: a size that a catalog network cannot take.
+    """
+    tasks: dict[Task, None] = {}
+    for name in (name for spec in models for name in ([spec] if is_own(spec) else match([spec]))):
+        # A user's own network is imported only in the processes that measure it, which may be of another revision.
+        subject = None if is_own(name) else resolve(name, classes)
+        for size in resolutions or [subject.default_resolution if subject else (1024, 2048)]:
+            if subject:
+                subject.check_resolution(size)
+            tasks[Task(name, subject.classes if subject else classes, size, settings)] = None
+    return list(tasks)
+
+
+def measure(tasks: Sequence[Task], options: Options, say: Say, counted: Sequence[Record] | None = None) -> list[Record]:
+    """Counts, modules and signature of every task, and speed and memory over processes where its settings ask.
+
+    Args:
+        tasks: what to measure.
+        options: how many processes, and their time limit.
+        say: told of progress.
+        counted: the Records without timings, where there are some already.
+
+    Raises:
+        RecordError: a network could not be measured: a baseline with holes would pass what it does not hold.
+    """
+    records = list(sampling.describe_all(tasks, say, options.timeout_s) if counted is None else counted)
+    _require_measured(records)
+    timed = [task for task in tasks if task.settings.speed]
+    if timed:
+        timings = sampling.time_all(timed, options.processes, say, timeout_s=options.timeout_s)
+        records = [
+            fold(record, timings[task]) if task in timings else record
+            for task, record in zip(tasks, records, strict=True)
+        ]
+        _require_measured(records)
+    return records
+
+
+def _require_measured(records: Iterable[Record]) -> None:
+    broken = [record for record in records if record.failure]
+    if broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        raise RecordError(f"no baseline is written: {label(broken[0])} failed: {broken[0].failure}{more}")
+
+
+def require_new(path: Path) -> None:
+    """Refuse to save over a baseline, before anything is measured.
+
+    Raises:
+        BadOption: the file exists.
+        OutputError: its folder cannot be written.
+    """
+    if path.exists():
+        raise BadOption(f"{path} exists: `segbench baseline update` shows what would change and asks; or name another")
+    store.require_writable(path.parent)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update would write.
+
+    Attributes:
+        records: all rows of the new baseline.
+        lines: the difference from the old one, one line each.
+    """
+
+    records: list[Record]
+    lines: list[str]
+
+
+def prepare_update(
+    old: Mapping[Key, Record],
+    models: Sequence[str],
+    conditions: tuple[Sequence[tuple[int, int]], int | None],
+    options: Options,
+    say: Say,
+) -> Change:
+    """Measure rows of a baseline again, and networks that it does not have yet.
+
+    Args:
+        old: the baseline.
+        models: names and patterns; all rows by default. What names no row is a new network.
+        conditions: sizes and classes of new networks; device, mode, precision and batch are those of the first row.
+        options: how many processes, and their time limit.
+        say: told of progress.
+
+    Raises:
+        RecordError: a network could not be measured.
+        DeviceError: this machine lacks the device that the baseline was timed on.
+    """
+    chosen, new = choose(old, models)
+    plain = Settings(device="cpu", budget_s=options.budget_s, speed=False).check()
+    tasks = {name: task_for(record, plain) for name, record in chosen.items()}
+    tasks = {name: replace(task, settings=task.settings.check()) for name, task in tasks.items()}
+    first = conditions_of(next(iter(old.values())), plain).check()
+    further = tasks_for(new, *conditions, first) if new else []
+    wanted = [*tasks.values(), *further]
+    counted = dict(zip(wanted, sampling.describe_all(wanted, say, options.timeout_s), strict=True))
+    gone = [name for name, task in tasks.items() if sampling.unknown(counted[task].failure)]
+    there = [task for task in wanted if not any(task is tasks[name] for name in gone)]
+    measured = measure(there, options, say, [counted[task] for task in there])
+    current = dict(zip([name for name in tasks if name not in gone], measured, strict=False))
+    added = measured[len(current) :]
+    outcome = hold(chosen, current, force=True)
+    rows = {name: current.get(name, record) for name, record in old.items() if name not in gone}
+    records = list(collate([*rows.values(), *added], "the new baseline").values())
+    return Change(records, [*_difference(outcome), *(f"{label(record)}: added" for record in added)])
+
+
+def _difference(outcome: Outcome) -> list[str]:
+    lines = [f"{name}: removed" for name in outcome.removed]
+    for held in outcome.networks:
+        texts = [*map(str, held.findings), *held.modules, *held.notes]
+        texts += [sentence(item) for item in held.comparisons if item.verdict.verdict != SAME]
+        lines += [f"{held.title}: {text}" for text in texts]
+    return lines
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a baseline for a table; None or empty where it has none."""
+
+    model: str
+    size: str
+    params: int | None
+    macs: int | None
+    fps: float | None
+    processes: int
+    noise_floor: float | None
+    where: str
+    signature: bool
+    created: str
+
+
+def rows(baseline: Mapping[Key, Record]) -> list[Row]:
+    """A baseline for a table."""
+    found = []
+    for record in baseline.values():
+        samples = costs(record).get("FPS", [])
+        found.append(
+            Row(
+                model=record.model,
+                size=show(record.resolution),
+                params=record.params,
+                macs=record.operations.get("macs"),
+                fps=(record.speed or {}).get("fps"),
+                processes=len(samples),
+                noise_floor=noise_floor(samples) if samples else None,
+                where=where(record).removeprefix("on ") if record.speed else "counted only",
+                signature=bool(record.signature),
+                created=record.created,
+            )
+        )
+    return found
+
+
+def dumps(records: Iterable[Record]) -> str:
+    """A baseline as text: a JSON list of Records in which every module, operation and process is a line.
+
+    A change of one module is a change of one line, which a reviewer can read.
+    """
+    return _show([_lean(record).to_json() for record in records], 0) + "\n"
+
+
+def _lean(record: Record) -> Record:
+    """Without what differs in every run and is no condition, lest each update change every row."""
+    environment = {name: value for name, value in record.environment.items() if name not in TRANSIENT}
+    gpus = {
+        index: {name: value for name, value in gpu.items() if name not in TRANSIENT}
+        for index, gpu in (environment.get("gpus") or {}).items()
+    }
+    return replace(record, environment={**environment, "gpus": gpus})
+
+
+def _show(value: Any, depth: int) -> str:
+    pad, open_pad = " " * depth, " " * (depth + 1)
+    if isinstance(value, dict) and value and depth < 3:
+        rows = [f"{open_pad}{json.dumps(name)}: {_show(item, depth + 1)}" for name, item in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{pad}}}"
+    if isinstance(value, list) and value and isinstance(value[0], (dict, list)) and depth < 4:
+        return "[\n" + ",\n".join(f"{open_pad}{_show(item, depth + 1)}" for item in value) + f"\n{pad}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write(path: Path, records: Iterable[Record]) -> None:
+    """Write a baseline whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    store.write_text(path, dumps(records))

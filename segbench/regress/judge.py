@@ -1,0 +1,253 @@
+"""Hold the Records of a run against those of a baseline: one outcome for all networks, and an exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from segbench.errors import BadOption
+from segbench.record import Record
+from segbench.regress.conditions import Key, label, machine, mismatch
+from segbench.regress.difference import Finding, compare_counts, explain
+from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED, Verdict, judge, noise_floor
+
+METRICS = {"FPS": "images/s", "latency": "ms", "memory": "MiB"}
+"""What is judged statistically, and its unit; latency is the median over the frames of a process."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of one network with its verdict, in the metric's own unit.
+
+    Attributes:
+        metric: key of `METRICS`.
+        before: median over the baseline's processes.
+        after: median over the current processes.
+        verdict: the judgement.
+        noise_floor: what two halves of one side differ by (A/A); None with too few processes.
+    """
+
+    metric: str
+    before: float
+    after: float
+    verdict: Verdict
+    noise_floor: float | None
+
+    def interval(self) -> tuple[float, float]:
+        """Ends of the 90 % interval of the change of the metric, as ratios to the baseline."""
+        if self.metric == "FPS":
+            return 1 / self.verdict.high if self.verdict.high else 0.0, _inverse(self.verdict.low)
+        return self.verdict.low, self.verdict.high
+
+    def ratio(self) -> float:
+        """Current value over the baseline's."""
+        return 1 / self.verdict.ratio if self.metric == "FPS" else self.verdict.ratio
+
+
+def _inverse(value: float) -> float:
+    return 1 / value if value else float("inf")
+
+
+@dataclass
+class Held:
+    """One network held against its baseline.
+
+    Attributes:
+        name: the row of the baseline.
+        title: network and resolution.
+        before: the baseline's Record.
+        after: the current one.
+        findings: deterministic quantities that changed.
+        modules: which modules changed, one line each.
+        comparisons: the metrics that were judged.
+        not_judged: why speed and memory were not; empty where they were, or where there is nothing to judge.
+        failure: why there is no current measurement; empty where there is one.
+        notes: what was not compared, and why.
+    """
+
+    name: Key
+    title: str
+    before: Record
+    after: Record
+    findings: list[Finding] = field(default_factory=list)
+    modules: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    not_judged: str = ""
+    failure: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def verdicts(self, verdict: str) -> list[Comparison]:
+        """The metrics with this verdict."""
+        return [comparison for comparison in self.comparisons if comparison.verdict.verdict == verdict]
+
+    @property
+    def regressed(self) -> bool:
+        """A deterministic change, a slowdown, or a measurement that failed."""
+        return bool(self.findings or self.failure or self.verdicts(SLOWER))
+
+    @property
+    def open(self) -> bool:
+        """Something that should have been judged was not."""
+        return bool(self.not_judged or self.verdicts(UNDECIDED))
+
+
+@dataclass
+class Outcome:
+    """A whole check.
+
+    Attributes:
+        networks: those that are in the baseline and in the run.
+        added: rows of the run that the baseline does not have.
+        removed: rows of the baseline that could not be, or were not, measured.
+        baseline: what it was held against, in words.
+        min_effect: smallest relative change that matters.
+        strict: what is open fails too.
+        warnings: about the run as a whole.
+    """
+
+    networks: list[Held]
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    baseline: str = ""
+    min_effect: float = 0.03
+    strict: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """Exit status: 1 with a regression, or with anything open where `strict`."""
+        if any(network.regressed for network in self.networks):
+            return 1
+        return int(self.strict and (bool(self.removed) or any(network.open for network in self.networks)))
+
+    def records(self) -> list[Record]:
+        """The current Records."""
+        return [network.after for network in self.networks]
+
+
+def costs(record: Record) -> dict[str, list[float]]:
+    """What each process showed, as costs (more is worse): seconds per image, latency in ms, memory in MiB.
+
+    A Record of one process has one sample of each.
+    """
+    speed, memory = record.speed or {}, record.memory or {}
+    latency = (speed.get("latency_ms") or {}).get("median")
+    fps = speed.get("process_fps") or [speed.get("fps")]
+    latencies = speed.get("process_latency_ms") or [latency]
+    peaks = memory.get("process_peak_mib") or [memory.get("peak_mib")]
+    found = {
+        "FPS": [1 / value for value in fps if value],
+        "latency": [value for value in latencies if value],
+        "memory": [value for value in peaks if value],
+    }
+    return {metric: values for metric, values in found.items() if values}
+
+
+def hold(
+    baseline: Mapping[Key, Record],
+    current: Mapping[Key, Record],
+    *,
+    min_effect: float = 0.03,
+    force: bool = False,
+    strict: bool = False,
+    speed: bool = True,
+) -> Outcome:
+    """Judge every network that both sides have; nothing is measured here.
+
+    Args:
+        baseline: by `segbench.regress.conditions.key`.
+        current: the same.
+        min_effect: smallest relative change of a timing that matters.
+        force: judge timings of unlike machines too.
+        strict: what is open fails too.
+        speed: judge timings and memory at all.
+
+    Raises:
+        BadOption: `min_effect` is not above 0 and below 1.
+    """
+    if not 0 < min_effect < 1:
+        raise BadOption(f"the minimum effect must be above 0 % and below 100 %: {min_effect:.3g} given")
+    names = _pairs(baseline, current)
+    outcome = Outcome(
+        networks=[_held(one, baseline[one], current[other]) for one, other in names.items()],
+        added=[label(record) for name, record in current.items() if name not in names.values()],
+        removed=[label(record) for name, record in baseline.items() if name not in names],
+        min_effect=min_effect,
+        strict=strict,
+    )
+    if speed:
+        judge_speed(outcome.networks, min_effect, force)
+    return outcome
+
+
+def _pairs(baseline: Mapping[Key, Record], current: Mapping[Key, Record]) -> dict[Key, Key]:
+    """Which row is held against which: of the same conditions, else of the same network at the same size.
+
+    A run without timings has no mode and no precision, and its counts are those of any.
+    """
+    loose: dict[tuple[object, ...], list[Key]] = {}
+    for name in current:
+        loose.setdefault(name[:4], []).append(name)
+    pairs = {name: name for name in baseline if name in current}
+    for name in baseline:
+        others = [other for other in loose.get(name[:4], []) if other not in pairs.values()]
+        if name not in pairs and others:
+            pairs[name] = others[0]
+    return {name: pairs[name] for name in baseline if name in pairs}
+
+
+def _held(name: Key, before: Record, after: Record) -> Held:
+    held = Held(name, label(before), before, after)
+    if after.failure:
+        held.failure = after.failure
+        return held
+    if before.failure:
+        held.notes.append(f"the baseline has no measurement to compare with: {before.failure}")
+        return held
+    same_torch = before.environment.get("torch") == after.environment.get("torch")
+    same_machine = bool(before.speed and after.speed) and not mismatch(machine(before), machine(after))
+    held.findings = compare_counts(before, after, same_torch=same_torch, same_machine=same_machine)
+    if held.findings:
+        held.modules = explain(before, after)
+    held.notes += [
+        f"the {side} has no {what}" + (": `segbench baseline save` keeps it" if side == "baseline" else "")
+        for side, record in (("baseline", before), ("current Record", after))
+        for what, content in (("signature", record.signature), ("modules", record.modules))
+        if not content
+    ]
+    return held
+
+
+def judge_speed(networks: Sequence[Held], min_effect: float, force: bool) -> None:
+    """Fill in the verdicts of all networks at once, because they share one level."""
+    family: list[tuple[Held, str, list[float], list[float]]] = []
+    for held in networks:
+        held.comparisons, held.not_judged = [], ""
+        if held.failure or not held.before.speed:
+            continue
+        if not held.after.speed:
+            held.not_judged = "speed was not measured"
+            continue
+        differ = mismatch(machine(held.before), machine(held.after))
+        if differ and not force:
+            held.not_judged = f"other conditions than the baseline's ({'; '.join(differ)}); --force judges all the same"
+            continue
+        if differ:
+            held.notes.append(f"judged by force under other conditions ({'; '.join(differ)})")
+        before, after = costs(held.before), costs(held.after)
+        shared = [metric for metric in METRICS if metric in before and metric in after]
+        family += [(held, metric, before[metric], after[metric]) for metric in shared]
+    if not family:
+        return
+    verdicts = judge([(old, new) for _, _, old, new in family], min_effect)
+    for (held, metric, old, new), verdict in zip(family, verdicts, strict=True):
+        middle = [median(values) for values in (old, new)]
+        if metric == "FPS":
+            middle = [1 / value for value in middle]
+        held.comparisons.append(Comparison(metric, middle[0], middle[1], verdict, noise_floor(old, new)))
+
+
+def faster(outcome: Outcome) -> list[Held]:
+    """Networks that became faster or smaller: worth a new baseline."""
+    return [held for held in outcome.networks if held.verdicts(FASTER)]

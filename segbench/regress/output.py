@@ -1,0 +1,189 @@
+"""An outcome for machines: JUnit XML, a GitHub job summary, annotations, and JSON for github-action-benchmark."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from segbench.errors import OutputError
+from segbench.record import Record
+from segbench.regress.conditions import label
+from segbench.regress.judge import Held, Outcome, costs
+from segbench.regress.render import sentence, summary, where
+from segbench.regress.verdicts import SLOWER, UNDECIDED
+from segbench.units import significant
+
+
+def junit(outcome: Outcome) -> str:
+    """JUnit XML: a suite for each network, a case for what is deterministic and one for each metric.
+
+    What could not be judged is ``skipped``, or a failure where the check is strict.
+    """
+    root = ElementTree.Element("testsuites", name="segbench check")
+    for held in outcome.networks:
+        suite = ElementTree.SubElement(root, "testsuite", name=held.title)
+        for name, problem, text in _cases(held, outcome.strict):
+            case = ElementTree.SubElement(suite, "testcase", classname=f"segbench.{held.before.model}", name=name)
+            if problem:
+                ElementTree.SubElement(case, problem, message=_legal(text.splitlines()[0])).text = _legal(text)
+        _count(suite)
+    if outcome.removed:
+        suite = ElementTree.SubElement(root, "testsuite", name="removed networks")
+        for name in outcome.removed:
+            case = ElementTree.SubElement(suite, "testcase", classname="segbench", name=name)
+            problem = "failure" if outcome.strict else "skipped"
+            ElementTree.SubElement(case, problem, message="in the baseline, not in the run")
+        _count(suite)
+    for name in ("tests", "failures", "errors", "skipped"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _cases(held: Held, strict: bool) -> Iterator[tuple[str, str, str]]:
+    if held.failure:
+        yield "measurement", "error", held.failure
+        return
+    text = "\n".join([*map(str, held.findings), *held.modules])
+    yield "counts and signature", "failure" if held.findings else "", text
+    unjudged = "failure" if strict else "skipped"
+    for comparison in held.comparisons:
+        problem = {SLOWER: "failure", UNDECIDED: unjudged}.get(comparison.verdict.verdict, "")
+        yield comparison.metric, problem, sentence(comparison)
+    if held.not_judged:
+        yield "speed", unjudged, held.not_judged
+
+
+def _count(suite: ElementTree.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+
+
+def _legal(text: str) -> str:
+    """Without the control characters that XML cannot hold, which a crash may print."""
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
+
+
+def markdown(outcome: Outcome) -> str:
+    """A GitHub job summary."""
+    parts = [f"### segbench check: {'failed' if outcome.status else 'passed'}", "", summary(outcome), ""]
+    rows = [
+        f"| {_cell(held.title)} | {_cell(_counts_cell(held))} | "
+        + " | ".join(_cell(_metric_cell(held, metric)) for metric in ("FPS", "latency", "memory"))
+        + " |"
+        for held in outcome.networks
+    ]
+    if rows:
+        parts += [
+            "| network | counts and signature | FPS | latency (ms) | memory (MiB) |",
+            "|---|---|---|---|---|",
+            *rows,
+        ]
+    details = [line for held in outcome.networks for line in _details(held)]
+    details += [f"- {name}: in the baseline, not in the run" for name in outcome.removed]
+    details += [f"- {name}: not in the baseline, so not judged" for name in outcome.added]
+    details += [f"- {warning}" for warning in outcome.warnings]
+    if details:
+        parts += ["", *details]
+    return "\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _counts_cell(held: Held) -> str:
+    return "failed" if held.failure else "changed" if held.findings else "unchanged"
+
+
+def _metric_cell(held: Held, metric: str) -> str:
+    for comparison in held.comparisons:
+        if comparison.metric == metric:
+            change = f"{comparison.ratio() - 1:+.1%}"
+            return f"{comparison.verdict.verdict}: {significant(comparison.after)} ({change})"
+    return "not judged" if held.not_judged else ""
+
+
+def _details(held: Held) -> Iterator[str]:
+    texts = [held.failure, *map(str, held.findings), *held.modules, held.not_judged]
+    texts += [sentence(item) for item in (*held.verdicts(SLOWER), *held.verdicts(UNDECIDED))]
+    if held.comparisons:
+        texts.append(f"measured {where(held.after)}")
+    yield from (f"- {held.title}: {_cell(text)}" for text in texts if text)
+
+
+def workflow_commands(outcome: Outcome) -> Iterator[str]:
+    """GitHub workflow commands: an error for each regression, a warning for what could not be judged."""
+    for held in outcome.networks:
+        if held.failure:
+            yield _command("error", held.title, held.failure)
+        if held.findings:
+            yield _command("error", held.title, "\n".join([*map(str, held.findings), *held.modules]))
+        for comparison in held.verdicts(SLOWER):
+            yield _command("error", held.title, sentence(comparison))
+        level = "error" if outcome.strict else "warning"
+        for comparison in held.verdicts(UNDECIDED):
+            yield _command(level, held.title, sentence(comparison))
+        if held.not_judged:
+            yield _command(level, held.title, held.not_judged)
+    for name in outcome.removed:
+        yield _command("error" if outcome.strict else "warning", name, "in the baseline, not in the run")
+
+
+def _command(level: str, title: str, message: str) -> str:
+    title = _escaped(f"segbench: {title}").replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={title}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def benchmark_json(records: list[Record]) -> str:
+    """Figures for github-action-benchmark with ``tool: customSmallerIsBetter``: latency, memory, parameters, MACs."""
+    return json.dumps([item for record in records for item in _figures(record)], indent=1) + "\n"
+
+
+def _figures(record: Record) -> Iterator[dict[str, Any]]:
+    name = label(record)
+    if record.failure:
+        return
+    samples = costs(record)
+    for metric, unit in (("latency", "ms"), ("memory", "MiB")):
+        values = sorted(samples.get(metric, []))
+        if values:
+            middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+            spread = f"{values[0]:.4g} to {values[-1]:.4g}"
+            item = {"name": f"{name} {metric}", "unit": unit, "value": middle, "range": spread}
+            yield {**item, "extra": f"{len(values)} processes {where(record)}"}
+    if record.params is not None:
+        yield {"name": f"{name} parameters", "unit": "parameters", "value": record.params}
+    if "macs" in record.operations:
+        yield {"name": f"{name} MACs", "unit": "MACs", "value": record.operations["macs"]}
+
+
+def in_actions(variables: Mapping[str, str] = os.environ) -> bool:
+    """Whether this runs as a step of GitHub Actions."""
+    return variables.get("GITHUB_ACTIONS") == "true"
+
+
+def add_summary(outcome: Outcome, variables: Mapping[str, str] = os.environ) -> None:
+    """Append the job summary to the file that GitHub Actions names; nothing where it names none.
+
+    Raises:
+        OutputError: that file cannot be written.
+    """
+    target = variables.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return
+    try:
+        with Path(target).open("a", encoding="utf-8") as file:
+            file.write(markdown(outcome))
+    except OSError as error:
+        raise OutputError(f"cannot write the job summary {target}: {error.strerror}") from error
