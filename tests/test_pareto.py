@@ -14,7 +14,8 @@ from segbench.claims import DATASET_CLASSES, Figure, load_claims
 from segbench.errors import OutputError
 from segbench.record import Record
 from segbench.report.labels import Box, place_labels
-from segbench.report.pareto import Plot, pareto_front, pareto_plots, write_plots
+from segbench.report.pareto import pareto_front, pareto_plots
+from segbench.report.plots import Plot, write_plots
 from segbench.report.style import looks
 from tests.test_report_table import claim, record
 
@@ -228,7 +229,7 @@ def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     first = write_plots(pareto_plots(records, load_claims()), tmp_path / "first")
     second = write_plots(pareto_plots(reversed(records), load_claims()), tmp_path / "second")
     assert [path.name for path in first] == [path.name for path in second]
-    assert {path.suffix for path in first} == {".png", ".svg"}
+    assert {path.suffix for path in first} == {".pdf", ".png", ".svg"}
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
         assert b"<dc:date>" not in one.read_bytes()

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure, load_claims
 from segbench.record import Record
+from segbench.report.leaderboard import CSV_COLUMNS, comparison_table
 from segbench.report.pairing import claimed_fps, claimed_miou
 from segbench.report.style import billions, millions, per_second
-from segbench.report.table import CSV_COLUMNS, Table, comparison_table
+from segbench.report.table import Table
 
 GPU = {"gpu": {"name": "NVIDIA H200", "driver": "570.1"}, "cpu_model": "EPYC 9654", "torch": "2.13.0"}
 
@@ -144,12 +146,25 @@ def test_a_later_success_clears_a_failure_and_order_does_not_matter() -> None:
         assert by_heading(table)["FPS (CUDA)"] == "100"
 
 
-def test_rows_follow_the_catalog_then_the_size() -> None:
-    records = [record("a.user:Net"), record("frfnet"), record("mfpnet", resolution=(1024, 2048)), record("mfpnet")]
+def test_networks_of_one_size_stand_together_the_fastest_first() -> None:
+    records = [
+        record("a.user:Net", fps=80.0),
+        record("frfnet", operations={"macs": 9}),
+        record("frfnet-slim", operations={"macs": 7}),
+        record("mfpnet", fps=20.0, resolution=(1024, 2048)),
+        record("mfpnet", fps=90.0),
+        record("mfpnet", fps=300.0, classes=11),
+    ]
     table = comparison_table(records, [])
-    assert [by_heading(table, row)["Network"] for row in range(4)] == ["mfpnet", "mfpnet", "frfnet", "a.user:Net"]
-    assert [by_heading(table, row)["Size"] for row in range(2)] == ["512x1024", "1024x2048"]
-    assert table == comparison_table(reversed(records), [])
+    assert [(by_heading(table, row)["Network"], by_heading(table, row)["Size"]) for row in range(6)] == [
+        ("mfpnet", "512x1024 19 classes"),
+        ("a.user:Net", "512x1024 19 classes"),
+        ("frfnet-slim", "512x1024 19 classes"),
+        ("frfnet", "512x1024 19 classes"),
+        ("mfpnet", "1024x2048 19 classes"),
+        ("mfpnet", "512x1024 11 classes"),
+    ]
+    assert any("by FPS (CUDA)" in footer for footer in table.footers)
 
 
 def test_markdown_is_a_table_whatever_the_records_hold() -> None:
@@ -211,6 +226,14 @@ def test_a_claim_without_a_size_is_marked_and_gives_way_to_one_with_a_size() -> 
     elsewhere = claim(height=1024, width=2048, miou_percent=Figure("71.5"))
     row = by_heading(comparison_table([record()], [unsized, elsewhere]))
     assert row["Claimed mIoU (%)"] == "-"
+
+
+def test_a_network_trained_with_an_unlabelled_class_keeps_its_claims() -> None:
+    claims = [claim(model="espnetv2-1.0", miou_percent=Figure("66.2"))]
+    assert CATALOG["espnetv2-1.0"].classes == 20
+    for classes, shown in ((20, "66.2 Cityscapes test (mfpnet)"), (21, "-")):
+        row = by_heading(comparison_table([record("espnetv2-1.0", classes=classes)], claims))
+        assert row["Claimed mIoU (%)"] == shown
 
 
 def test_test_goes_before_val_and_tables_before_prose() -> None:

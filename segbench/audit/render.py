@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from segbench.audit import UNITS, Audit, Judgement
+from segbench.catalog import KNOWN
 from segbench.claims import PAPERS
 from segbench.resolution import show
 
@@ -126,8 +127,11 @@ def _remarks(result: Audit) -> Iterator[str]:
         )
         yield f"{model} is printed with different costs: {figures}."
     if result.not_built:
-        names = ", ".join(dict.fromkeys(claim.model for claim in result.not_built))
-        yield f"Not judged, because the network is not built: {names}."
+        names = list(dict.fromkeys(claim.model for claim in result.not_built))
+        yield f"Not judged, because the network is not built: {', '.join(names)}."
+        for name in names:
+            if name in KNOWN:
+                yield f"{name} is not built: {KNOWN[name].reason}"
 
 
 def _escape(text: str) -> str:

@@ -1,34 +1,162 @@
-"""What a comparison leaves in its folder: the table as Markdown and CSV, and the Pareto plots."""
+"""Write a whole report from Records: tables, plots and the page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from segbench import store
 from segbench.claims import load_claims
+from segbench.errors import BadOption, RecordError
 from segbench.record import Record
-from segbench.report.pareto import pareto_plots, write_plots
-from segbench.report.table import Table, comparison_table
+from segbench.report.charts import other_plots
+from segbench.report.folder import MANIFEST, files_of, replacing
+from segbench.report.leaderboard import comparison_table
+from segbench.report.measured import Rows, condition_of, measured
+from segbench.report.page import page
+from segbench.report.paper_table import PaperView, paper_view
+from segbench.report.papers import paper_tables
+from segbench.report.pareto import pareto_plots
+from segbench.report.plots import Plot, drawing
+from segbench.report.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+STYLES = ("screen", "paper")
 
 
-def write_comparison(records: Sequence[Record], folder: Path, paper: str | None = None) -> tuple[Table, list[Path]]:
-    """Write ``table.md``, ``table.csv`` and ``plots/*.png|svg``.
+@dataclass(frozen=True)
+class Report:
+    """A finished report, for the terminal.
+
+    Attributes:
+        papers: tables of papers beside measurements.
+        table: the overall table.
+        own_paper: whether the report is about one paper, whose tables then go first.
+    """
+
+    papers: tuple[PaperView, ...]
+    table: Table
+    own_paper: bool = False
+
+    def rich(self, width: int) -> RenderableType:
+        """What a terminal of `width` columns shows: the paper's tables where one was asked for, and the overall one."""
+        from rich.console import Group
+        from rich.text import Text
+
+        shown: list[RenderableType] = []
+        for view in self.papers if self.own_paper else ():
+            shown += [view.rich(width), Text("")]
+        if self.own_paper:
+            shown.append(Text(self.table.title, style="bold"))
+        return Group(*shown, self.table.rich(width))
+
+
+def write_comparison(
+    records: Sequence[Record],
+    folder: Path,
+    paper: str | None = None,
+    judgements: Iterable[Mapping[str, Any]] = (),
+) -> tuple[Report, list[Path]]:
+    """Write the report of a comparison: `write_report` for whatever was measured.
 
     Args:
         records: measured networks, failures included.
-        folder: an existing folder.
-        paper: take the claims of this paper only; all five papers' otherwise.
+        folder: where the report goes.
+        paper: take the claims of this paper only, and show its tables; all papers' otherwise.
+        judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
 
     Returns:
-        The table, for the terminal, and the files written.
+        The report, for the terminal, and the files written.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    claims = load_claims(paper=paper)
-    table = comparison_table(records, claims)
-    written = [folder / "table.md", folder / "table.csv"]
-    store.write_text(written[0], table.markdown())
-    store.write_text(written[1], table.csv())
-    return table, written + write_plots(pareto_plots(records, claims), folder / "plots")
+    return write_report(records, folder, paper=paper, judgements=judgements)
+
+
+def write_report(
+    records: Sequence[Record],
+    folder: Path,
+    *,
+    paper: str | None = None,
+    judgements: Iterable[Mapping[str, Any]] = (),
+    style: str = "screen",
+) -> tuple[Report, list[Path]]:
+    """Write tables, plots and the page; the same Records give the same bytes.
+
+    The folder then holds ``index.html``, ``table.md|csv|tex``, ``papers/<paper>-table-<n>.md|csv|tex``,
+    ``plots/*.svg|pdf|png`` and a list of these files. An error leaves an older report as it was.
+
+    Args:
+        records: in any order.
+        folder: where the report goes.
+        paper: take the claims of this paper only, and show its tables; all papers' otherwise.
+        judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
+        style: of the plots: ``screen``, or ``paper`` for column width and embedded fonts.
+
+    Raises:
+        BadOption: no such style.
+        OutputError: the folder cannot be written.
+    """
+    check_style(style)
+    claims, rows = load_claims(paper=paper), Rows(measured(records))
+    views = tuple(paper_view(table) for table in paper_tables(rows, claims, paper))
+    table = comparison_table(rows, claims)
+    plots = [*pareto_plots(rows, claims), *other_plots(rows, claims)]
+    with replacing(folder) as draft, drawing(plots, draft / "plots", paper=style == "paper"):
+        for name, text in _texts(table, views):
+            store.write_text(draft / name, text)
+        store.write_text(draft / "index.html", page(records, claims, judgements, _summary(plots, views), rows))
+    written = [folder / name for name in files_of(folder) if name != MANIFEST]
+    return Report(views, table, paper is not None), written
+
+
+def check_style(style: str) -> None:
+    """Refuse a style of plots that does not exist.
+
+    Raises:
+        BadOption: names the styles.
+    """
+    if style not in STYLES:
+        raise BadOption(f"unknown plot style {style!r}; accepted: {', '.join(STYLES)}")
+
+
+def require_one_device(records: Iterable[Record]) -> None:
+    """Refuse timings from several devices.
+
+    Raises:
+        RecordError: the timings come from more than one device; names them.
+    """
+    devices = dict.fromkeys(
+        f"CPU {condition.device}" if condition.kind == "cpu" else condition.device
+        for record in records
+        if record.speed
+        for condition in [condition_of(record, record.speed)]
+    )
+    if len(devices) > 1:
+        raise RecordError(
+            f"the Records were timed on {len(devices)} devices: {', '.join(sorted(devices))}; "
+            "--allow-mixed reports them together, in columns of their own"
+        )
+
+
+def _texts(table: Table, views: Iterable[PaperView]) -> Iterator[tuple[str, str]]:
+    for name, title, cells in [
+        ("table", "tab:segbench", table),
+        *((f"papers/{view.name}", f"tab:segbench-{view.name}", view.table) for view in views),
+    ]:
+        yield f"{name}.md", cells.markdown()
+        yield f"{name}.csv", cells.csv()
+        yield f"{name}.tex", cells.latex(title)
+
+
+def _summary(plots: Iterable[Plot], views: Iterable[PaperView]) -> dict[str, Any]:
+    """The other files of the report, which the page links to."""
+    return {
+        "plots": [[plot.name, plot.title] for plot in plots],
+        "papers": [[view.name, view.table.title] for view in views],
+    }

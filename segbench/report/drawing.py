@@ -1,16 +1,26 @@
-"""Draw one Pareto plot: axes, frontier, points, labels without overlap, legend."""
+"""Draw one Pareto plot: axes, frontier, points, legend; the labels are `segbench.report.naming`'s."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from segbench.catalog import CATALOG
-from segbench.report.labels import Box, place_labels
-from segbench.report.style import DOMINATED, INK, MUTED, Look, looks, new_figure, plot_style
+from segbench.report.naming import LONGEST_LABEL, REAL_TIME_FPS, name_points, note_missing, usual_split
+from segbench.report.style import (
+    COLUMN,
+    DOMINATED,
+    INK,
+    MUTED,
+    SCREEN,
+    Layout,
+    Look,
+    looks,
+    new_figure,
+    plot_style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,61 +30,49 @@ if TYPE_CHECKING:
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
 
-REAL_TIME_FPS = 30
-_LONGEST_LABEL = 40
 _LOG_FROM = 4.0
 _LEAST_MIOU_SPAN = 3.0
 _MOST_FAMILIES = 12
-_USUAL, _CROWDED = (8.0, 5.2), (10.0, 7.4)
-_LEFT, _RIGHT, _TOP, _BELOW_AXES = 0.62, 0.2, 0.66, 0.52
-_SIZE, _RING = 6.0, 9.0
 
 
-def draw(title: str, metric: Metric, points: Sequence[Point], front: Sequence[bool]) -> Figure:
+def draw(title: str, metric: Metric, points: Sequence[Point], front: Sequence[bool], *, paper: bool = False) -> Figure:
     """The figure of one plot.
 
     Args:
-        title: above the axes.
+        title: above the axes; in a paper its caption says it.
         metric: the horizontal axis.
         points: what `segbench.report.pareto.pareto_plots` says they mean.
         front: for each point, whether it is on the frontier.
+        paper: draw for the width of a paper's column.
     """
-    with plot_style():
+    to = COLUMN if paper else SCREEN
+    with plot_style(paper):
         crowded = len(points) > 24
-        figure = new_figure(*(_CROWDED if crowded else _USUAL))
+        figure = new_figure(*(to.crowded if crowded else to.size), paper=paper)
         axes = figure.add_subplot()
         best = [point for point, is_best in zip(points, front, strict=True) if is_best]
         look = looks([entry.family for entry in CATALOG.values()] + [point.family for point in points])
-        _titles(figure, axes, title, metric, points)
-        _scales(axes, metric, points)
-        _legend(figure, metric, points, best, look)
+        _titles(figure, axes, title, metric, points, to)
+        _scales(axes, metric, points, to)
+        _legend(figure, metric, points, best, look, to)
         lines = _frontier(axes, metric, best)
-        for point in points:
-            _draw_point(axes, point, look[point.family], point in best)
+        _draw_points(axes, points, best, look, to)
         # The frontier is labelled first, unmeasured networks last: they take what room is left.
-        ordered = sorted(points, key=lambda point: (point not in best, point.solid is None))
-        _labels(axes, metric, ordered, best, lines, 6.6 if crowded else 7.5)
+        ranked = set(best)
+        ordered = sorted(points, key=lambda point: (point not in ranked, point.solid is None))
+        named = ordered if len(points) <= to.most_labels else [point for point in ordered if point in ranked]
+        named = named[: to.most_labels]
+        left_out = len(points) - len(named)
+        name_points(axes, metric.key == "fps", named, points, best, lines, to, crowded)
+        if left_out:
+            note_missing(axes, left_out, to)
     return figure
 
 
-def label_of(point: Point, usual_split: str) -> str:
-    """The label as drawn: shortened in the middle if very long, with the split unless it is the plot's usual one."""
-    name = point.label
-    if len(name) > _LONGEST_LABEL:
-        half = _LONGEST_LABEL // 2
-        name = f"{name[:half]}...{name[-half + 3 :]}"
-    return name if point.split == usual_split or point.miou_measured else f"{name} ({point.split or 'split?'})"
-
-
-def usual_split(points: Sequence[Point]) -> str:
-    """The split that most of a plot's claims are on; test where two are as common."""
-    counts = Counter(point.split for point in points if not point.miou_measured)
-    return max(("test", "val", "trainval", "train", ""), key=lambda split: counts[split])
-
-
-def _titles(figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequence[Point]) -> None:
-    left, height = _LEFT / figure.get_figwidth(), figure.get_figheight()
-    figure.text(left, 1 - 0.22 / height, title, size=11.5, weight="bold", va="center", parse_math=False)
+def _titles(figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequence[Point], to: Layout) -> None:
+    left, height = to.left / figure.get_figwidth(), figure.get_figheight()
+    if to.title:
+        figure.text(left, 1 - 0.22 / height, title, size=to.title, weight="bold", va="center", parse_math=False)
     usual, splits = usual_split(points), {point.split for point in points if not point.miou_measured}
     notes = []
     if splits:
@@ -87,7 +85,10 @@ def _titles(figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequ
         notes.append(f"mIoU claimed {where}{unless}")
     if any(point.hollow for point in points):
         notes.append("frontier of measured costs only")
-    figure.text(left, 1 - 0.45 / height, "; ".join(notes), size=8, color=MUTED, va="center", parse_math=False)
+    below_title = 0.45 if to.title else 0.1
+    figure.text(
+        left, 1 - below_title / height, "; ".join(notes), size=to.note, color=MUTED, va="center", parse_math=False
+    )
     axes.set_xlabel(metric.axis, parse_math=False)
     kinds = {point.miou_measured for point in points if point.solid}
     axes.set_ylabel(
@@ -95,7 +96,7 @@ def _titles(figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequ
     )
 
 
-def _scales(axes: Axes, metric: Metric, points: Sequence[Point]) -> None:
+def _scales(axes: Axes, metric: Metric, points: Sequence[Point], to: Layout) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     drawn = [pair for point in points for pair in (*([point.solid] if point.solid else []), *point.hollow)]
@@ -108,8 +109,7 @@ def _scales(axes: Axes, metric: Metric, points: Sequence[Point]) -> None:
         axes.set_xscale("log")
         margin = (high / low) ** 0.07
         axes.set_xlim(low / margin, high * margin)
-        decades = 1.6 if high < 40 * low else 3.2
-        subs = (1, 2, 3, 5, 7) if decades == 1.6 else (1, 2, 5)
+        subs = (1, 2, 3, 5, 7) if high < 40 * low and to.title else (1, 2, 5)
         axes.xaxis.set_major_locator(
             LogLocator(subs=[sub for sub in subs if high < 2000 * low or sub == 1], numticks=99)
         )
@@ -118,21 +118,26 @@ def _scales(axes: Axes, metric: Metric, points: Sequence[Point]) -> None:
     else:
         margin = 0.09 * (high - low) or 0.2 * high
         axes.set_xlim(max(low - margin, 0), high + margin)
-        axes.xaxis.set_major_locator(MaxNLocator(8))
+        axes.xaxis.set_major_locator(MaxNLocator(8 if to.title else 5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.10g}"))
     middle, half = (max(ys) + min(ys)) / 2, max(0.6 * (max(ys) - min(ys)), _LEAST_MIOU_SPAN / 2)
     axes.set_ylim(middle - half, middle + half)
-    axes.yaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(9 if to.title else 6, steps=[1, 2, 5, 10]))
 
 
 def _legend(
-    figure: Figure, metric: Metric, points: Sequence[Point], best: Sequence[Point], look: dict[str, Look]
+    figure: Figure,
+    metric: Metric,
+    points: Sequence[Point],
+    best: Sequence[Point],
+    look: dict[str, Look],
+    to: Layout,
 ) -> None:
     """Put the legend below the axes, and the axes above whatever height it takes."""
     from matplotlib.lines import Line2D
 
     def key(label: str, **style: Any) -> Line2D:
-        return Line2D([], [], label=label, **{"linestyle": "none", "markersize": _SIZE, **style})
+        return Line2D([], [], label=label, **{"linestyle": "none", "markersize": to.marker, **style})
 
     solids = [point for point in points if point.solid]
     keys = [key("cost measured", marker="o", color=INK, markeredgecolor="white")]
@@ -141,25 +146,27 @@ def _legend(
     if any(point.miou_measured for point in solids):
         keys.append(key("mIoU measured too", marker="o", color="white", markeredgecolor=INK, markeredgewidth=1.4))
     if any(point.hollow for point in points):
-        keys.append(key(metric.claims_label, marker="o", markersize=7, color="none", markeredgecolor=INK))
+        keys.append(key(metric.claims_label, marker="o", markersize=to.marker + 1, color="none", markeredgecolor=INK))
     keys.append(key("Pareto frontier", linestyle="-", marker="", color=INK, linewidth=1.0))
+    present = dict.fromkeys(point.family for point in solids)
     ranked, families = {point.family for point in best}, []
-    for family in dict.fromkeys(point.family for point in solids):
+    for family in present if len(present) <= _MOST_FAMILIES else ():
         colour = look[family].colour if family in ranked else DOMINATED
         families.append(key(_short(family), marker=look[family].marker, color=colour, markeredgecolor="white"))
     inches = figure.get_figheight()
-    bottom = 0.06
-    columns = math.ceil(len(families) / math.ceil(len(families) / 8))
-    named = [(families, columns)] if len(families) <= _MOST_FAMILIES else []
-    for handles, ncols in (*named, (keys, len(keys))):
+    bottom = 0.06 if to.title else 0.03
+    widest = 8 if to.title else 4
+    columns = math.ceil(len(families) / math.ceil(len(families) / widest)) if families else 0
+    named = [(families, columns)] if families else []
+    for handles, ncols in (*named, (keys, len(keys) if to.title else 2)):
         legend = figure.legend(
             handles=handles,
             loc="lower left",
-            bbox_to_anchor=(_LEFT / figure.get_figwidth(), bottom / inches),
+            bbox_to_anchor=(to.left / figure.get_figwidth(), bottom / inches),
             ncols=ncols,
-            fontsize=7.5,
+            fontsize=to.legend,
             handletextpad=0.4,
-            columnspacing=1.6,
+            columnspacing=1.6 if to.title else 0.9,
             borderaxespad=0.0,
             borderpad=0.0,
         )
@@ -168,10 +175,10 @@ def _legend(
         renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
         bottom += legend.get_window_extent(renderer).height / figure.dpi + 0.06
     figure.subplots_adjust(
-        left=_LEFT / figure.get_figwidth(),
-        right=1 - _RIGHT / figure.get_figwidth(),
-        top=1 - _TOP / inches,
-        bottom=(_BELOW_AXES + bottom) / inches,
+        left=to.left / figure.get_figwidth(),
+        right=1 - to.right / figure.get_figwidth(),
+        top=1 - to.top / inches,
+        bottom=(to.below + bottom) / inches,
     )
 
 
@@ -195,130 +202,53 @@ def _frontier(axes: Axes, metric: Metric, best: Sequence[Point]) -> list[Segment
     return lines
 
 
-def _draw_point(axes: Axes, point: Point, look: Look, is_best: bool) -> None:
-    colour = look.colour if is_best else DOMINATED
-    order = 4.0 if is_best else 3.0
-    for pair in point.hollow:
+def _draw_points(axes: Axes, points: Sequence[Point], best: Sequence[Point], look: dict[str, Look], to: Layout) -> None:
+    """Draw all points, those of one look at once: a plot may hold thousands."""
+    from matplotlib.collections import LineCollection
+
+    solid: dict[tuple[str, str, bool, float], list[tuple[float, float]]] = {}
+    hollow: dict[tuple[str, str, float, float], list[tuple[float, float]]] = {}
+    links: dict[tuple[str, float], list[Segment]] = {}
+    bars: dict[tuple[str, float], list[tuple[tuple[float, float], tuple[float, float]]]] = {}
+    ranked = set(best)
+    for point in points:
+        order = 4.0 if point in ranked else 3.0
+        marker = look[point.family].marker
+        colour = look[point.family].colour if point in ranked else DOMINATED
+        for pair in point.hollow:
+            key = (marker, colour, to.ring, order) if point.solid else ("o", MUTED, to.marker, order)
+            hollow.setdefault(key, []).append(pair)
+            if point.solid:
+                links.setdefault((colour, order), []).append((point.solid, pair))
         if point.solid:
-            axes.plot(*zip(point.solid, pair, strict=True), color=colour, linewidth=0.8, alpha=0.8, zorder=order - 0.5)
+            solid.setdefault((marker, colour, point.miou_measured, order), []).append(point.solid)
+            if point.interval:
+                bars.setdefault((colour, order), []).append((point.solid, point.interval))
+    for (colour, order), segments in links.items():
+        lines = LineCollection(segments, colors=colour, linewidths=0.8, alpha=0.8, zorder=order - 0.5)
+        axes.add_collection(lines, autolim=False)
+    for (marker, colour, size, order), pairs in hollow.items():
+        style: dict[str, Any] = {"markersize": size, "color": "none", "markeredgecolor": colour, "markeredgewidth": 0.9}
+        axes.plot(*zip(*pairs, strict=True), linestyle="none", marker=marker, zorder=order - 0.2, **style)
+    for (colour, order), intervals in bars.items():
+        xs, ys = zip(*(place for place, _ in intervals), strict=True)
+        ends = [
+            [max(x - low, 0) for (x, _), (low, _) in intervals],
+            [max(high - x, 0) for (x, _), (_, high) in intervals],
+        ]
+        axes.errorbar(xs, ys, xerr=ends, ecolor=colour, elinewidth=0.9, capsize=1.5, fmt="none", zorder=order)
+    for (marker, colour, scored, order), pairs in solid.items():
         axes.plot(
-            *pair,
-            marker=look.marker if point.solid else "o",
-            markersize=_RING if point.solid else _SIZE,
-            color="none",
-            markeredgecolor=colour if point.solid else MUTED,
-            markeredgewidth=0.9,
-            zorder=order - 0.2,
-        )
-    if point.solid:
-        if point.interval:
-            x, (low, high) = point.solid[0], point.interval
-            ends = [[max(x - low, 0)], [max(high - x, 0)]]
-            axes.errorbar(*point.solid, xerr=ends, ecolor=colour, elinewidth=0.9, capsize=1.5, fmt="none", zorder=order)
-        axes.plot(
-            *point.solid,
-            marker=look.marker,
-            markersize=_SIZE,
+            *zip(*pairs, strict=True),
+            linestyle="none",
+            marker=marker,
+            markersize=to.marker,
             color=colour,
-            markeredgecolor=INK if point.miou_measured else "white",
-            markeredgewidth=1.2 if point.miou_measured else 0.5,
+            markeredgecolor=INK if scored else "white",
+            markeredgewidth=1.2 if scored else 0.5,
             zorder=order,
         )
 
 
-def _labels(
-    axes: Axes, metric: Metric, points: Sequence[Point], best: Sequence[Point], lines: Sequence[Segment], size: float
-) -> None:
-    from matplotlib.patheffects import withStroke
-
-    figure = axes.figure
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    pixel = figure.dpi / 72
-    frame = axes.get_window_extent(renderer)
-    bounds = Box(frame.x0 + 2 * pixel, frame.y0 + 2 * pixel, frame.x1, frame.y1)
-
-    def at(pair: tuple[float, float]) -> tuple[float, float]:
-        x, y = axes.transData.transform(pair)
-        return float(x), float(y)
-
-    def around(pair: tuple[float, float], diameter: float) -> Box:
-        (x, y), half = at(pair), diameter * pixel / 2
-        return Box(x - half, y - half, x + half, y + half)
-
-    markers = [around(point.solid, _SIZE + 1.5) for point in points if point.solid]
-    markers += [around(pair, (_RING if point.solid else _SIZE) + 1.5) for point in points for pair in point.hollow]
-    for point in points:
-        if point.solid and point.interval:
-            ends = [around((end, point.solid[1]), 4) for end in point.interval if end > 0]
-            markers.append(Box(min(end.x0 for end in ends), ends[0].y0, max(end.x1 for end in ends), ends[0].y1))
-    if metric.key == "fps":
-        markers.append(_real_time_note(axes, renderer))
-    drawn = [*lines, *((point.solid, pair) for point in points if point.solid for pair in point.hollow)]
-    styles: list[dict[str, Any]] = [
-        {
-            "size": size,
-            "color": INK if point in best else MUTED,
-            "weight": "bold" if point in best else "normal",
-            "parse_math": False,
-        }
-        for point in points
-    ]
-    sizes, usual = [], usual_split(points)
-    for point, style in zip(points, styles, strict=True):
-        text = figure.text(0, 0, label_of(point, usual), **style)
-        extent = text.get_window_extent(renderer)
-        text.remove()
-        # A hair of air around each label keeps neighbours apart on other renderers too.
-        sizes.append((extent.width + 2 * pixel, extent.height + 1 * pixel))
-    anchors = [at(point.solid or point.hollow[0]) for point in points]
-    places = place_labels(
-        anchors, sizes, markers, [(at(start), at(end)) for start, end in drawn], bounds, gap=(_SIZE / 2 + 2.2) * pixel
-    )
-    missing = 0
-    for point, style, anchor, place in zip(points, styles, anchors, places, strict=True):
-        if place is None:
-            missing += 1
-            continue
-        box = place.box
-        centre = ((box.x0 + box.x1) / 2 - anchor[0], (box.y0 + box.y1) / 2 - anchor[1])
-        axes.annotate(
-            label_of(point, usual),
-            point.solid or point.hollow[0],
-            xytext=(centre[0] / pixel, centre[1] / pixel),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            zorder=6,
-            gid="label",
-            path_effects=[withStroke(linewidth=1.5, foreground="white")],
-            **style,
-        )
-        if place.leader:
-            end = axes.transData.inverted().transform(box.nearest(anchor))
-            xs, ys = zip(point.solid or point.hollow[0], end, strict=True)
-            axes.plot(xs, ys, color=MUTED, linewidth=0.5, alpha=0.8, zorder=2.5, scalex=False, scaley=False)
-    if missing:
-        note = f"labels left out for want of room: {missing}; the table has every network"
-        axes.text(1, 1.01, note, size=7, color=MUTED, ha="right", transform=axes.transAxes)
-
-
-def _real_time_note(axes: Axes, renderer: Any) -> Box:
-    """Name the real-time line at the foot of the axes, on the side that has room."""
-    near_right = axes.transAxes.inverted().transform(axes.transData.transform((REAL_TIME_FPS, 0)))[0] > 0.85
-    text = axes.annotate(
-        f"real time: {REAL_TIME_FPS} FPS",
-        (REAL_TIME_FPS, 0),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4 if near_right else 4, 5),
-        textcoords="offset points",
-        ha="right" if near_right else "left",
-        size=7,
-        color=MUTED,
-        zorder=2,
-    )
-    extent = text.get_window_extent(renderer)
-    return Box(extent.x0, extent.y0, extent.x1, extent.y1)
-
-
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 3]}..."
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,10 +42,10 @@ class Condition:
         parts = [self.kind.upper(), self.mode, self.precision, f"batch {self.batch}", self.device]
         return f"{'FPS' if self.batch == 1 else 'Images/s'} ({', '.join(parts[: detail + 1])})"
 
-    def describe(self) -> str:
-        """Everything that the Record says about the condition, in one line."""
+    def describe(self, *, software: bool = True) -> str:
+        """Everything that the Record says about the condition, in one line; the versions of software on request."""
         name = self.device if self.kind != "cpu" else f"CPU {self.device}".removesuffix(" CPU")
-        parts = (name, f"mode {self.mode}", self.precision, f"batch {self.batch}", self.software)
+        parts = (name, f"mode {self.mode}", self.precision, f"batch {self.batch}", self.software * software)
         return ", ".join(part for part in parts if part)
 
 
@@ -67,6 +68,9 @@ class Measured:
         macs: multiply-accumulates of one forward, from the latest Record that has them.
         accuracy: the latest measured mIoU.
         speeds: the latest timed Record under each condition.
+        software: torch, CUDA and driver versions of each of `speeds`.
+        operations: count under every rule, from the latest Record that has them.
+        modules: costs module by module, from the latest Record that has them.
         failure: why the latest measurement could not be made; empty where it could.
     """
 
@@ -75,6 +79,9 @@ class Measured:
     macs: float | None = None
     accuracy: Accuracy | None = None
     speeds: dict[Condition, Record] = field(default_factory=dict)
+    software: dict[Condition, str] = field(default_factory=dict)
+    operations: dict[str, int] = field(default_factory=dict)
+    modules: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def model(self) -> str:
@@ -89,22 +96,52 @@ class Measured:
     @property
     def failure(self) -> str:
         """Why the latest measurement could not be made; empty where it could."""
-        return self.record.failure or ""
+        return str(self.record.failure or "")
+
+    def number(self, condition: Condition | None, quantity: str) -> float | None:
+        """A timed quantity under a condition: ``fps``, median ``latency`` in ms, ``energy`` in mJ a frame."""
+        timed = self.speeds.get(condition) if condition else None
+        if timed is None or timed.speed is None:
+            return None
+        if quantity == "latency":
+            latency = timed.speed.get("latency_ms")
+            return as_number(latency.get("median")) if isinstance(latency, dict) else None
+        return as_number(timed.speed.get({"energy": "energy_mj"}.get(quantity, quantity)))
 
 
-def measured(records: Iterable[Record]) -> list[Measured]:
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """Records by their date; those of one moment by their content, so that the order of files does not matter."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((str(record.created), str(record.model), str(record.resolution)), []).append(record)
+    for key, group in groups.items():
+        if len(group) > 1:
+            groups[key] = sorted(group, key=lambda record: json.dumps(record.to_json(), sort_keys=True, default=str))
+    return [record for key in sorted(groups) for record in groups[key]]
+
+
+class Rows(list[Measured]):
+    """Records gathered already; `measured` takes them as they are."""
+
+
+def measured(records: Iterable[Record] | Rows) -> list[Measured]:
     """Gather Records: catalog order, a user's own networks after it by name, then the smaller size first."""
+    if isinstance(records, Rows):
+        return list(records)
     rows: dict[tuple[str, int, tuple[int, int], int], Measured] = {}
-    for record in sorted(records, key=lambda record: str(record.created)):
+    for record in in_order(records):
         key = (record.model, record.classes, record.resolution, record.batch)
         row = rows.setdefault(key, Measured(record))
         row.record = record
-        params, macs = as_number(record.params), as_number(record.operations.get("macs"))
+        params, macs = as_number(record.params), as_number(_counts(record.operations).get("macs"))
         row.params = row.params if params is None else params
         row.macs = row.macs if macs is None else macs
         row.accuracy = _accuracy(record.accuracy) or row.accuracy
-        if record.speed and as_number(record.speed.get("fps")):
-            row.speeds[condition_of(record, record.speed)] = record
+        row.operations = {**row.operations, **_counts(record.operations)}
+        row.modules = [item for item in record.modules or () if isinstance(item, dict)] or row.modules
+        if isinstance(record.speed, dict) and as_number(record.speed.get("fps")):
+            condition = condition_of(record, record.speed)
+            row.speeds[condition], row.software[condition] = record, condition.software
     places = {name: place for place, name in enumerate(CATALOG)}
 
     def order(row: Measured) -> tuple[object, ...]:
@@ -117,13 +154,13 @@ def measured(records: Iterable[Record]) -> list[Measured]:
 
 def condition_of(record: Record, speed: dict[str, Any]) -> Condition:
     """The condition that a Record was timed under."""
-    environment = record.environment
+    environment = record.environment if isinstance(record.environment, dict) else {}
     kind = "cpu" if str(speed.get("device", "")).startswith("cpu") else "cuda"
     gpu = environment.get("gpu")
     gpu_name = gpu.get("name") if isinstance(gpu, dict) else gpu
     cpu_name = environment.get("cpu_model") or environment.get("cpu")
     name = speed.get("device_name") or (cpu_name if kind == "cpu" else gpu_name) or kind.upper()
-    driver = gpu.get("driver") if isinstance(gpu, dict) else None
+    driver = (gpu.get("driver") if isinstance(gpu, dict) else None) or environment.get("driver")
     software = [("torch", environment.get("torch"))]
     if kind == "cuda":
         software += [("CUDA", environment.get("cuda")), ("cuDNN", environment.get("cudnn")), ("driver", driver)]
@@ -137,8 +174,15 @@ def condition_of(record: Record, speed: dict[str, Any]) -> Condition:
     )
 
 
-def _accuracy(content: dict[str, Any] | None) -> Accuracy | None:
-    if not content:
+def _counts(operations: object) -> dict[str, int]:
+    """The counts of a Record that are numbers."""
+    if not isinstance(operations, dict):
+        return {}
+    return {str(rule): count for rule, count in operations.items() if as_number(count) is not None}
+
+
+def _accuracy(content: object) -> Accuracy | None:
+    if not isinstance(content, dict):
         return None
     miou = as_number(content.get("miou"))
     if miou is None:

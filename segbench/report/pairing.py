@@ -4,7 +4,7 @@ A claim belongs to a Record when all of these hold:
 
 - it names the same network;
 - its data set has as many classes as the Record's network (19: Cityscapes or BDD100K, 11: CamVid, 150: ADE20K),
-  because the classifier is part of the cost;
+  because the classifier is part of the cost; a network that its authors train with one class more keeps it;
 - the input size that it prints is the Record's resolution. Where a paper prints no size, the claim is kept apart and
   marked "size not printed": it may stand beside parameters, which have no size, never beside MACs or FPS.
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, Figure
 from segbench.record import Record
 
@@ -42,13 +43,70 @@ class Claimed:
     others: tuple[Figure, ...] = ()
 
 
+def classes_fit(dataset: str, record: Record) -> bool:
+    """Whether a Record's network has a data set's classes, or one more where its authors train it so (unlabelled)."""
+    classes = DATASET_CLASSES.get(dataset)
+    if classes is None or record.classes == classes:
+        return classes is not None
+    entry = CATALOG.get(record.model)
+    return entry is not None and record.classes == entry.classes == classes + 1
+
+
 def belongs(claim: Claim, record: Record) -> bool:
     """Whether a claim is on this Record's network, for its classes, at its size or without one."""
     return (
-        claim.model == record.model
-        and DATASET_CLASSES.get(claim.dataset) == record.classes
-        and claim.size in (record.resolution, None)
+        claim.model == record.model and classes_fit(claim.dataset, record) and claim.size in (record.resolution, None)
     )
+
+
+class Pairing:
+    """The preferred claims of each network, looked up by Record.
+
+    Attributes:
+        claims: all of them.
+        preferred: every preferred mIoU, as from `claimed_miou`.
+    """
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        """Gather all claims, not those of one Record: what a paper prints at another size decides too."""
+        self.claims = list(claims)
+        self._costs: dict[Claim, dict[str, list[float]]] = {}
+        self.preferred = claimed_miou(self.claims)
+        self._miou, self._fps = _by_model(self.preferred), _by_model(claimed_fps(self.claims))
+
+    def miou(self, record: Record) -> list[Claimed]:
+        """The mIoU that papers print for this network, with its classes, at its size or without one."""
+        return [claimed for claimed in self._miou.get(record.model, ()) if belongs(claimed.claim, record)]
+
+    def fps(self, record: Record) -> list[Claimed]:
+        """The FPS that papers print for this network, with its classes, at its size or without one."""
+        return [claimed for claimed in self._fps.get(record.model, ()) if belongs(claimed.claim, record)]
+
+    def costs(self, claim: Claim) -> dict[str, list[float]]:
+        """What the paper of a claim prints for the same network, data set and size: parameters (M) and MACs (1e9)."""
+        if claim not in self._costs:
+            key = (claim.paper, claim.model, claim.dataset)
+            same = [other for other in self.claims if (other.paper, other.model, other.dataset) == key]
+            sized = [other for other in same if claim.size is not None and other.size == claim.size]
+            params, macs = claimed_cost(same, _params), claimed_cost(sized, _gflops)
+            printed = {"params": params, "macs": macs}
+            self._costs[claim] = {name: [float(figure.value)] for name, figure in printed.items() if figure}
+        return self._costs[claim]
+
+
+def _params(claim: Claim) -> Figure | None:
+    return claim.params_m
+
+
+def _gflops(claim: Claim) -> Figure | None:
+    return claim.gflops
+
+
+def _by_model(claims: Iterable[Claimed]) -> dict[str, list[Claimed]]:
+    found: dict[str, list[Claimed]] = {}
+    for claimed in claims:
+        found.setdefault(claimed.claim.model, []).append(claimed)
+    return found
 
 
 def claimed_miou(claims: Iterable[Claim]) -> list[Claimed]:

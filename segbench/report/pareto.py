@@ -1,24 +1,23 @@
-"""Pareto plots: claimed mIoU against measured FPS, parameters and MACs, one plot for each data set and resolution."""
+"""Pareto plots: mIoU against measured FPS, latency, energy, parameters and MACs, for each data set and resolution."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure
-from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.report.measured import Condition, Measured, measured
-from segbench.report.pairing import Size, belongs, claimed_cost, claimed_fps, claimed_miou
-from segbench.report.style import as_number, save
+from segbench.report.measured import Condition, Measured, Rows, measured
+from segbench.report.pairing import Pairing, Size, claimed_cost, claimed_fps
+from segbench.report.plots import Plot
+from segbench.report.style import as_number
 from segbench.resolution import show
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MatplotlibFigure
+# Beyond these a folder of plots helps nobody: the page has every network at every size.
+_MOST_PLOTS, _MOST_TIMINGS = 60, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +25,14 @@ class Metric:
     """A horizontal axis.
 
     Attributes:
-        key: part of a plot's name: ``fps``, ``params`` or ``macs``.
+        key: part of a plot's name: ``fps``, ``latency``, ``energy``, ``params`` or ``macs``.
         title: in a plot's title.
         axis: title of the axis, unit included.
         more_is_better: whether the frontier runs to the right.
         unit: divides a Record's number.
         claims_label: what a hollow point is, in the legend.
-        printed: the figure of a claim for this metric.
-        condition: of the timings, on an FPS axis.
+        printed: the field of a claim that holds this metric; empty where papers print none.
+        condition: of the timings, on an axis of timings.
     """
 
     key: str
@@ -42,7 +41,7 @@ class Metric:
     more_is_better: bool
     unit: float
     claims_label: str
-    printed: Callable[[Claim], Figure | None]
+    printed: str
     condition: Condition | None = None
 
 
@@ -71,36 +70,20 @@ class Point:
     split: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A finished plot: `name` is that of its files, without the suffix."""
-
-    name: str
-    title: str
-    figure: MatplotlibFigure
-    points: tuple[Point, ...] = field(default=(), repr=False)
+PARAMS = Metric("params", "parameters", "Parameters (M)", False, 1e6, "as the paper claims", "params_m")
+MACS = Metric("macs", "MACs", "MACs (G)", False, 1e9, "as the paper claims, under its own counting rule", "gflops")
 
 
-PARAMS = Metric(
-    "params", "parameters", "Parameters (M)", False, 1e6, "as the paper claims", lambda claim: claim.params_m
-)
-MACS = Metric(
-    "macs",
-    "MACs",
-    "MACs (G)",
-    False,
-    1e9,
-    "as the paper claims, under its own counting rule",
-    lambda claim: claim.gflops,
-)
-
-
-def fps_metric(condition: Condition) -> Metric:
-    """The FPS axis for timings under one condition; a CPU's is labelled CPU."""
+def timing_metrics(condition: Condition) -> list[Metric]:
+    """The axes for timings under one condition, a CPU's labelled CPU: FPS, median latency, energy of a frame."""
     where = f"CPU ({condition.device})" if condition.kind == "cpu" else condition.device
-    how = f"mode {condition.mode}, {condition.precision}, batch {condition.batch}"
-    label = "as the paper claims, on its own GPU"
-    return Metric("fps", "FPS", f"FPS measured on {where}, {how}", True, 1.0, label, lambda claim: claim.fps, condition)
+    how = f"measured on {where}, mode {condition.mode}, {condition.precision}, batch {condition.batch}"
+    claimed = "as the paper claims, on its own GPU"
+    return [
+        Metric("fps", "FPS", f"FPS {how}", True, 1.0, claimed, "fps", condition),
+        Metric("latency", "latency", f"Median latency (ms) {how}", False, 1.0, claimed, "", condition),
+        Metric("energy", "energy", f"Energy of a frame (mJ) {how}", False, 1.0, claimed, "", condition),
+    ]
 
 
 def pareto_front(points: Sequence[tuple[float, float]], *, more_is_better: bool) -> list[bool]:
@@ -120,8 +103,8 @@ def pareto_front(points: Sequence[tuple[float, float]], *, more_is_better: bool)
     return front
 
 
-def pareto_plots(records: Iterable[Record], claims: Iterable[Claim]) -> list[Plot]:
-    """Plots of mIoU against FPS (for each device, mode and precision), parameters and MACs.
+def pareto_plots(records: Iterable[Record] | Rows, claims: Iterable[Claim]) -> list[Plot]:
+    """Plots of mIoU against FPS, latency and energy (for each device, mode and precision), parameters and MACs.
 
     A network stands on the plot of a data set and resolution when it was measured at that resolution and a paper claims
     an mIoU for it there, or when its mIoU was measured there (`segbench.report.pairing` has the rules). Claims without
@@ -135,73 +118,56 @@ def pareto_plots(records: Iterable[Record], claims: Iterable[Claim]) -> list[Plo
         claims: as from `segbench.claims.load_claims`.
 
     Returns:
-        Plots with at least one measured point, sorted by data set, resolution and metric.
+        Plots with at least one measured point, sorted by data set, resolution and metric; of very many data sets and
+        resolutions those with most networks.
     """
     from segbench.report.drawing import draw
 
-    rows, printed = measured(records), list(claims)
+    rows, pairing = measured(records), Pairing(claims)
     conditions = sorted({condition for row in rows for condition in row.speeds}, key=Condition.order)
-    timings = [condition for condition in conditions if condition.batch == 1]
+    timings = [condition for condition in conditions if condition.batch == 1][:_MOST_TIMINGS]
     plots = []
-    for dataset, size in _groups(rows, printed):
-        metrics = [PARAMS] if size is None else [*map(fps_metric, timings), PARAMS, MACS]
-        for metric in metrics:
-            points = tuple(_distinct(_points(rows, printed, dataset, size, metric)))
+    timed = [metric for condition in timings for metric in timing_metrics(condition)]
+    for (dataset, size), own in _groups(rows, pairing, _MOST_PLOTS // (len(timed) + 2)).items():
+        for metric in [PARAMS] if size is None else [*timed, PARAMS, MACS]:
+            points = tuple(_distinct(_points(own, pairing, dataset, size, metric)))
             if any(point.solid for point in points):
                 name = _name(dataset, size, metric, timings)
                 title = f"{dataset}, {show(size) if size else 'input size not printed'}: mIoU against {metric.title}"
-                plots.append(Plot(name, title, draw(title, metric, points, _front(points, metric)), points))
+                painter = functools.partial(draw, title, metric, points, tuple(_front(points, metric)))
+                plots.append(Plot(name, title, painter, points))
     return plots
 
 
-def write_plots(plots: Iterable[Plot], folder: Path) -> list[Path]:
-    """Write each plot as PNG and SVG; the same plots give the same bytes.
-
-    Returns:
-        The files, in the order of the plots.
-
-    Raises:
-        OutputError: the folder or a file cannot be written.
-    """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for plot in plots:
-            for suffix in ("png", "svg"):
-                path = folder / f"{plot.name}.{suffix}"
-                save(plot.figure, path)
-                written.append(path)
-    except OSError as error:
-        raise OutputError(f"cannot write plots into {folder}: {error.strerror}") from error
-    return written
-
-
-def _groups(rows: Sequence[Measured], claims: Sequence[Claim]) -> list[tuple[str, Size]]:
-    """Data set and size of every plot; unprinted sizes last."""
-    found: dict[tuple[str, Size], None] = {}
-    preferred = claimed_miou(claims)
-    for row in rows:
+def _groups(rows: Sequence[Measured], pairing: Pairing, most: int) -> dict[tuple[str, Size], list[Measured]]:
+    """Data set and size of the plots with their rows, those with most networks; unprinted sizes last."""
+    found: dict[tuple[str, Size], dict[int, Measured]] = {}
+    for place, row in enumerate(rows):
         if row.accuracy:
-            found[row.accuracy.dataset, row.resolution] = None
-        for claimed in preferred:
-            if belongs(claimed.claim, row.record):
-                found[claimed.claim.dataset, claimed.claim.size] = None
-    return sorted(found, key=lambda group: (group[0], group[1] is None, group[1] or ()))
+            found.setdefault((row.accuracy.dataset, row.resolution), {})[place] = row
+        for claimed in pairing.miou(row.record):
+            found.setdefault((claimed.claim.dataset, claimed.claim.size), {})[place] = row
+
+    def order(group: tuple[str, Size]) -> tuple[object, ...]:
+        return group[0], group[1] is None, group[1] or ()
+
+    fullest = sorted(found, key=lambda group: (-len(found[group]), order(group)))[:most]
+    return {group: list(found[group].values()) for group in sorted(fullest, key=order)}
 
 
-def _points(
-    rows: Sequence[Measured], claims: Sequence[Claim], dataset: str, size: Size, metric: Metric
-) -> Iterator[Point]:
-    preferred = [
-        claimed for claimed in claimed_miou(claims) if claimed.claim.dataset == dataset and claimed.claim.size == size
-    ]
+def _points(rows: Sequence[Measured], pairing: Pairing, dataset: str, size: Size, metric: Metric) -> Iterator[Point]:
+    claims = [claim for claim in pairing.claims if claim.dataset == dataset]
     papers: set[str] = set()
     drawn: set[tuple[str, str]] = set()
     for row in rows:
         cost, interval = _cost(row, metric)
         if cost is None or (size is not None and row.resolution != size):
             continue
-        own = [claimed for claimed in preferred if belongs(claimed.claim, row.record)]
+        own = [
+            claimed
+            for claimed in pairing.miou(row.record)
+            if (claimed.claim.dataset, claimed.claim.size) == (dataset, size)
+        ]
         hollow = {
             claimed.claim.paper: tuple(
                 (x, float(claimed.figure.value)) for x in _claimed_costs(claims, claimed.claim, metric)
@@ -230,7 +196,11 @@ def _points(
         papers.update(claimed.claim.paper for claimed in own)
     if metric.condition is None:
         measured_here = {model for model, _ in drawn}
-        peers = [claimed.claim for claimed in preferred if claimed.claim.paper in papers]
+        peers = [
+            claimed.claim
+            for claimed in pairing.preferred
+            if claimed.claim.paper in papers and (claimed.claim.dataset, claimed.claim.size) == (dataset, size)
+        ]
         yield from _peers([peer for peer in peers if peer.model not in measured_here], claims, metric)
 
 
@@ -254,21 +224,20 @@ def _distinct(points: Iterable[Point]) -> Iterator[Point]:
 
 def _cost(row: Measured, metric: Metric) -> tuple[float | None, tuple[float, float] | None]:
     if metric.condition is not None:
+        number = row.number(metric.condition, metric.key)
         timed = row.speeds.get(metric.condition)
-        if timed is None or timed.speed is None:
-            return None, None
-        ends = timed.speed.get("fps_ci95")
+        ends = (timed.speed or {}).get("fps_ci95") if timed is not None and metric.key == "fps" else None
         interval = [as_number(end) for end in ends] if isinstance(ends, (list, tuple)) and len(ends) == 2 else []
         low, high = interval if interval else (None, None)
-        return as_number(timed.speed.get("fps")), None if low is None or high is None else (low, high)
-    number = row.params if metric is PARAMS else row.macs if row.record.batch == 1 else None
+        return number or None, None if low is None or high is None else (low, high)
+    number = row.params if metric.key == "params" else row.macs if row.record.batch == 1 else None
     # Zero has no place on a logarithmic axis; a network without parameters is not ranked.
     return (number / metric.unit if number else None), None
 
 
 def _claimed_costs(claims: Sequence[Claim], claim: Claim, metric: Metric) -> list[float]:
     """What the paper of a claim prints for the same network: FPS on every GPU, or one cost at the same size."""
-    if metric.condition is not None and metric.condition.kind == "cpu":
+    if not metric.printed or (metric.condition is not None and metric.condition.kind == "cpu"):
         return []
     same = [
         other
@@ -278,8 +247,14 @@ def _claimed_costs(claims: Sequence[Claim], claim: Claim, metric: Metric) -> lis
     ]
     if metric.key == "fps":
         return sorted({float(claimed.figure.value) for claimed in claimed_fps(same)})
-    figure = claimed_cost(same, metric.printed)
+    figure = claimed_cost(same, lambda other: _printed(other, metric))
     return [] if figure is None else [float(figure.value)]
+
+
+def _printed(claim: Claim, metric: Metric) -> Figure | None:
+    figure = getattr(claim, metric.printed)
+    assert figure is None or isinstance(figure, Figure)
+    return figure
 
 
 def _front(points: Sequence[Point], metric: Metric) -> list[bool]:

@@ -1,0 +1,56 @@
+"""Find the Records that a report is made of: files, and folders with what was measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from segbench import store
+from segbench.errors import RecordError
+from segbench.record import Record
+
+# `compare --fresh` sets older measurements aside as records.1.jsonl.
+_SET_ASIDE = re.compile(r".*\.\d+\.jsonl")
+# What a timing must hold to be combined with others.
+_SAMPLES = {"rounds_ms", "round_fps", "round_seconds", "warmup_ms", "telemetry", "warnings"}
+
+
+def read_all(paths: Iterable[Path]) -> list[Record]:
+    """Read every Record of files and folders; of a folder its ``.jsonl`` files, those set aside excepted.
+
+    Args:
+        paths: files of Records, or folders.
+
+    Raises:
+        RecordError: a file is unreadable, truncated or of a newer schema, or there is no Record at all.
+    """
+    given = list(paths)
+    files = list(dict.fromkeys(path for item in given for path in _files(item)))
+    records = [record for path in files for record in store.read(path)]
+    if not records:
+        where = ", ".join(str(path) for path in given)
+        raise RecordError(f"no Records in {where}: a file of Records, or a folder with records.jsonl, is accepted")
+    return combined(records)
+
+
+def combined(records: Sequence[Record]) -> list[Record]:
+    """The fresh processes in which a network was timed as one measurement; other Records as they are."""
+    repeated = [record for record in records if _is_process(record)]
+    if len(repeated) < 2:
+        return list(records)
+    from segbench.measure.combine import combine
+
+    return [record for record in records if not _is_process(record)] + combine(repeated)
+
+
+def _is_process(record: Record) -> bool:
+    speed = record.speed
+    return "process" in record.extra and isinstance(speed, dict) and speed.keys() >= _SAMPLES
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    yield from sorted(found for found in path.rglob("*.jsonl") if not _SET_ASIDE.fullmatch(found.name))

@@ -1,0 +1,163 @@
+"""Name the points of a Pareto plot: which text each gets, and where it stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from segbench.report.labels import Box, place_labels
+from segbench.report.style import INK, MUTED, Layout
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from segbench.report.pareto import Point
+
+Segment = tuple[tuple[float, float], tuple[float, float]]
+
+REAL_TIME_FPS = 30
+LONGEST_LABEL = 40
+
+
+def name_points(
+    axes: Axes,
+    real_time: bool,
+    points: Sequence[Point],
+    everyone: Sequence[Point],
+    best: Sequence[Point],
+    lines: Sequence[Segment],
+    to: Layout,
+    crowded: bool,
+) -> None:
+    """Label points where there is room, without covering anything drawn.
+
+    Args:
+        axes: where everything else is drawn already.
+        real_time: whether the axes have the real-time line, which is named first.
+        points: to be labelled, the most important first.
+        everyone: every point drawn.
+        best: points on the frontier, which are labelled in bold.
+        lines: what labels had better not cover, in data units.
+        to: sizes.
+        crowded: whether to take the smaller type.
+    """
+    from matplotlib.patheffects import withStroke
+
+    figure = axes.figure
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    pixel = figure.dpi / 72
+    frame = axes.get_window_extent(renderer)
+    bounds = Box(frame.x0 + 2 * pixel, frame.y0 + 2 * pixel, frame.x1, frame.y1)
+
+    def at(pair: tuple[float, float]) -> tuple[float, float]:
+        x, y = axes.transData.transform(pair)
+        return float(x), float(y)
+
+    def around(pair: tuple[float, float], diameter: float) -> Box:
+        (x, y), half = at(pair), diameter * pixel / 2
+        return Box(x - half, y - half, x + half, y + half)
+
+    markers = [around(point.solid, to.marker + 1.5) for point in everyone if point.solid]
+    markers += [
+        around(pair, (to.ring if point.solid else to.marker) + 1.5) for point in everyone for pair in point.hollow
+    ]
+    for point in everyone:
+        if point.solid and point.interval:
+            ends = [around((end, point.solid[1]), 4) for end in point.interval if end > 0]
+            markers.append(Box(min(end.x0 for end in ends), ends[0].y0, max(end.x1 for end in ends), ends[0].y1))
+    if real_time:
+        markers.append(_real_time_note(axes, renderer, to))
+    drawn = [*lines, *((point.solid, pair) for point in everyone if point.solid for pair in point.hollow)]
+    styles: list[dict[str, Any]] = [
+        {
+            "size": to.label[1] if crowded else to.label[0],
+            "color": INK if point in best else MUTED,
+            "weight": "bold" if point in best else "normal",
+            "parse_math": False,
+        }
+        for point in points
+    ]
+    sizes, usual = [], usual_split(everyone)
+    for point, style in zip(points, styles, strict=True):
+        text = figure.text(0, 0, label_of(point, usual), **style)
+        extent = text.get_window_extent(renderer)
+        text.remove()
+        # A hair of air around each label keeps neighbours apart on other renderers too.
+        sizes.append((extent.width + 2 * pixel, extent.height + 1 * pixel))
+    anchors = [at(point.solid or point.hollow[0]) for point in points]
+    places = place_labels(
+        anchors,
+        sizes,
+        markers,
+        [(at(start), at(end)) for start, end in drawn],
+        bounds,
+        gap=(to.marker / 2 + 2.2) * pixel,
+    )
+    missing = 0
+    for point, style, anchor, place in zip(points, styles, anchors, places, strict=True):
+        if place is None:
+            missing += 1
+            continue
+        box = place.box
+        centre = ((box.x0 + box.x1) / 2 - anchor[0], (box.y0 + box.y1) / 2 - anchor[1])
+        axes.annotate(
+            label_of(point, usual),
+            point.solid or point.hollow[0],
+            xytext=(centre[0] / pixel, centre[1] / pixel),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            zorder=6,
+            gid="label",
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            **style,
+        )
+        if place.leader:
+            end = axes.transData.inverted().transform(box.nearest(anchor))
+            xs, ys = zip(point.solid or point.hollow[0], end, strict=True)
+            axes.plot(xs, ys, color=MUTED, linewidth=0.5, alpha=0.8, zorder=2.5, scalex=False, scaley=False)
+    if missing:
+        note_missing(axes, missing, to)
+
+
+def note_missing(axes: Axes, missing: int, to: Layout) -> None:
+    """Say above the axes how many networks have no label."""
+    note = f"labels left out for want of room: {missing}; the table has every network"
+    if not to.title:
+        note = f"without a label for want of room: {missing}"
+    size = to.legend - 0.5
+    axes.text(1, 1.01 if to.title else 0.99, note, size=size, color=MUTED, ha="right", transform=axes.transAxes)
+
+
+def _real_time_note(axes: Axes, renderer: Any, to: Layout) -> Box:
+    """Name the real-time line at the foot of the axes, on the side that has room."""
+    near_right = axes.transAxes.inverted().transform(axes.transData.transform((REAL_TIME_FPS, 0)))[0] > 0.85
+    text = axes.annotate(
+        f"real time: {REAL_TIME_FPS} FPS",
+        (REAL_TIME_FPS, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4 if near_right else 4, 5),
+        textcoords="offset points",
+        ha="right" if near_right else "left",
+        size=to.legend - 0.5,
+        color=MUTED,
+        zorder=2,
+    )
+    extent = text.get_window_extent(renderer)
+    return Box(extent.x0, extent.y0, extent.x1, extent.y1)
+
+
+def label_of(point: Point, usual_split: str) -> str:
+    """The label as drawn: shortened in the middle if very long, with the split unless it is the plot's usual one."""
+    name = point.label
+    if len(name) > LONGEST_LABEL:
+        half = LONGEST_LABEL // 2
+        name = f"{name[:half]}...{name[-half + 3 :]}"
+    return name if point.split == usual_split or point.miou_measured else f"{name} ({point.split or 'split?'})"
+
+
+def usual_split(points: Sequence[Point]) -> str:
+    """The split that most of a plot's claims are on; test where two are as common."""
+    counts = Counter(point.split for point in points if not point.miou_measured)
+    return max(("test", "val", "trainval", "train", ""), key=lambda split: counts[split])

@@ -1,0 +1,164 @@
+"""One network's card on the page: its source, where its MACs are, what papers print, how its FPS comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from segbench.catalog import CATALOG
+from segbench.claims import Claim
+from segbench.report.charts import waterfall_of
+from segbench.report.measured import Condition, Measured
+from segbench.report.papers import PaperRow, compare_claim
+from segbench.report.style import as_number
+from segbench.resolution import show
+
+_MOST_STAGES, _MOST_NOTES = 14, 20
+_LARGEST_STAGE, _LEAST_SHARE = 0.45, 0.01
+
+
+class Stage(NamedTuple):
+    """A part of a network: module path, class, multiply-accumulates, parameters."""
+
+    path: str
+    type: str
+    macs: float
+    params: float
+
+
+def card(
+    model: str, rows: Sequence[Measured], claims: Sequence[Claim], verdicts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What the page shows of one network beside its rows; fields without content are left out.
+
+    Args:
+        model: name of the network.
+        rows: its measurements.
+        claims: what papers print for it.
+        verdicts: of the audit, on these claims.
+    """
+    entry = CATALOG.get(model)
+    content: dict[str, Any] = {}
+    if entry:
+        content["source"] = entry.source
+        content["note"] = entry.note
+        content["checkpoints"] = [
+            [item.where, item.dataset, item.classes, item.claimed_miou_percent] for item in entry.checkpoints
+        ]
+    content["live"] = next((row.record.live_params for row in rows if row.record.live_params != row.params), None)
+    content["rules"] = [[show(row.resolution), row.record.classes, row.operations] for row in rows if row.operations]
+    content["stages"] = [
+        [show(row.resolution), stages(row.modules)] for row in rows if row.modules and stages(row.modules)
+    ][:1]
+    content["waterfalls"] = [
+        [f"{show(row.resolution)}, {condition.describe(software=False)}", [list(step) for step in steps]]
+        for row in rows
+        for condition, record in sorted(row.speeds.items(), key=lambda item: item[0].order())
+        for steps in [waterfall_of(record)]
+        if len(steps) > 1
+    ]
+    if claims:
+        content["claims"] = _claims(model, rows, claims, verdicts)
+    notes = [str(note) for row in rows for note in _listed(row.record.notes)]
+    content["notes"] = list(dict.fromkeys(notes))[:_MOST_NOTES]
+    return {key: value for key, value in content.items() if value}
+
+
+def stages(modules: Sequence[Mapping[str, Any]]) -> list[Stage]:
+    """The parts of a network in their order, with their MACs and parameters.
+
+    Parts are the children of the network; one that has nearly half of the MACs is shown by its own children. Parts
+    below one percent are summed up, as is what runs outside of any child.
+
+    Args:
+        modules: a Record's ``modules``: path, type, params and macs of every module, parents before children.
+    """
+    costs = {
+        str(item.get("path", "")): (
+            str(item.get("type", "")),
+            as_number(item.get("macs")),
+            as_number(item.get("params")),
+        )
+        for item in modules
+    }
+    macs = {path: found or 0.0 for path, (_, found, _) in costs.items()}
+    total = macs.get("") or sum(count for path, count in macs.items() if path and "." not in path)
+    if not total:
+        return []
+    children: dict[str, list[str]] = {}
+    for path in costs:
+        if path:
+            children.setdefault(path.rpartition(".")[0], []).append(path)
+    shown = list(children.get("", ()))
+    while True:
+        large = [path for path in shown if macs[path] > _LARGEST_STAGE * total and len(children.get(path, ())) > 1]
+        if not large or len(shown) + len(children[large[0]]) - 1 > _MOST_STAGES:
+            break
+        place = shown.index(large[0])
+        shown[place : place + 1] = children[large[0]]
+    parts = [Stage(path, costs[path][0], macs[path], costs[path][2] or 0) for path in shown]
+    large_enough = [part for part in parts if part.macs >= _LEAST_SHARE * total]
+    largest = sorted(large_enough, key=lambda part: -part.macs)[:_MOST_STAGES]
+    kept = [part for part in parts if part in largest]
+    rest = total - sum(part.macs for part in kept)
+    if rest > 0.0005 * total:
+        params = sum(part.params for part in parts if part not in kept)
+        kept.append(Stage("everything else", "", rest, params))
+    return kept
+
+
+def _claims(
+    model: str, rows: Sequence[Measured], claims: Iterable[Claim], verdicts: Sequence[Mapping[str, Any]]
+) -> list[list[Any]]:
+    """Paper, where, data set, size, GPU, quantity, claimed, measured, ratio, verdict; one line a printed figure."""
+    own = {model: [row for row in rows if row.record.batch == 1]}
+    conditions = sorted({item for row in own[model] for item in row.speeds if item.batch == 1}, key=Condition.order)
+    lines = []
+    for claim in claims:
+        compared = compare_claim(claim, own, conditions[0] if conditions else None)
+        for quantity, item in compared.quantities.items():
+            if item.claimed:
+                lines.append(
+                    [
+                        claim.paper,
+                        claim.where,
+                        f"{claim.dataset} {claim.split}".strip(),
+                        _size(claim, compared),
+                        claim.gpu,
+                        quantity,
+                        str(item.claimed),
+                        item.text,
+                        item.ratio_text,
+                        _verdict(claim, quantity, verdicts),
+                    ]
+                )
+    return lines
+
+
+def _size(claim: Claim, row: PaperRow) -> str:
+    size = show(claim.size) if claim.size else "size not printed"
+    return f"{size}, measured at {show(row.size)}" if row.elsewhere and row.size else size
+
+
+def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]]) -> str:
+    """What the audit found for this figure, in words; empty where it judged none."""
+    name = {"params": "params", "macs": "flops"}.get(quantity)
+    figure = claim.params_m if quantity == "params" else claim.gflops
+    for item in verdicts if name else ():
+        same = (
+            item.get("paper") == claim.paper
+            and item.get("table") == claim.table
+            and item.get("quantity") == name
+            and item.get("claimed") == figure
+            and (item.get("dataset") or "") == claim.dataset
+            and tuple(item.get("resolution") or ()) == (claim.size or ())
+        )
+        if same:
+            verdict, rule = str(item.get("verdict", "")), str(item.get("rule", ""))
+            words = verdict if rule == "params" or verdict == "unexplained" else f"{verdict} under {rule}"
+            return "; ".join(filter(None, (words, str(item.get("hint") or ""))))
+    return ""
+
+
+def _listed(notes: object) -> Sequence[Any]:
+    return notes if isinstance(notes, (list, tuple)) else ()

@@ -1,0 +1,175 @@
+"""A paper's table beside ours, for the terminal, Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segbench.claims import PAPERS
+from segbench.report.escape import plain
+from segbench.report.papers import PRINTED, Compared, PaperRow, PaperTable, Quantity, notes
+from segbench.report.table import Cell, Column, Table, ranked, terminal_cell
+from segbench.resolution import show
+from segbench.units import DASH
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_HEADINGS: dict[Quantity, str] = {"params": "Params (M)", "macs": "FLOPs (G)", "fps": "FPS", "miou": "mIoU (%)"}
+_MORE: dict[Quantity, bool] = {"params": False, "macs": False, "fps": True, "miou": True}
+
+_ALL_COLUMNS_FROM = 160
+
+CSV_COLUMNS = (
+    *("paper", "table", "row", "printed_name", "model", "dataset", "split", "height", "width", "gpu"),
+    *("status", "measured_height", "measured_width"),
+    *(f"{quantity}_{part}" for quantity in PRINTED for part in ("claimed", "measured", "ratio")),
+    "failure",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperView:
+    """A paper's table, ready to be shown.
+
+    Attributes:
+        source: the rows.
+        table: the same as cells, three columns a quantity.
+    """
+
+    source: PaperTable
+    table: Table
+
+    @property
+    def name(self) -> str:
+        """Name of its files, without the suffix."""
+        return f"{self.source.paper}-table-{self.source.number}"
+
+    def rich(self, width: int) -> RenderableType:
+        """For a terminal of `width` columns; on a narrow one the three figures stand under each other."""
+        from rich.console import Group
+        from rich.text import Text
+
+        title = Text(plain(self.table.title), style="bold")
+        if width >= _ALL_COLUMNS_FROM:
+            return Group(title, self.table.rich(width))
+        return Group(title, self._narrow(), *self.table.notes())
+
+    def _narrow(self) -> RenderableType:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
+        table.add_column("Network", overflow="fold")
+        table.add_column("", no_wrap=True, style="dim")
+        for quantity in self.source.quantities:
+            table.add_column(Text(_HEADINGS[quantity].replace(" (", "\n(")), justify="right", overflow="fold")
+        for row, cells in zip(self.source.rows, self.table.rows, strict=True):
+            name, where = cells[0], cells[1]
+            under = " ".join(part for line in where.lines for part in line if part)
+            figures = [row.quantities[quantity] for quantity in self.source.quantities]
+            table.add_row(
+                terminal_cell(Cell((*name.lines, ("", under)))),
+                Text("claimed\nmeasured\nratio"),
+                *(Text(f"{item.claimed or DASH}\n{_short(item.text)}\n{item.ratio_text}") for item in figures),
+            )
+        return table
+
+
+def paper_view(source: PaperTable) -> PaperView:
+    """The cells of a paper's table: claimed, measured and ratio of every quantity that it prints."""
+    columns = [Column("Network"), Column("Data set, size"), *([Column("GPU")] if "fps" in source.quantities else [])]
+    first = len(columns)
+    for quantity in source.quantities:
+        columns += [Column(part, number=True, group=_HEADINGS[quantity]) for part in ("claimed", "measured", "ratio")]
+    body = [[*_conditions(row, "fps" in source.quantities), *_figures(row, source.quantities)] for row in source.rows]
+    _mark(source, body, first)
+    failures = tuple(
+        (row.claim.printed_name or row.claim.model, row.reason) for row in source.rows if row.status == "failed"
+    )
+    title = f"{PAPERS.get(source.paper, source.paper)}, Table {source.number}, beside measurements"
+    table = Table(
+        title,
+        tuple(columns),
+        tuple(map(tuple, body)),
+        failures,
+        tuple(notes(source)),
+        CSV_COLUMNS,
+        tuple(map(_csv_row, source.rows)),
+        tuple(row.reason if row.status == "failed" else "" for row in source.rows),
+    )
+    return PaperView(source, table)
+
+
+def _conditions(row: PaperRow, with_gpu: bool) -> Iterator[Cell]:
+    claim = row.claim
+    yield Cell.of(claim.printed_name, claim.model or "not identified")
+    where = f"{claim.dataset} {claim.split}".strip()
+    size = show(claim.size) if claim.size else "size not printed"
+    measured_at = f"\u2020 measured at {show(row.size)}" if row.elsewhere and row.size else ""
+    yield Cell.of(", ".join(filter(None, (where, size))), measured_at)
+    if with_gpu:
+        yield Cell.of(claim.gpu or DASH)
+
+
+def _figures(row: PaperRow, quantities: Sequence[Quantity]) -> Iterator[Cell]:
+    for quantity in quantities:
+        item = row.quantities[quantity]
+        mark = "\u2020" if row.elsewhere and quantity in ("macs", "fps") and item.measured is not None else ""
+        yield Cell.of(item.claimed or DASH)
+        yield Cell.of(item.text + mark)
+        yield Cell.of(item.ratio_text + (mark if item.ratio is not None else ""))
+
+
+def _mark(source: PaperTable, body: Sequence[list[Cell]], first: int) -> None:
+    """Mark the best of each column: claims among the rows of a data set, measurements also of one size."""
+    for place, quantity in enumerate(source.quantities):
+        for column, values in (
+            (first + 3 * place, [_claimed(row.quantities[quantity]) for row in source.rows]),
+            (first + 3 * place + 1, [row.quantities[quantity].measured for row in source.rows]),
+        ):
+            groups: dict[tuple[object, ...], list[int]] = {}
+            for index, row in enumerate(source.rows):
+                here = (row.size,) if column != first + 3 * place and quantity in ("macs", "fps") else ()
+                groups.setdefault((row.claim.dataset, *here), []).append(index)
+            for members in groups.values():
+                own = [values[index] for index in members]
+                ranked([body[index] for index in members], column, own, more=_MORE[quantity])
+
+
+def _claimed(item: Compared) -> float | None:
+    return None if item.claimed is None else float(item.claimed.value)
+
+
+def _short(text: str) -> str:
+    """Why nothing was measured, in as many letters as a figure has."""
+    return {"not measured": "not meas.", "not built": "not built"}.get(text, text)
+
+
+def _csv_row(row: PaperRow) -> dict[str, str]:
+    claim = row.claim
+    height, width = claim.size or ("", "")
+    at_height, at_width = row.size or ("", "")
+    cells = {
+        "paper": claim.paper,
+        "table": claim.table,
+        "row": str(claim.line),
+        "printed_name": claim.printed_name,
+        "model": claim.model,
+        "dataset": claim.dataset,
+        "split": claim.split,
+        "height": str(height),
+        "width": str(width),
+        "gpu": claim.gpu,
+        "status": row.status,
+        "measured_height": str(at_height),
+        "measured_width": str(at_width),
+        "failure": row.reason,
+    }
+    for quantity, item in row.quantities.items():
+        cells[f"{quantity}_claimed"] = item.claimed or ""
+        cells[f"{quantity}_measured"] = "" if item.measured is None else f"{item.measured:.6g}"
+        cells[f"{quantity}_ratio"] = "" if item.ratio is None else f"{item.ratio:.4f}"
+    return cells
