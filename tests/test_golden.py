@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
+from math import prod
 
 import pytest
 import torch
@@ -25,6 +27,14 @@ class Case:
 
 
 CASES = [Case(entry, golden) for entry in CATALOG.values() for golden in entry.golden]
+# Forwards of more than about ten seconds on one core.
+LONG = {
+    *("dilation8_camvid_c11", "fcn8s_vgg16", "deeplabv3_r101_d8_mmseg", "deeplabv3_r101_d8_c256_mmseg"),
+    *("deeplabv3plus_xception71_nvidia", "deeplabv3_resnest101_encoding", "ocrnet_r101_openseg"),
+    *("ocnet_base_oc_r101", "hanet_r101_os8", "setr_pup_vitl16_mmseg"),
+    *("ddps_segformer_b5_step0", "ddps_segformer_b2_step0", "upernet_swin_s_mmseg"),
+}
+FORWARDS = [pytest.param(case, marks=pytest.mark.slow if case.golden.file in LONG else ()) for case in CASES]
 
 
 def _worn(state: dict[str, Tensor], file: str) -> dict[str, dict[str, Tensor]]:
@@ -37,13 +47,19 @@ def _worn(state: dict[str, Tensor], file: str) -> dict[str, dict[str, Tensor]]:
     return {"state_dict": worn}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", FORWARDS, ids=str)
 def test_logits_equal_the_reference(case: Case) -> None:
     golden = golden_recipe.load(case.golden.file)
     net = build(case.entry.name, golden["num_classes"], **case.golden.options)
 
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    assert parameters == golden["params_total"]["inference_graph_without_aux"]
+    selecting = sum(
+        prod(shape)
+        for key, shape, _ in golden["state_dict"]
+        if key in golden["params_total"]["not_reached_by_eval_output"]
+        and any(re.search(pattern, key) for pattern in case.golden.selecting)
+    )
+    assert parameters == golden["params_total"]["inference_graph_without_aux"] + selecting
 
     load_checkpoint(net, _worn(golden_recipe.state(golden), case.golden.file))
     for sample in golden["golden"]["cases"]:
@@ -80,7 +96,8 @@ def test_live_macs_equal_the_reference(case: Case) -> None:
     if by_operator:
         entries = [by_operator[name] for name in MAC_OPERATORS if name in by_operator]
         counted = price(ledger, "macs", live_only=True).total
-        assert abs(counted / 1e9 - sum(entries)) <= 2e-6
+        # fvcore reads the cost of an einsum off what numpy prints of it, which has four digits.
+        assert abs(counted / 1e9 - sum(entries)) <= 2e-6 + 5e-4 * by_operator.get("einsum", 0.0)
     else:
         # Paddle's reference run counted its Conv2D layers alone.
         convolutions = sum(row.macs for row in breakdown(ledger, net) if row.type == "Conv2d")

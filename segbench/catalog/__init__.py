@@ -17,23 +17,31 @@ from segbench.catalog import (
     mfpnet,
     pyramid,
     references,
+    remaining,
+    remaining_b,
     two_branch,
 )
 from segbench.catalog.entry import FIDELITY_MEANING, Checkpoint, Entry, Fidelity, Golden, Preprocessing
+from segbench.catalog.known import KNOWN, KnownNetwork
 from segbench.errors import UnknownName
 
 __all__ = [
     "CATALOG",
     "FIDELITY_MEANING",
+    "KNOWN",
     "Checkpoint",
     "Entry",
     "Fidelity",
     "Golden",
+    "KnownNetwork",
     "Preprocessing",
     "find",
     "list_models",
     "match",
 ]
+
+
+_ALL = "see `segbench models`"
 
 
 def _collect(groups: Iterable[Iterable[Entry]]) -> Mapping[str, Entry]:
@@ -46,6 +54,8 @@ CATALOG: Mapping[str, Entry] = _collect(
     for group in (
         *(mfpnet, frmnet, frfnet, eseg, efrnet),
         *(factorised, compact, two_branch, pyramid, attention, references),
+        remaining,
+        remaining_b,
     )
 )
 
@@ -68,9 +78,14 @@ def match(patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         names = list_models(pattern)
         if not names:
-            raise UnknownName("network", pattern, CATALOG, "see `segbench models`")
+            raise _unknown(pattern)
         chosen.update(dict.fromkeys(names))
     return list(chosen)
+
+
+def _unknown(name: str) -> UnknownName:
+    known = KNOWN.get(name.lower())
+    return UnknownName("network", name, CATALOG, f"known, not built: {known.reason}" if known else _ALL)
 
 
 def find(name: str) -> Entry:
@@ -81,5 +96,5 @@ def find(name: str) -> Entry:
     """
     entry = CATALOG.get(name.lower())
     if entry is None:
-        raise UnknownName("network", name, CATALOG, "see `segbench models`")
+        raise _unknown(name)
     return entry

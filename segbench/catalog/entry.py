@@ -49,10 +49,18 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A file of reference outputs (``tests/golden/<file>.json``) and the constructor options that meet it."""
+    """A file of reference outputs (``tests/golden/<file>.json``) and the constructor options that meet it.
+
+    Attributes:
+        file: its name, without the ending.
+        options: what the factory is called with to meet it.
+        selecting: reference keys (regular expressions) of parameters that choose what the output is made of, by top-k
+            for instance: no gradient reaches them, so that the file counts them as unused, but they count here.
+    """
 
     file: str
     options: Mapping[str, object] = field(default_factory=dict)
+    selecting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ Figure 2). The variants here are the baselines of Table 8 of ESeg (arXiv 2203.12
 the textbook decoder (low-level features to 48, two separable 3x3 convolutions of 256) is built.
 
 The variants with MobileNetV2 and ResNet-101 are those of the widely used port VainF/DeepLabV3Plus-Pytorch@4e1087de98bc
-(``network/_deeplab.py``, ``network/modeling.py``), whose decoder has one ordinary 3x3 convolution.
+(``network/_deeplab.py``, ``network/modeling.py``), whose decoder has one ordinary 3x3 convolution. ResNeXt-50 is the
+backbone of open-mmlab/mmsegmentation 1.2.2's ``deeplabv3plus_r50-d8`` exchanged. Xception-71 is that of
+NVIDIA/semantic-segmentation@7726b144c2cc (``network/deepv3.py``), whose decoder works at stride 2.
 """
 
 from __future__ import annotations
@@ -19,35 +21,82 @@ from segbench.errors import BadOption
 from segbench.models.backbones import mobilenetv2
 from segbench.models.backbones.efficientnet import EfficientNet
 from segbench.models.backbones.mobilenetv2 import MobileNetV2
-from segbench.models.backbones.resnet import Bottleneck, ResNet
+from segbench.models.backbones.resnet import Bottleneck, ResNet, ResNeXtBottleneck
+from segbench.models.backbones.xception import Xception71
 from segbench.models.base import Network, resize
 from segbench.models.layers import ConvBNReLU
 
 WIDTH = 256  # of the ASPP branches and of the decoder
 
+# Key names of mmsegmentation: a deep stem, and an ASPP head with plain or separable branches.
+MMSEG_STEM_RENAMES = (
+    (r"^backbone\.stem\.7\.", "backbone.bn1."),
+    (r"^backbone\.stem\.", "backbone.conv1."),
+)
+MMSEG_ASPP_RENAMES = (
+    (r"^decode_head\.image_pool\.1\.", "aspp.image_pooling."),
+    (r"^decode_head\.aspp_modules\.", "aspp.branches."),
+    (r"\.depthwise_conv\.", ".0."),
+    (r"\.pointwise_conv\.", ".1."),
+    (r"^decode_head\.bottleneck\.", "aspp.project."),
+)
+# Key names of the ASPP in NVIDIA's code base and its descendants.
+NVIDIA_ASPP_RENAMES = (
+    (r"^aspp\.features\.(\d)\.0\.", r"aspp.branches.\1.conv."),
+    (r"^aspp\.features\.(\d)\.1\.", r"aspp.branches.\1.bn."),
+    (r"^aspp\.img_conv\.0\.", "aspp.image_pooling.conv."),
+    (r"^aspp\.img_conv\.1\.", "aspp.image_pooling.bn."),
+)
+
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: 1x1, three dilated 3x3 and image pooling, joined by a 1x1 convolution."""
+    """Atrous spatial pyramid pooling: 1x1, three dilated 3x3 and image pooling, joined by a convolution."""
 
-    def __init__(self, in_channels: int, rates: tuple[int, ...], channels: int = WIDTH) -> None:
-        """Map `in_channels` to `channels`; `rates` are the dilations of the 3x3 branches."""
+    def __init__(
+        self,
+        in_channels: int,
+        rates: tuple[int, ...],
+        channels: int = WIDTH,
+        project_kernel: int | None = 1,
+        pooling_first: bool = False,
+        separable: bool = False,
+    ) -> None:
+        """Map `in_channels` to `channels`.
+
+        Args:
+            in_channels: width of the input.
+            rates: dilations of the 3x3 branches.
+            channels: width of the branches and of the output.
+            project_kernel: kernel of the convolution over the concatenation; with None that is the output.
+            pooling_first: whether the image pooling stands first in the concatenation, or last.
+            separable: whether the 3x3 branches are depthwise separable.
+        """
         super().__init__()
+        self.pooling_first = pooling_first
         self.branches = nn.ModuleList([ConvBNReLU(in_channels, channels)])
-        self.branches.extend(ConvBNReLU(in_channels, channels, 3, dilation=rate) for rate in rates)
+        for rate in rates:
+            self.branches.append(
+                separable_conv(in_channels, channels, dilation=rate)
+                if separable
+                else ConvBNReLU(in_channels, channels, 3, dilation=rate)
+            )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.image_pooling = ConvBNReLU(in_channels, channels)
-        self.project = ConvBNReLU((len(rates) + 2) * channels, channels)
+        width = (len(rates) + 2) * channels
+        self.project = None if project_kernel is None else ConvBNReLU(width, channels, project_kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, h, w)`` to ``(N, channels, h, w)``."""
+        """``(N, in_channels, h, w)`` to ``(N, channels, h, w)``, or to the concatenation where nothing projects it."""
         pooled = resize(self.image_pooling(self.pool(x)), x.shape[-2:])
-        return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
+        maps = [branch(x) for branch in self.branches]
+        joined = torch.cat([pooled, *maps] if self.pooling_first else [*maps, pooled], 1)
+        return joined if self.project is None else self.project(joined)
 
 
-def separable_conv(in_channels: int, out_channels: int, kernel_size: int = 3) -> nn.Sequential:
+def separable_conv(in_channels: int, out_channels: int, kernel_size: int = 3, dilation: int = 1) -> nn.Sequential:
     """Depthwise and pointwise convolution, BN and ReLU after each, as in the authors' decoder."""
     return nn.Sequential(
-        ConvBNReLU(in_channels, in_channels, kernel_size, groups=in_channels),
+        ConvBNReLU(in_channels, in_channels, kernel_size, dilation=dilation, groups=in_channels),
         ConvBNReLU(in_channels, out_channels),
     )
 
@@ -127,6 +176,67 @@ class VainFDeepLabV3Plus(DeepLabV3Plus):
         return resize(super().logits(x), x.shape[-2:])
 
 
+class MMSegDeepLabV3Plus(Network):
+    """mmsegmentation's form at output stride 8: separable ASPP of 512 channels, two separable convolutions refine."""
+
+    renames: ClassVar[tuple[tuple[str, str], ...]] = (
+        *MMSEG_STEM_RENAMES,
+        *MMSEG_ASPP_RENAMES,
+        (r"^decode_head\.c1_bottleneck\.", "project."),
+        (r"^decode_head\.sep_bottleneck\.", "refine."),
+        (r"^decode_head\.conv_seg\.", "classifier."),
+    )
+    dropped: ClassVar[tuple[str, ...]] = (r"^auxiliary_head\.",)
+
+    def __init__(self, backbone: ResNet, num_classes: int = 19, channels: int = 512) -> None:
+        """Build the network; `channels` is the width of ASPP and decoder."""
+        super().__init__()
+        low_level, *_, last = backbone.channels
+        self.backbone = backbone
+        self.aspp = ASPP(last, _rates(8), channels, project_kernel=3, pooling_first=True, separable=True)
+        self.project = ConvBNReLU(low_level, 48)
+        self.refine = nn.Sequential(separable_conv(channels + 48, channels), separable_conv(channels, channels))
+        self.classifier = nn.Conv2d(channels, num_classes, 1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Class scores ``(N, num_classes, H/4, W/4)``, sizes rounded up."""
+        low_level, *_, last = self.backbone(x)
+        low_level = self.project(low_level)
+        context = resize(self.aspp(last), low_level.shape[-2:])
+        return self.classifier(self.refine(torch.cat((context, low_level), dim=1)))
+
+
+class NVIDIADeepLabV3Plus(Network):
+    """NVIDIA's form: projections without normalisation, two 3x3 convolutions, a classifier without bias."""
+
+    renames: ClassVar[tuple[tuple[str, str], ...]] = (
+        *NVIDIA_ASPP_RENAMES,
+        (r"^final\.0\.", "refine.0.conv."),
+        (r"^final\.1\.", "refine.0.bn."),
+        (r"^final\.3\.", "refine.1.conv."),
+        (r"^final\.4\.", "refine.1.bn."),
+        (r"^final\.6\.", "classifier."),
+    )
+
+    def __init__(self, num_classes: int = 19) -> None:
+        """Build the network."""
+        super().__init__()
+        self.backbone = Xception71()
+        low_level, last = self.backbone.channels
+        self.aspp = ASPP(last, _rates(8), project_kernel=None, pooling_first=True)
+        self.bot_fine = nn.Conv2d(low_level, 48, 1, bias=False)
+        self.bot_aspp = nn.Conv2d(5 * WIDTH, WIDTH, 1, bias=False)
+        self.refine = nn.Sequential(ConvBNReLU(48 + WIDTH, WIDTH, 3), ConvBNReLU(WIDTH, WIDTH, 3))
+        self.classifier = nn.Conv2d(WIDTH, num_classes, 1, bias=False)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Class scores ``(N, num_classes, H, W)``: the authors resize those of stride 2 themselves."""
+        low_level, last = self.backbone(x)
+        context = resize(self.bot_aspp(self.aspp(last)), low_level.shape[-2:])
+        y = self.refine(torch.cat((self.bot_fine(low_level), context), dim=1))
+        return resize(self.classifier(y), x.shape[-2:])
+
+
 def _rates(output_stride: int) -> tuple[int, ...]:
     # The paper's rates 6, 12, 18 at stride 16 keep their reach in the image at other strides.
     return tuple(rate * 16 // output_stride for rate in (6, 12, 18))
@@ -191,3 +301,17 @@ def resnet101_os8(num_classes: int = 19) -> VainFDeepLabV3Plus:
     """ResNet-101 at output stride 8 (the port): 58,753,459 parameters at 19 classes."""
     backbone = ResNet(Bottleneck, (3, 4, 23, 3), strides=(1, 2, 1, 1), dilations=(1, 1, (1, *(2,) * 22), (2, 4, 4)))
     return VainFDeepLabV3Plus(backbone, 8, num_classes)
+
+
+def resnext50_os8(num_classes: int = 19) -> MMSegDeepLabV3Plus:
+    """ResNeXt-50 32x4d at output stride 8 (mmsegmentation): 40,677,827 parameters at 19 classes."""
+    # The block whose stride is removed has half the dilation of the others.
+    backbone = ResNet(
+        ResNeXtBottleneck, (3, 4, 6, 3), strides=(1, 2, 1, 1), dilations=(1, 1, (1, *(2,) * 5), (2, 4, 4))
+    )
+    return MMSegDeepLabV3Plus(backbone, num_classes)
+
+
+def xception71_os8(num_classes: int = 19) -> NVIDIADeepLabV3Plus:
+    """Xception-71 at output stride 8 (NVIDIA): 54,632,240 parameters at 19 classes."""
+    return NVIDIADeepLabV3Plus(num_classes)

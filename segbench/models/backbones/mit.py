@@ -1,11 +1,12 @@
 """Mix Transformer (MiT), the encoder of SegFormer (Xie et al., NeurIPS 2021, section 3.1; variants in table 6).
 
-Public code: NVlabs/SegFormer@65fa8cfa9b52 (``mix_transformer.py``).
+Public code: NVlabs/SegFormer@65fa8cfa9b52 (``mix_transformer.py``), and the port of mmsegmentation 1.2.2 (``mit.py``),
+on which the public code of Lawin and DDPS stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -29,11 +30,11 @@ def to_map(tokens: Tensor, size: Size) -> Tensor:
 class OverlapPatchEmbed(nn.Module):
     """Overlapped patch merging: a strided convolution whose patches overlap, and a normalisation."""
 
-    def __init__(self, in_channels: int, channels: int, kernel_size: int, stride: int) -> None:
-        """Map `in_channels` to `channels` at `stride`."""
+    def __init__(self, in_channels: int, channels: int, kernel_size: int, stride: int, eps: float = 1e-5) -> None:
+        """Map `in_channels` to `channels` at `stride`; `eps` of the normalisation."""
         super().__init__()
         self.proj = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2)
-        self.norm = nn.LayerNorm(channels)
+        self.norm = nn.LayerNorm(channels, eps=eps)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Size]:
         """``(N, in_channels, H, W)`` to tokens ``(N, h * w, channels)`` and ``(h, w)``, sizes rounded up."""
@@ -44,8 +45,8 @@ class OverlapPatchEmbed(nn.Module):
 class EfficientSelfAttention(nn.Module):
     """Self-attention whose keys and values come from a map reduced by a strided convolution (equation 2)."""
 
-    def __init__(self, channels: int, heads: int, reduction: int) -> None:
-        """Build the module; `reduction` is the stride of the reducing convolution, 1 for none."""
+    def __init__(self, channels: int, heads: int, reduction: int, eps: float = 1e-5) -> None:
+        """Build the module; `reduction` is the stride of the reducing convolution, 1 for none; `eps` of its norm."""
         super().__init__()
         self.heads = heads
         self.scale = (channels // heads) ** -0.5
@@ -55,7 +56,7 @@ class EfficientSelfAttention(nn.Module):
         self.reduces = reduction > 1
         if self.reduces:
             self.sr = nn.Conv2d(channels, channels, reduction, reduction)
-            self.norm = nn.LayerNorm(channels)
+            self.norm = nn.LayerNorm(channels, eps=eps)
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         """Tokens ``(N, H * W, channels)`` of a map of `size` ``(H, W)`` to tokens of the same shape."""
@@ -87,11 +88,11 @@ class MixFFN(nn.Module):
 class Block(nn.Module):
     """Attention and Mix-FFN, each after a normalisation and with a shortcut."""
 
-    def __init__(self, channels: int, heads: int, reduction: int, eps: float) -> None:
+    def __init__(self, channels: int, heads: int, reduction: int, eps: float, reduction_eps: float = 1e-5) -> None:
         """Build the block; `eps` of both normalisations, otherwise as `EfficientSelfAttention`."""
         super().__init__()
         self.norm1 = nn.LayerNorm(channels, eps=eps)
-        self.attn = EfficientSelfAttention(channels, heads, reduction)
+        self.attn = EfficientSelfAttention(channels, heads, reduction, reduction_eps)
         self.norm2 = nn.LayerNorm(channels, eps=eps)
         self.mlp = MixFFN(channels)
 
@@ -126,13 +127,14 @@ class MixTransformer(nn.Module):
         channels: output widths of the four stages.
     """
 
-    def __init__(self, channels: Sequence[int], depths: Sequence[int], eps: float) -> None:
+    def __init__(self, channels: Sequence[int], depths: Sequence[int], eps: float, merging_eps: float = 1e-5) -> None:
         """Build the encoder.
 
         Args:
             channels: widths of the four stages.
             depths: blocks per stage.
-            eps: epsilon of the normalisations in blocks and after stages; patch merging and key reduction keep 1e-5.
+            eps: epsilon of the normalisations in blocks and after stages.
+            merging_eps: epsilon of those of patch merging and key reduction; 1e-6 in mmsegmentation's port.
         """
         super().__init__()
         self.channels = tuple(channels)
@@ -141,8 +143,8 @@ class MixTransformer(nn.Module):
             kernel_size, stride = (7, 4) if index == 0 else (3, 2)
             width = channels[index]
             return Stage(
-                OverlapPatchEmbed(in_channels, width, kernel_size, stride),
-                [Block(width, HEADS[index], REDUCTIONS[index], eps) for _ in range(depths[index])],
+                OverlapPatchEmbed(in_channels, width, kernel_size, stride, merging_eps),
+                [Block(width, HEADS[index], REDUCTIONS[index], eps, merging_eps) for _ in range(depths[index])],
                 nn.LayerNorm(width, eps=eps),
             )
 
@@ -157,3 +159,36 @@ class MixTransformer(nn.Module):
         c2 = self.stage2(c1)
         c3 = self.stage3(c2)
         return c1, c2, c3, self.stage4(c3)
+
+
+# mmsegmentation's keys, whose stages count from 0, as ours; after `split_attention`.
+MMSEG_RENAMES: tuple[tuple[str, str], ...] = (
+    *((rf"^backbone\.layers\.{index}\.", f"backbone.stage{index + 1}.") for index in range(4)),
+    (r"^(backbone\.stage\d)\.0\.projection\.", r"\1.patch_embed.proj."),
+    (r"^(backbone\.stage\d)\.0\.norm\.", r"\1.patch_embed.norm."),
+    (r"^(backbone\.stage\d)\.1\.", r"\1.blocks."),
+    (r"^(backbone\.stage\d)\.2\.", r"\1.norm."),
+    (r"^(backbone\..+\.attn)\.attn\.out_proj\.", r"\1.proj."),
+    (r"^(backbone\..+\.attn)\.attn\.", r"\1."),
+    (r"^(backbone\..+)\.ffn\.layers\.0\.", r"\1.mlp.fc1."),
+    (r"^(backbone\..+)\.ffn\.layers\.1\.", r"\1.mlp.dwconv."),
+    (r"^(backbone\..+)\.ffn\.layers\.4\.", r"\1.mlp.fc2."),
+)
+
+
+def split_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of mmsegmentation's port with joint tensors taken apart and 1x1 convolutions as linear layers.
+
+    Its attention keeps the projections to queries, keys and values in one tensor, ours the latter two.
+    """
+    split: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if ".in_proj_" in key and key.startswith("backbone."):
+            channels = value.shape[0] // 3
+            split[key.replace("in_proj_", "q.")] = value[:channels]
+            split[key.replace("in_proj_", "kv.")] = value[channels:]
+        elif ".ffn.layers." in key and value.dim() == 4 and value.shape[2] == 1:
+            split[key] = value.flatten(1)
+        else:
+            split[key] = value
+    return split

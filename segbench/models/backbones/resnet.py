@@ -7,10 +7,21 @@ In a bottleneck the stride stands on the 3x3 convolution, as in torchvision and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 Activation = Callable[[], nn.Module]
+
+# The deep stem where a reference names its convolutions apart, with or without a prefix.
+NAMED_STEM_RENAMES = (
+    (r"^(?:backbone\.resinit\.)?conv1\.", "backbone.conv1.0."),
+    (r"^(?:backbone\.resinit\.)?bn1\.", "backbone.conv1.1."),
+    (r"^(?:backbone\.resinit\.)?conv2\.", "backbone.conv1.3."),
+    (r"^(?:backbone\.resinit\.)?bn2\.", "backbone.conv1.4."),
+    (r"^(?:backbone\.resinit\.)?conv3\.", "backbone.conv1.6."),
+    (r"^(?:backbone\.resinit\.)?bn3\.", "backbone.bn1."),
+)
 
 
 def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
@@ -51,20 +62,28 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions with a shortcut (ResNet-50 and -101); the 3x3 is strided and dilated."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut (ResNet-50 and -101); the 3x3 is strided and dilated.
+
+    Class attributes:
+        groups: of the 3x3 convolution.
+        group_width: width of one group in the first stage.
+    """
 
     expansion = 4
+    groups: ClassVar[int] = 1
+    group_width: ClassVar[int] = 64
 
     def __init__(
         self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1, act: Activation | None = None
     ) -> None:
         """Map `in_channels` to ``4 * channels`` at `stride`; `act` stands between the convolutions, ReLU by default."""
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride, dilation, dilation, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
+        width = channels * self.group_width // 64 * self.groups
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, dilation, dilation, self.groups, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, channels * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels * self.expansion)
         self.relu = nn.ReLU(inplace=True)
         self.act = None if act is None else act()
@@ -79,6 +98,13 @@ class Bottleneck(nn.Module):
         out = self.bn3(self.conv3(out))
         out += shortcut
         return self.relu(out)
+
+
+class ResNeXtBottleneck(Bottleneck):
+    """The bottleneck of ResNeXt 32x4d (Xie et al., CVPR 2017): the 3x3 convolution has 32 groups of 4 channels."""
+
+    groups = 32
+    group_width = 4
 
 
 class ResNet(nn.Module):
@@ -96,6 +122,7 @@ class ResNet(nn.Module):
         dilations: Sequence[int | Sequence[int]] = (1, 1, 1, 1),
         deep_stem: Sequence[int] | None = None,
         act: Activation | None = None,
+        ceil_mode: bool = False,
     ) -> None:
         """Build the trunk.
 
@@ -107,6 +134,7 @@ class ResNet(nn.Module):
             deep_stem: widths of three 3x3 convolutions that replace the 7x7 stem (PSPNet's and SFNet's form).
             act: what stands for ReLU after the stem and between the convolutions of a block; the ReLU behind a shortcut
                 stays. Networks with in-place activated batch normalisation have a leaky ReLU there.
+            ceil_mode: whether the stem's pooling rounds sizes up, which adds a row and a column to even ones.
         """
         super().__init__()
         if deep_stem is None:
@@ -125,7 +153,7 @@ class ResNet(nn.Module):
             )
         self.bn1 = nn.BatchNorm2d(stem_width)
         self.relu = nn.ReLU(inplace=True) if act is None else act()
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.maxpool = nn.MaxPool2d(3, 2, 1, ceil_mode=ceil_mode)
 
         width = stem_width
         stages: list[nn.Sequential] = []
