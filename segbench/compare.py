@@ -128,11 +128,16 @@ def _conditions(
     from segbench.claims import load_claims
 
     entry = catalog.find(name)
-    claims = [claim for claim in load_claims(paper=paper, model=name) if claim.size and claim.dataset]
-    if paper and not resolutions and claims:
+    printed = [claim for claim in load_claims(paper=paper, model=name) if claim.dataset]
+    claims = [claim for claim in printed if claim.size]
+    if paper and not resolutions and printed:
         for claim in claims:
             assert claim.size is not None
             yield nearest(claim.size, entry.size_multiple, entry.size_offset), _classes(entry, {claim.dataset})
+        # Rows without a size, of a data set that the paper prints at none, take the catalog's first one.
+        for dataset in dict.fromkeys(claim.dataset for claim in printed):
+            if all(claim.dataset != dataset for claim in claims):
+                yield entry.resolutions[0], _classes(entry, {dataset})
         return
     for size in resolutions or [entry.resolutions[0]]:
         yield size, _classes(entry, {claim.dataset for claim in claims if claim.size == size})

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from segbench.catalog import CATALOG
+from segbench.catalog.known import KNOWN
 from segbench.claims import Claim, Figure
 from segbench.record import Record
 from segbench.report.measured import Condition, Measured, Rows, measured
@@ -261,6 +262,9 @@ def notes(table: PaperTable) -> Iterator[str]:
     status = [row.status for row in table.rows]
     counts = [f"{status.count(kind)} {kind}" for kind in ("measured", "not measured", "failed", "not built")]
     yield f"{len(status)} printed rows: {', '.join(text for text in counts if not text.startswith('0 '))}."
+    missing = dict.fromkeys(row.claim.model for row in table.rows if row.status == "not built")
+    for network in (KNOWN[name] for name in missing if name in KNOWN):
+        yield f"Not built: {network.name}: {network.reason}"
     if any(row.elsewhere for row in table.rows):
         yield (
             "\u2020 measured at the size shown: the row prints none, and then FLOPs and FPS have no ratio, or prints "
