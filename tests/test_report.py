@@ -9,7 +9,6 @@ import io
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -491,7 +490,7 @@ def test_bad_input_is_refused_and_the_old_report_stays(segbench_cli: Cli, tmp_pa
 
 
 @pytest.mark.slow
-def test_ten_thousand_records_stay_within_time_and_memory(tmp_path: Path) -> None:
+def test_ten_thousand_records_stay_within_memory(tmp_path: Path) -> None:
     items = records(40)
     many = []
     for place in range(10_000):
@@ -499,10 +498,15 @@ def test_ten_thousand_records_stay_within_time_and_memory(tmp_path: Path) -> Non
         content = {**item.to_json(), "classes": 2 + place // len(items) % 200}
         many.append(Record.from_json({**content, "model": f"my.package:Net{place}" if place % 3 else item.model}))
     stored = save(tmp_path / "records.jsonl", many)
-    command = [sys.executable, "-m", "segbench", "report", str(stored), "--out", str(tmp_path / "out")]
+    # A process of its own asks for the peak of its children: this one has had others.
+    measure = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'segbench', 'report', *sys.argv[1:]], check=True, stdout=sys.stderr)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", measure, str(stored), "--out", str(tmp_path / "out")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
-    assert after.ru_maxrss < 1024 * 1024
+    assert int(done.stdout) < 1024 * 1024
     assert (tmp_path / "out" / "index.html").stat().st_size < 15e6
