@@ -80,6 +80,8 @@ def load_factory(spec: str) -> Callable[..., Any]:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    # A file written a moment ago may be newer than what the import system remembers of its folder.
+    importlib.invalidate_caches()
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
