@@ -15,7 +15,7 @@ from functools import cached_property
 
 from segbench.audit.judgement import DOUBLED, UNITS, VERDICTS, Judgement, Quantity, Reading, Verdict, rank, read
 from segbench.catalog import CATALOG
-from segbench.claims import DATASET_CLASSES, PAPERS, Claim, load_claims
+from segbench.claims import DATASET_CLASSES, Claim, load_claims, select
 from segbench.measure.counting import operation_counts
 from segbench.measure.operations import RULES, record
 from segbench.measure.parameters import parameters
@@ -82,16 +82,6 @@ class Audit:
             if any(_differ(one, two) for one in rows for two in rows):
                 found.append((model, rows))
         return found
-
-
-def select(target: str | None) -> list[Claim]:
-    """The claims of a paper or of a network; all of them without a target.
-
-    Raises:
-        UnknownName: neither a paper nor a network.
-    """
-    # A paper's key may be its network's name too; the paper's tables hold the network's claims and its rivals'.
-    return load_claims(paper=target) if target is None or target in PAPERS else load_claims(model=target)
 
 
 def audit(claims: Iterable[Claim], on_progress: OnProgress | None = None) -> Audit:

@@ -38,6 +38,7 @@ __all__ = [
     "not_built",
     "read_claims",
     "read_class_claims",
+    "select",
 ]
 
 PAPERS: Mapping[str, str] = MappingProxyType(
@@ -73,6 +74,16 @@ def load_claims(paper: str | None = None, model: str | None = None) -> list[Clai
     if model not in names and model not in CATALOG and ":" not in model:
         raise UnknownName("network", model, sorted(names.union(CATALOG)), "see `segbench claims`")
     return [claim for claim in rows if claim.model == model]
+
+
+def select(target: str | None) -> list[Claim]:
+    """The claims of a paper or of a network; all of them without a target.
+
+    Raises:
+        UnknownName: neither a paper nor a network.
+    """
+    # A paper's key may be its network's name too; the paper's tables hold the network's claims and its rivals'.
+    return load_claims(paper=target) if target is None or target in PAPERS else load_claims(model=target)
 
 
 def load_class_claims(paper: str | None = None) -> list[ClassClaim]:

@@ -10,20 +10,12 @@ from typing import Annotated
 import typer
 
 from segbench import store
-from segbench.cli.options import complete_paper_or_model
+from segbench.cli.options import PaperOrModel
 from segbench.cli.output import check_json_target, console, progress_console
 
 
 def audit(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PAPER|MODEL]",
-            help="A paper's key or a network; everything by default.",
-            autocompletion=complete_paper_or_model,
-            show_default=False,
-        ),
-    ] = None,
+    target: PaperOrModel = None,
     json_path: Annotated[
         str | None,
         typer.Option("--json", metavar="PATH|-", help="Write the judgements as a JSON list.", show_default=False),

@@ -12,30 +12,22 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from segbench.claims import PAPERS, Claim, load_claims
-from segbench.cli.options import complete_paper_or_model
+from segbench.claims import Claim, select
+from segbench.cli.options import PaperOrModel
 from segbench.resolution import show
 
 NOTES_FROM = 140
 
 
 def claims(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PAPER|MODEL]",
-            help="A paper's key or a network; everything by default.",
-            autocompletion=complete_paper_or_model,
-            show_default=False,
-        ),
-    ] = None,
+    target: PaperOrModel = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
 ) -> None:
     """Show the figures that the papers print, digit by digit, with the doubts about them.
 
     Example: segbench claims efrnet
     """
-    rows = load_claims(paper=target) if target is None or target in PAPERS else load_claims(model=target)
+    rows = select(target)
     if as_json:
         sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
         return

@@ -30,6 +30,15 @@ Models = Annotated[
         show_default=False,
     ),
 ]
+PaperOrModel = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PAPER|MODEL]",
+        help="A paper's key or a network; everything by default.",
+        autocompletion=complete_paper_or_model,
+        show_default=False,
+    ),
+]
 Patterns = Annotated[
     list[str] | None,
     typer.Argument(
