@@ -251,6 +251,8 @@ def test_what_ends_badly_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
 
 def run_and_print() -> None:
     """The parent of the tests below, in a process of its own."""
+    # A job that a shell starts in the background ignores Ctrl-C, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sweep(simple(19, 11, 5, 12), Path(sys.argv[1]), timeout_s=300, function=act)
 
 
@@ -281,6 +283,7 @@ def test_a_sweep_that_is_ended_loses_nothing_and_goes_on(tmp_path: Path, ending:
     finally:
         if parent.poll() is None:
             parent.kill()
+            parent.wait()
     assert models(folder) == [(19, True), (11, True)]
     records = sweep(simple(19, 11, 12), folder, function=act)
     assert [record.failure for record in records] == [None] * 3
