@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import os
-import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import segbench
 from segbench import catalog, store
-from segbench.errors import BadOption, SegbenchError, UnknownName
+from segbench.errors import BadOption, SegbenchError
 from segbench.isolate import run_isolated
 from segbench.measure.combine import combine, conditions
 from segbench.measure.device import open_device
 from segbench.measure.profile import Settings, profile
 from segbench.measure.subject import resolve
+from segbench.planning import Job
 from segbench.record import Record
-from segbench.resolution import nearest
 
 RECORDS = "records.jsonl"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One network at one resolution in one process, and how to measure it.
-
-    Attributes:
-        model: catalog name.
-        classes: output channels.
-        resolution: height and width.
-        settings: from `Settings.check`.
-        process: which of `processes` this is, from 0.
-        processes: fresh processes that the network is measured in.
-        seed: what the order of all processes was shuffled by.
-    """
-
-    model: str
-    classes: int
-    resolution: tuple[int, int]
-    settings: Settings
-    process: int = 0
-    processes: int = 1
-    seed: int = 0
-
-    @property
-    def place(self) -> tuple[str, int, tuple[int, int]]:
-        """The network, its classes and its size."""
-        return self.model, self.classes, self.resolution
 
 
 @dataclass(frozen=True)
@@ -60,96 +31,6 @@ class Progress:
     done: int
     total: int
     record: Record | None
-
-
-def choose(patterns: Sequence[str], everything: bool, paper: str | None) -> list[str]:
-    """The catalog networks that a comparison takes: by pattern, all, or those in a paper's tables.
-
-    Raises:
-        BadOption: nothing was chosen, or too much.
-        UnknownName: no such network or paper.
-    """
-    from segbench.claims import PAPERS, load_claims
-
-    if sum((bool(patterns), everything, paper is not None)) != 1:
-        raise BadOption("compare takes either networks (names or patterns), or --all, or --paper KEY")
-    if everything:
-        return catalog.list_models()
-    if paper is None:
-        return catalog.match(patterns)
-    if paper not in PAPERS:
-        raise UnknownName("paper", paper, PAPERS)
-    claimed = {claim.model for claim in load_claims(paper=paper)}
-    return [name for name in catalog.list_models() if name in claimed]
-
-
-def plan(
-    names: Iterable[str],
-    resolutions: Sequence[tuple[int, int]],
-    classes: int | None,
-    settings: Settings,
-    seed: int = 0,
-    paper: str | None = None,
-    processes: int = 1,
-) -> list[Job]:
-    """The jobs of a comparison: each network at the sizes asked for, or at those of its paper, in its processes.
-
-    Without `resolutions` a network is measured at its first catalog size; with `paper`, at every size at which that
-    paper's tables print it. Without `classes` it has those of the data set that the papers use at that size.
-    With timings the order of all processes of all networks is shuffled by `seed`, so that a drifting clock does not
-    fall on one network or family. Waterfall and fast mode are measured in the first process of a network.
-
-    Raises:
-        SegbenchError: a resolution that a network cannot take, or a number of processes below 1.
-    """
-    if processes < 1:
-        raise BadOption(f"processes must be 1 or more: {processes} given")
-    if processes > 1 and not settings.speed:
-        raise BadOption("--processes repeats timings: give it without --no-speed")
-    repeats = replace(settings, waterfall=False, optimize=False)
-    jobs: dict[Job, None] = {}
-    for name in names:
-        subject = resolve(name, classes)
-        for size, trained in _conditions(name, resolutions, paper):
-            subject.check_resolution(size)
-            for process in range(processes):
-                how = repeats if process else settings
-                jobs[Job(name, classes or trained, size, how, process, processes, seed)] = None
-    order = list(jobs)
-    if settings.speed:
-        random.Random(seed).shuffle(order)
-    return order
-
-
-def _conditions(
-    name: str, resolutions: Sequence[tuple[int, int]], paper: str | None
-) -> Iterator[tuple[tuple[int, int], int]]:
-    """Sizes and class counts at which a network is measured."""
-    from segbench.claims import load_claims
-
-    entry = catalog.find(name)
-    printed = [claim for claim in load_claims(paper=paper, model=name) if claim.dataset]
-    claims = [claim for claim in printed if claim.size]
-    if paper and not resolutions and printed:
-        for claim in claims:
-            assert claim.size is not None
-            yield nearest(claim.size, entry.size_multiple, entry.size_offset), _classes(entry, {claim.dataset})
-        # Rows without a size, of a data set that the paper prints at none, take the catalog's first one.
-        for dataset in dict.fromkeys(claim.dataset for claim in printed):
-            if all(claim.dataset != dataset for claim in claims):
-                yield entry.resolutions[0], _classes(entry, {dataset})
-        return
-    for size in resolutions or [entry.resolutions[0]]:
-        yield size, _classes(entry, {claim.dataset for claim in claims if claim.size == size})
-
-
-def _classes(entry: catalog.Entry, datasets: set[str]) -> int:
-    """The class count for the data sets claimed at a size; the catalog's unless all of them have another one."""
-    from segbench.claims import DATASET_CLASSES
-
-    counts = {DATASET_CLASSES[dataset] for dataset in datasets}
-    # Released networks may carry an unlabelled class beside Cityscapes' 19; the catalog's count stands for both.
-    return counts.pop() if len(counts) == 1 and not counts & {19} else entry.classes
 
 
 def sweep(

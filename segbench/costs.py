@@ -1,4 +1,4 @@
-"""Parameters and operations of every network at its papers' resolutions: ``results/costs.jsonl``.
+"""Parameters and operations of every network as the papers' tables print it: ``results/costs.jsonl``.
 
 ``python -m segbench.costs FILE`` counts the catalog anew; no device is needed and the same catalog gives the same
 bytes, so that a change of a count shows in a review. A test recounts the file to the integer.
@@ -14,30 +14,44 @@ from pathlib import Path
 import segbench
 from segbench import store
 from segbench.catalog import CATALOG, list_models
+from segbench.claims import PAPERS
 from segbench.measure.counting import operation_counts
+from segbench.measure.operations import modules as stages
 from segbench.measure.operations import record
 from segbench.measure.subject import resolve
-from segbench.record import Record
+from segbench.planning import STAGE_LEVELS, sizes_and_classes
+from segbench.record import Record, down_to
 
 
 def costs(names: Iterable[str]) -> Iterator[Record]:
-    """One Record for each network and paper resolution, without time or environment; each network is built once."""
+    """One Record for each network, paper resolution and class count, without time or environment.
+
+    The first Record of a network has the costs of its modules down to `STAGE_LEVELS`, from which reports draw stages.
+    """
     for name in names:
-        subject = resolve(name)
-        net = subject.build("meta")
-        for size in CATALOG[name].resolutions:
+        for number, (size, classes) in enumerate(places(name)):
+            subject = resolve(name, classes)
+            net = subject.build("meta")
             ledger = record(net, (1, 3, *size))
             yield Record(
                 model=name,
                 fidelity=subject.fidelity,
-                classes=CATALOG[name].classes,
+                classes=classes,
                 resolution=size,
                 params=ledger.params,
                 live_params=ledger.live_params,
                 operations=operation_counts(ledger),
+                modules=None if number else down_to(stages(ledger, net), STAGE_LEVELS),
                 segbench=segbench.__version__,
                 created="",
             )
+
+
+def places(name: str) -> list[tuple[tuple[int, int], int]]:
+    """Sizes and class counts of a network: the catalog's, and those at which `segbench compare --paper` measures it."""
+    entry = CATALOG[name]
+    printed = [place for paper in PAPERS for place in sizes_and_classes(name, paper=paper)]
+    return list(dict.fromkeys([*((size, entry.classes) for size in entry.resolutions), *printed]))
 
 
 def lines(records: Iterable[Record]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from typing import Any
@@ -102,3 +102,14 @@ class Record:
         # A Record without a date was not made at this moment.
         values.setdefault("created", "")
         return cls(**values, extra={key: value for key, value in content.items() if key not in known})
+
+
+def depth_of(module: Mapping[str, Any]) -> int:
+    """Level of one of a Record's `modules`: 0 for the network."""
+    path = str(module["path"])
+    return path.count(".") + 1 if path else 0
+
+
+def down_to(modules: Iterable[dict[str, Any]], depth: int | None) -> list[dict[str, Any]]:
+    """The modules of a Record down to a level; all for None."""
+    return [module for module in modules if depth is None or depth_of(module) <= depth]

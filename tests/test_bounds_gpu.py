@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import segbench
 from segbench import store
-from segbench.compare import RECORDS, plan, sweep
+from segbench.compare import RECORDS, sweep
 from segbench.measure.bounds import busy_ms, graph_fps, launches, traced, what_bounds
 from segbench.measure.device import CudaDevice, open_device
 from segbench.measure.fast import optimized_speed
@@ -26,6 +26,7 @@ from segbench.measure.region import region
 from segbench.measure.roofline import measure_rates
 from segbench.measure.speed import measure_speed
 from segbench.measure.waterfall import SWITCHES, waterfall
+from segbench.planning import plan
 from tests.forms_networks import Tiny, TinySubject, randomised
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]

@@ -35,11 +35,18 @@ def test_parameters_are_what_the_catalog_says(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", CATALOG.values(), ids=lambda entry: entry.name)
-def test_logits_have_the_input_size_and_the_classes_asked_for(entry: Entry) -> None:
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param([(65, 67)], id="odd"),
+        pytest.param([(64, 64), (360, 480), (720, 960), (720, 1280), (713, 713)], id="usual", marks=pytest.mark.slow),
+    ],
+)
+def test_logits_have_the_input_size_and_the_classes_asked_for(entry: Entry, sizes: list[tuple[int, int]]) -> None:
     net = built_on_meta(entry.name, 7)
     assert not net.training
     multiple, offset = entry.size_multiple, entry.size_offset
-    for height, width in ((64, 64), (360, 480), (720, 960), (720, 1280), (713, 713), (65, 67)):
+    for height, width in sizes:
         size = (
             -(-(height - offset) // multiple) * multiple + offset,
             -(-(width - offset) // multiple) * multiple + offset,

@@ -349,7 +349,7 @@ def test_the_page_on_the_record_has_every_key_of_a_profile(reader: Path) -> None
     from segbench.measure.subject import resolve
 
     (reader / "tiny_docs.py").write_text(TINY, encoding="utf-8")
-    settings = Settings(device="cpu", budget_s=0.5, modules=True, waterfall=True).check()
+    settings = Settings(device="cpu", budget_s=0.5, module_levels=None, waterfall=True).check()
     record = profile(resolve("tiny_docs:tiny", 2), (64, 64), settings)
     assert record.failure is None and record.speed and record.memory and record.modules and record.waterfall
 

@@ -15,6 +15,7 @@ from segbench import build, load_checkpoint
 from segbench.catalog import CATALOG, Entry, Golden
 from segbench.measure.operations import breakdown, price, record
 from tests import golden_recipe
+from tests.wiring import slow_if_large
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,7 @@ class Case:
 
 
 CASES = [Case(entry, golden) for entry in CATALOG.values() for golden in entry.golden]
-# Forwards of more than about ten seconds on one core.
-LONG = {
-    *("dilation8_camvid_c11", "fcn8s_vgg16", "deeplabv3_r101_d8_mmseg", "deeplabv3_r101_d8_c256_mmseg"),
-    *("deeplabv3plus_xception71_nvidia", "deeplabv3_resnest101_encoding", "ocrnet_r101_openseg"),
-    *("ocnet_base_oc_r101", "hanet_r101_os8", "setr_pup_vitl16_mmseg"),
-    *("ddps_segformer_b5_step0", "ddps_segformer_b2_step0", "upernet_swin_s_mmseg"),
-}
-FORWARDS = [pytest.param(case, marks=pytest.mark.slow if case.golden.file in LONG else ()) for case in CASES]
+FORWARDS = [pytest.param(case, marks=slow_if_large(case.entry)) for case in CASES]
 
 
 def _worn(state: dict[str, Tensor], file: str) -> dict[str, dict[str, Tensor]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 import torch
 from torch import nn
+
+from segbench.catalog import Entry
 
 
 @dataclass(frozen=True)
@@ -68,3 +71,8 @@ def built_on_meta(name: str, num_classes: int | None = None, **options: object) 
 
     with torch.device("meta"):
         return build(name, num_classes, **options)
+
+
+def slow_if_large(entry: Entry) -> tuple[pytest.MarkDecorator, ...]:
+    """The mark of a test that runs a network: left out of the quick run for one of more than 20 M parameters."""
+    return (pytest.mark.slow,) if entry.params > 20_000_000 else ()

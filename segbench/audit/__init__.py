@@ -44,7 +44,7 @@ class Audit:
     @cached_property
     def verdicts(self) -> Counter[Verdict]:
         """How many figures have each verdict."""
-        return Counter(judgement.best.verdict for judgement in self.judgements)
+        return Counter(judgement.verdict for judgement in self.judgements)
 
     @property
     def summary(self) -> str:

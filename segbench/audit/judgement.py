@@ -5,7 +5,8 @@ A verdict is one of
 - ``exact``: a rule's count rounds to the printed digits;
 - ``within 1 %``, ``within 5 %``: the closest rule is that near;
 - ``2x``: only a doubled count is that near: the paper counts two operations per multiply-accumulate;
-- ``unexplained``: no rule comes within 5 %.
+- ``explained``: no rule comes within 5 %, but the count of something that `segbench.audit.explanations` names does;
+- ``unexplained``: nothing does.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from segbench.audit.explanations import EXPLANATIONS, Explanation
 from segbench.claims import Claim, Figure
 
-Verdict = Literal["exact", "within 1 %", "within 5 %", "2x", "unexplained"]
+Verdict = Literal["exact", "within 1 %", "within 5 %", "2x", "explained", "unexplained"]
 Quantity = Literal["params", "flops"]
 
-VERDICTS: tuple[Verdict, ...] = ("exact", "within 1 %", "within 5 %", "2x", "unexplained")
+VERDICTS: tuple[Verdict, ...] = ("exact", "within 1 %", "within 5 %", "2x", "explained", "unexplained")
 UNITS: Mapping[Quantity, int] = {"params": 10**6, "flops": 10**9}
 DOUBLED = "2xmacs"
+NEAR = 0.05  # the largest error of a count that explains a figure
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Reading:
         resolution: height and width that were counted; None for parameters.
         measured: our count, an integer.
         error: ``(measured - claimed) / claimed``.
-        verdict: how closely it agrees; never ``unexplained`` within 5 %.
+        verdict: how closely it agrees; never ``unexplained`` within 5 %, never ``explained``.
     """
 
     rule: str
@@ -54,7 +57,7 @@ class Judgement:
         readings: the count under every rule, at the printed size (at several sizes where the paper prints none).
         best: the reading that explains the figure best.
         rivals: other readings with the same verdict; without any, the explanation is unique.
-        hint: where an unexplained figure agrees after all: at another size, or with another class count.
+        hint: where a figure that no rule meets agrees after all: at another size, or with another class count.
     """
 
     claim: Claim
@@ -77,6 +80,27 @@ class Judgement:
         """Whether no other rule explains the figure as well; always so where nothing explains it."""
         return not self.rivals
 
+    @property
+    def explanation(self) -> Explanation | None:
+        """What is known about a figure that no rule meets within 1 %."""
+        if self.best.verdict in {"exact", "within 1 %", "2x"}:
+            return None
+        return EXPLANATIONS.get((self.claim.model, self.quantity, str(self.figure)))
+
+    @property
+    def explained_error(self) -> float | None:
+        """``(count - claimed) / claimed`` of the explanation's count; None where it names none."""
+        if self.explanation is None or self.explanation.count is None:
+            return None
+        return self.explanation.count / (float(self.figure.value) * UNITS[self.quantity]) - 1
+
+    @property
+    def verdict(self) -> Verdict:
+        """The best reading's verdict, or ``explained`` where only an explanation's count is near."""
+        error = self.explained_error
+        near = error is not None and abs(error) <= NEAR
+        return "explained" if near and self.best.verdict == "unexplained" else self.best.verdict
+
     def to_json(self) -> dict[str, Any]:
         """The judgement as JSON types; figures of the paper stay printed text."""
         claim, best = self.claim, self.best
@@ -95,7 +119,7 @@ class Judgement:
             "rule": best.rule,
             "measured": best.measured,
             "error": best.error,
-            "verdict": best.verdict,
+            "verdict": self.verdict,
             "unique": self.unique,
             "rivals": [reading.rule for reading in self.rivals],
             "rules": {
@@ -104,6 +128,9 @@ class Judgement:
                 if reading.resolution == best.resolution
             },
             "hint": self.hint,
+            "explanation": self.explanation and self.explanation.sentence,
+            "explained_by": self.explanation and self.explanation.count,
+            "explained_error": self.explained_error,
             "note": claim.note,
         }
 
@@ -112,7 +139,7 @@ def read(figure: Figure, unit: int, rule: str, measured: int, resolution: tuple[
     """Judge one count against a printed figure in units of `unit`."""
     error = measured / (float(figure.value) * unit) - 1
     verdict: Verdict
-    if abs(error) > 0.05:
+    if abs(error) > NEAR:
         verdict = "unexplained"
     elif rule == DOUBLED:
         verdict = "2x"

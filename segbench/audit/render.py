@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from segbench.audit import UNITS, Audit, Judgement
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 HEADINGS = ("paper", "table", "network", "size", "claimed", "rule", "measured", "error", "verdict")
-_STYLES = {"exact": "green", "within 1 %": "green", "within 5 %": "yellow", "2x": "yellow", "unexplained": "red"}
+_STYLES = {
+    "exact": "green",
+    "within 1 %": "green",
+    "within 5 %": "yellow",
+    "2x": "yellow",
+    "explained": "yellow",
+    "unexplained": "red",
+}
 
 
 def rich_table(result: Audit) -> RenderableType:
@@ -29,9 +36,9 @@ def rich_table(result: Audit) -> RenderableType:
         table.add_column(heading, justify="right" if heading in {"claimed", "measured", "error"} else "left")
     for item in result.judgements:
         cells = _cells(item)
-        table.add_row(*cells[:-1], Text(_verdict(item), style=_STYLES[item.best.verdict]))
+        table.add_row(*cells[:-1], Text(_verdict(item), style=_STYLES[item.verdict]))
     parts: list[RenderableType] = [table]
-    parts += [Text(line) for line in (*_remarks(result), result.summary)]
+    parts += [Text(line) for line in (*_explanations(result.judgements), *_remarks(result), result.summary)]
     return Group(*parts)
 
 
@@ -43,7 +50,8 @@ def markdown(result: Audit) -> str:
         "Parameters are counted with the classes of the claim's data set. FLOPs are counted under every rule at the "
         "printed size; the rule named is the one that explains the figure best, and of several equal ones that which "
         "explains most of the same paper's figures. `error` is (measured - claimed) / claimed. A verdict of `2x` means "
-        "that only two operations per multiply-accumulate come near. Made by `segbench audit --markdown FILE`.",
+        "that only two operations per multiply-accumulate come near; `explained`, that no rule comes within 5 %, but "
+        "the count of something that the list below its table names does. Made by `segbench audit --markdown FILE`.",
         "",
         f"**{result.summary}.**",
         "",
@@ -52,6 +60,8 @@ def markdown(result: Audit) -> str:
         items = [item for item in result.judgements if item.claim.paper == paper]
         if items:
             lines += [f"## {PAPERS[paper]}", "", *_markdown_table(items), ""]
+            known = [f"- {_escape(sentence)}" for sentence in _explanations(items)]
+            lines += ["What is known of figures that no rule meets:", "", *known, ""] if known else []
     remarks = list(_remarks(result))
     if remarks:
         lines += ["## Across tables and papers", "", *(f"- {_escape(remark)}" for remark in remarks), ""]
@@ -83,7 +93,7 @@ def _cells(item: Judgement) -> tuple[str, ...]:
         _rule(item),
         f"{best.measured / UNITS[item.quantity]:.{decimals}f} {letter}",
         f"{best.error:+.2%}",
-        best.verdict,
+        item.verdict,
     )
 
 
@@ -109,11 +119,23 @@ def _rule(item: Judgement) -> str:
 
 def _verdict(item: Judgement) -> str:
     """The verdict; then rules that explain the figure as well, or where it agrees after all."""
-    text: str = item.best.verdict
+    text: str = item.verdict
     rivals = list(dict.fromkeys(reading.rule for reading in item.rivals if reading.rule != item.best.rule))
     if rivals and item.quantity == "flops":
         text += f"; so does {rivals[0]}" if len(rivals) == 1 else f"; so do {len(rivals)} other rules"
-    return f"{text}; {item.hint}" if item.hint else text
+    return f"{text}; {item.hint}" if item.hint and item.verdict != "explained" else text
+
+
+def _explanations(items: Iterable[Judgement]) -> Iterator[str]:
+    """A sentence for each figure that has one, with how near the count that it names comes."""
+    seen = set()
+    for item in items:
+        explanation, error = item.explanation, item.explained_error
+        if explanation is not None and (explanation, item.figure) not in seen:
+            seen.add((explanation, item.figure))
+            letter = "M" if item.quantity == "params" else "G"
+            near = "" if error is None else f" ({error:+.2%} against the printed figure)"
+            yield f"{item.claim.model}, {item.figure} {letter}, {item.verdict}: {explanation.sentence}{near}"
 
 
 def _remarks(result: Audit) -> Iterator[str]:

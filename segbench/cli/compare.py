@@ -59,13 +59,14 @@ def compare(
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch"):
         from segbench import compare as comparison
+        from segbench import planning
         from segbench.audit.recorded import audit_records
         from segbench.claims import load_claims
         from segbench.measure.combine import conditions
         from segbench.measure.profile import Settings
         from segbench.report.comparison import write_comparison
 
-        names = comparison.choose(patterns or [], everything, paper)
+        names = planning.choose(patterns or [], everything, paper)
         settings = Settings(
             device,
             mode,
@@ -78,8 +79,9 @@ def compare(
             preset=protocol,
             waterfall=waterfall,
             optimize=optimize,
+            module_levels=planning.STAGE_LEVELS,
         ).check()
-        jobs = comparison.plan(names, sizes, classes, settings, seed, paper, processes)
+        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes)
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

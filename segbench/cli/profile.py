@@ -68,7 +68,7 @@ def profile(
             budget,
             tuple(counter or ()),
             not no_speed,
-            modules=layers,
+            module_levels=None if layers else 0,
             preset=protocol,
             waterfall=waterfall,
             optimize=optimize,

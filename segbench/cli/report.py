@@ -28,6 +28,9 @@ def report(
         str,
         typer.Option(metavar="screen|paper", help="Plots for a screen, or for the column of a paper, fonts embedded."),
     ] = "screen",
+    formats: Annotated[
+        str, typer.Option(metavar="svg,pdf,png", help="Formats of the plots, separated by commas.")
+    ] = "svg,pdf,png",
 ) -> None:
     """Make a report from Records: tables, Pareto plots and one page that opens without a network.
 
@@ -43,7 +46,8 @@ def report(
         from segbench.report.comparison import check_style, require_one_device, write_report
         from segbench.report.gather import read_all
 
-        check_style(style)
+        suffixes = tuple(dict.fromkeys(filter(None, (part.strip().lower() for part in formats.split(",")))))
+        check_style(style, suffixes)
         records = read_all(paths)
         if not allow_mixed:
             require_one_device(records)
@@ -54,7 +58,7 @@ def report(
 
         verdicts = [judgement.to_json() for judgement in audit_records(records, load_claims(paper=paper))]
     with meter.status("drawing"):
-        result, files = write_report(records, out, paper=paper, judgements=verdicts, style=style)
+        result, files = write_report(records, out, paper=paper, judgements=verdicts, style=style, formats=suffixes)
     screen = console()
     screen.print(result.rich(screen.width))
     screen.print(f"{len(files)} files in {out}; open {out / 'index.html'}", markup=False, soft_wrap=True)

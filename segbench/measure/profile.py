@@ -21,7 +21,7 @@ from segbench.measure.speed import MeasurementError, measure_speed
 from segbench.measure.subject import Subject
 from segbench.measure.tools import TOOLS
 from segbench.measure.waterfall import waterfall
-from segbench.record import Record
+from segbench.record import Record, down_to
 
 Stage = Callable[[str], None]
 
@@ -42,7 +42,7 @@ class Settings:
         budget_s: seconds that timing on a CPU may take.
         counters: counting rules to show, and tools (fvcore, thop) to run beside the ledger.
         speed: measure speed and memory as well.
-        modules: keep the per-module costs in the Record.
+        module_levels: keep the costs of the modules down to this level in the Record; 0 for none, None for all.
         preset: how a family of papers measured, a key of `segbench.measure.protocol.PRESETS`.
         waterfall: measure the FPS as each switch of the protocol is applied.
         optimize: measure the fast mode beside the protocol's.
@@ -56,7 +56,7 @@ class Settings:
     budget_s: float = 20.0
     counters: tuple[str, ...] = ()
     speed: bool = True
-    modules: bool = False
+    module_levels: int | None = 0
     preset: str | None = None
     waterfall: bool = False
     optimize: bool = False
@@ -136,7 +136,7 @@ def profile(subject: Subject, resolution: tuple[int, int], settings: Settings, o
         params=parameters(net),
         live_params=live_parameters(net, ledger),
         operations=operation_counts(ledger),
-        modules=module_costs(ledger, net) if settings.modules else None,
+        modules=down_to(module_costs(ledger, net), settings.module_levels) if settings.module_levels != 0 else None,
         environment=settings.environment,
         segbench=segbench.__version__,
     )

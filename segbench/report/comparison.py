@@ -19,7 +19,7 @@ from segbench.report.page import page
 from segbench.report.paper_table import PaperView, paper_view
 from segbench.report.papers import paper_tables
 from segbench.report.pareto import pareto_plots
-from segbench.report.plots import Plot, drawing
+from segbench.report.plots import SUFFIXES, Plot, drawing
 from segbench.report.table import Table
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def write_report(
     paper: str | None = None,
     judgements: Iterable[Mapping[str, Any]] = (),
     style: str = "screen",
+    formats: Sequence[str] = SUFFIXES,
 ) -> tuple[Report, list[Path]]:
     """Write tables, plots and the page; the same Records give the same bytes.
 
@@ -97,17 +98,18 @@ def write_report(
         paper: take the claims of this paper only, and show its tables; all papers' otherwise.
         judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
         style: of the plots: ``screen``, or ``paper`` for column width and embedded fonts.
+        formats: of the plots: ``svg``, ``pdf``, ``png``.
 
     Raises:
-        BadOption: no such style.
+        BadOption: no such style or format.
         OutputError: the folder cannot be written.
     """
-    check_style(style)
+    check_style(style, formats)
     claims, rows = load_claims(paper=paper), Rows(measured(records))
     views = tuple(paper_view(table) for table in paper_tables(rows, claims, paper))
     table = comparison_table(rows, claims)
     plots = [*pareto_plots(rows, claims), *other_plots(rows, claims)]
-    with replacing(folder) as draft, drawing(plots, draft / "plots", paper=style == "paper"):
+    with replacing(folder) as draft, drawing(plots, draft / "plots", paper=style == "paper", suffixes=formats):
         for name, text in _texts(table, views):
             store.write_text(draft / name, text)
         store.write_text(draft / "index.html", page(records, claims, judgements, _summary(plots, views), rows))
@@ -115,14 +117,17 @@ def write_report(
     return Report(views, table, paper is not None), written
 
 
-def check_style(style: str) -> None:
-    """Refuse a style of plots that does not exist.
+def check_style(style: str, formats: Sequence[str] = SUFFIXES) -> None:
+    """Refuse a style or a format of plots that does not exist.
 
     Raises:
-        BadOption: names the styles.
+        BadOption: names those that do.
     """
     if style not in STYLES:
         raise BadOption(f"unknown plot style {style!r}; accepted: {', '.join(STYLES)}")
+    unknown = [suffix for suffix in formats if suffix not in SUFFIXES]
+    if unknown or not formats:
+        raise BadOption(f"unknown plot format {', '.join(unknown)!r}; accepted: {', '.join(SUFFIXES)}")
 
 
 def require_one_device(records: Iterable[Record]) -> None:

@@ -5,28 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from segbench.record import Record
+from segbench.record import Record, depth_of, down_to
 from segbench.units import DASH, scaled
 
 DEPTH = 2
 COLUMNS = ("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output")
-
-
-def depth_of(module: dict[str, Any]) -> int:
-    """Level of a Record's module: 0 for the network."""
-    path = str(module["path"])
-    return path.count(".") + 1 if path else 0
-
-
-def down_to(modules: Iterable[dict[str, Any]], depth: int | None) -> list[dict[str, Any]]:
-    """The modules of a Record down to a level; all for None."""
-    return [module for module in modules if depth is None or depth_of(module) <= depth]
 
 
 def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:

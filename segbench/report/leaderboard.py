@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
@@ -13,6 +14,8 @@ from segbench.report.style import as_number, billions, millions, per_second
 from segbench.report.table import Cell, Column, Table, ranked
 from segbench.resolution import show
 from segbench.units import DASH
+
+Group = tuple[int, tuple[int, int], int]
 
 CSV_COLUMNS = (
     *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch", "params", "live_params", "macs"),
@@ -28,8 +31,8 @@ def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) 
 
     Measured and claimed figures never share a column, nor do CPU and CUDA timings, nor timings under different modes,
     precisions or devices: each has a column of its own. `segbench.report.pairing` has the rules by which a claim
-    belongs to a row. Networks with as many classes at the same size stand together, the fastest first, those that were
-    not timed after them by their MACs.
+    belongs to a row. Networks with as many classes at the same size stand together, the size with most networks first;
+    among them the fastest first, those that were not timed after them by their MACs.
 
     In the CSV, parameters and MACs are integers, claimed figures the printed text; several claims stand in one cell,
     separated by semicolons, in the same order in every ``claimed_`` column.
@@ -41,7 +44,8 @@ def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) 
     rows, pairing = measured(records), Pairing(claims)
     conditions = list(dict.fromkeys(condition for row in rows for condition in row.speeds))
     conditions.sort(key=Condition.order)
-    rows.sort(key=lambda row: _rank(row, conditions))
+    sizes = Counter(_group(row) for row in rows)
+    rows.sort(key=lambda row: _rank(row, conditions, sizes))
     headings = fps_headings(conditions)
     scored, several = any(row.accuracy for row in rows), len({row.record.classes for row in rows}) > 1
     columns = (
@@ -125,10 +129,18 @@ def fidelity_footer(fidelities: Iterable[str | None]) -> str:
     return f"Fidelity: {'. '.join(meanings)}." if meanings else ""
 
 
-def _rank(row: Measured, conditions: Sequence[Condition]) -> tuple[object, ...]:
+def _group(row: Measured) -> Group:
+    """Networks that can be compared have as many classes, at the same size and batch."""
+    return row.record.classes, row.resolution, row.record.batch
+
+
+def _rank(row: Measured, conditions: Sequence[Condition], sizes: Mapping[Group, int]) -> tuple[object, ...]:
     """Networks that can be compared stand together; the fastest first, under the first condition that has it."""
     height, width = row.resolution
-    group = (-_usual(row.record.classes), row.record.classes, height * width, row.resolution, row.record.batch)
+    group = (
+        *(-_usual(row.record.classes), row.record.classes, -sizes[_group(row)]),
+        *(height * width, row.resolution, row.record.batch),
+    )
     for place, condition in enumerate(conditions):
         timed = row.speeds.get(condition)
         if timed is not None and timed.speed is not None:
@@ -143,9 +155,9 @@ def _usual(classes: int) -> int:
 
 def _mark(rows: Sequence[Measured], body: Sequence[list[Cell]], conditions: Sequence[Condition], scored: bool) -> None:
     """Mark the best of each measured column among the networks with the same classes, size and batch."""
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[Group, list[int]] = {}
     for place, row in enumerate(rows):
-        groups.setdefault((row.record.classes, row.resolution, row.record.batch), []).append(place)
+        groups.setdefault(_group(row), []).append(place)
     for places in groups.values():
         own, cells = [rows[place] for place in places], [body[place] for place in places]
         ranked(cells, 2, [row.params for row in own], more=False)
@@ -251,7 +263,7 @@ def _footers(
     yield from condition_footers(rows, conditions)
     yield COUNTING_RULE
     order = f"by {headings[0]}, then by MACs where it was not measured" if headings else "by MACs"
-    yield f"Order: networks with the same classes and size together, {order}."
+    yield f"Order: networks with the same classes and size together, the size with most networks first; {order}."
     named = [paper for paper in PAPERS if paper in set(papers)]
     if named:
         yield "Claimed: as printed, on the paper's own GPU; " + "; ".join(

@@ -155,8 +155,9 @@ def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]])
         )
         if same:
             verdict, rule = str(item.get("verdict", "")), str(item.get("rule", ""))
-            words = verdict if rule == "params" or verdict == "unexplained" else f"{verdict} under {rule}"
-            return "; ".join(filter(None, (words, str(item.get("hint") or ""))))
+            plain = rule == "params" or verdict in {"explained", "unexplained"}
+            words = verdict if plain else f"{verdict} under {rule}"
+            return "; ".join(filter(None, (words, str(item.get("explanation") or item.get("hint") or ""))))
     return ""
 
 

@@ -46,13 +46,16 @@ class Plot:
         return self.painter()
 
 
-def write_plots(plots: Iterable[Plot], folder: Path, *, paper: bool = False) -> list[Path]:
-    """Write each plot as SVG, PDF and PNG; the same plots give the same bytes.
+def write_plots(
+    plots: Iterable[Plot], folder: Path, *, paper: bool = False, suffixes: Sequence[str] = SUFFIXES
+) -> list[Path]:
+    """Write each plot in every format; the same plots give the same bytes.
 
     Args:
         plots: what to draw.
         folder: made if it is missing.
         paper: draw for the width of a paper's column.
+        suffixes: the formats, of `SUFFIXES`.
 
     Returns:
         The files, in the order of the plots.
@@ -61,13 +64,15 @@ def write_plots(plots: Iterable[Plot], folder: Path, *, paper: bool = False) -> 
         OutputError: the folder or a file cannot be written.
     """
     jobs = list(plots)
-    with drawing(jobs, folder, paper=paper):
+    with drawing(jobs, folder, paper=paper, suffixes=suffixes):
         pass
-    return [path for plot in jobs for path in _files(plot, folder)]
+    return [path for plot in jobs for path in _files(plot, folder, suffixes)]
 
 
 @contextlib.contextmanager
-def drawing(jobs: Sequence[Plot], folder: Path, *, paper: bool = False) -> Iterator[None]:
+def drawing(
+    jobs: Sequence[Plot], folder: Path, *, paper: bool = False, suffixes: Sequence[str] = SUFFIXES
+) -> Iterator[None]:
     """Write plots as `write_plots` does, other processors drawing while the block runs; all are there when it ends.
 
     Raises:
@@ -79,10 +84,10 @@ def drawing(jobs: Sequence[Plot], folder: Path, *, paper: bool = False) -> Itera
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as claims:
             try:
-                started += [_start(jobs, folder, paper, Path(claims)) for _ in range(workers)]
+                started += [_start(jobs, folder, paper, suffixes, Path(claims)) for _ in range(workers)]
                 yield
                 # From the other end, until the workers' turns are met.
-                _write(jobs[::-1], folder, paper, Path(claims))
+                _write(jobs[::-1], folder, paper, suffixes, Path(claims))
                 for process in started:
                     process.wait()
             finally:
@@ -90,16 +95,19 @@ def drawing(jobs: Sequence[Plot], folder: Path, *, paper: bool = False) -> Itera
                     process.kill()
                     process.wait()
         # What a worker could not draw is drawn here, where its error is seen.
-        _write([plot for plot in jobs if not all(path.exists() for path in _files(plot, folder))], folder, paper)
+        left = [plot for plot in jobs if not all(path.exists() for path in _files(plot, folder, suffixes))]
+        _write(left, folder, paper, suffixes)
     except OSError as error:
         raise OutputError(f"cannot write plots into {folder}: {error.strerror}") from error
 
 
-def _files(plot: Plot, folder: Path) -> list[Path]:
-    return [folder / f"{plot.name}.{suffix}" for suffix in SUFFIXES]
+def _files(plot: Plot, folder: Path, suffixes: Iterable[str]) -> list[Path]:
+    return [folder / f"{plot.name}.{suffix}" for suffix in suffixes]
 
 
-def _start(jobs: Sequence[Plot], folder: Path, paper: bool, claims: Path) -> subprocess.Popen[bytes]:
+def _start(
+    jobs: Sequence[Plot], folder: Path, paper: bool, suffixes: Sequence[str], claims: Path
+) -> subprocess.Popen[bytes]:
     """A worker: a plain interpreter that reads its plots from standard input.
 
     Forking a process with torch's threads is unsafe, and multiprocessing would import the user's script again.
@@ -109,7 +117,7 @@ def _start(jobs: Sequence[Plot], folder: Path, paper: bool, claims: Path) -> sub
     assert process.stdin is not None
     # A worker that died at once has drawn nothing, which shows at the end.
     with contextlib.suppress(BrokenPipeError), process.stdin:
-        process.stdin.write(pickle.dumps(([_bare(plot) for plot in jobs], folder, paper, claims)))
+        process.stdin.write(pickle.dumps(([_bare(plot) for plot in jobs], folder, paper, tuple(suffixes), claims)))
     return process
 
 
@@ -118,7 +126,9 @@ def _bare(plot: Plot) -> Plot:
     return Plot(plot.name, plot.title, plot.painter)
 
 
-def _write(jobs: Iterable[Plot], folder: Path, paper: bool, claims: Path | None = None) -> None:
+def _write(
+    jobs: Iterable[Plot], folder: Path, paper: bool, suffixes: Sequence[str], claims: Path | None = None
+) -> None:
     """Draw plots; with `claims`, those that no other process has claimed by a file there."""
     for plot in jobs:
         if claims is not None:
@@ -128,7 +138,7 @@ def _write(jobs: Iterable[Plot], folder: Path, paper: bool, claims: Path | None 
                 continue
         # Not `plot.figure`, which would be kept: hundreds of figures fill the memory.
         figure = plot.painter(paper=paper)
-        for path in _files(plot, folder):
+        for path in _files(plot, folder, suffixes):
             # In place only when it is whole: a worker may be stopped at any moment.
             draft = path.with_name(f".{path.name}")
             save(figure, draft, paper=paper)

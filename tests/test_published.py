@@ -1,0 +1,70 @@
+"""What lies in results/ and in the README is what the catalog and the stored Records give today, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from segbench.errors import RecordError
+from segbench.published import AUDIT, COSTS, LIBRARIES, REPORT, libraries, render, with_table
+from segbench.report.folder import MANIFEST, files_of
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+DRAWN_WITH = json.loads((RESULTS / LIBRARIES).read_text())
+# The embedded plotting library, and the figures in its format, change with its version.
+SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    render(RESULTS, folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_stored_report_is_today_s(rendered: Path) -> None:
+    names = files_of(RESULTS / REPORT)
+    assert names == files_of(rendered)
+    assert {path.relative_to(RESULTS / REPORT).as_posix() for path in (RESULTS / REPORT).rglob("*.*")} == set(names)
+    texts = [name for name in names if name.endswith((".md", ".csv", ".tex")) or name == MANIFEST]
+    assert len(texts) > 50
+    assert [name for name in texts if (rendered / name).read_bytes() != (RESULTS / REPORT / name).read_bytes()] == []
+    stored, today = ((folder / "index.html").read_text("utf-8") for folder in (RESULTS / REPORT, rendered))
+    assert SCRIPT.sub("", stored) == SCRIPT.sub("", today)
+    if libraries()["plotly"] != DRAWN_WITH["plotly"]:
+        pytest.skip(f"the stored page has plotly {DRAWN_WITH['plotly']}; all else is equal")
+    assert stored == today
+
+
+@pytest.mark.slow
+def test_the_stored_plots_are_today_s(rendered: Path) -> None:
+    if libraries()["matplotlib"] != DRAWN_WITH["matplotlib"]:
+        pytest.skip(f"the stored plots were drawn with matplotlib {DRAWN_WITH['matplotlib']}")
+    plots = [name for name in files_of(rendered) if name.endswith(".png")]
+    assert len(plots) > 10
+    assert [name for name in plots if (rendered / name).read_bytes() != (RESULTS / REPORT / name).read_bytes()] == []
+
+
+def test_the_readme_shows_the_head_of_the_stored_table_and_a_stored_plot() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert with_table(readme, (RESULTS / REPORT / "table.md").read_text("utf-8")) == readme
+    assert "| sgcpnet |" in readme
+    (picture,) = re.findall(r"!\[[^]]*\]\(([^)]*)\)", readme)
+    assert (ROOT / picture).is_file()
+
+
+def test_a_readme_without_marks_and_a_folder_without_counts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="head of results"):
+        with_table("# segbench", "| a |")
+    with pytest.raises(RecordError, match=COSTS):
+        render(tmp_path, tmp_path / "report")
+
+
+def test_the_audit_s_summary_stands_in_its_first_lines() -> None:
+    head = (RESULTS / AUDIT).read_text("utf-8").splitlines()[:6]
+    assert any(re.fullmatch(r"\*\*\d+ printed costs.*\*\*", line) for line in head)
