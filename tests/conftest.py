@@ -12,6 +12,12 @@ import torch
 from segbench.cli import run
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests run side by side, each worker computes in one thread: more would fight over the processors."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip CUDA tests where there is no device."""
     if torch.cuda.is_available():

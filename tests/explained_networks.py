@@ -92,13 +92,16 @@ class PaperXception(Network):
         self.project = ConvBNReLU(256, 48)
         self.refine = nn.Sequential(separable_conv(256 + 48, 256), separable_conv(256, 256))
         self.classifier = nn.Conv2d(256, CLASSES, 1)
-        self.low_level: list[Tensor] = []
-        self.backbone.block2.register_forward_hook(lambda module, inputs, output: self.low_level.append(output))
 
     def logits(self, x: Tensor) -> Tensor:
-        last = self.backbone(x)[-1]
-        low_level = self.project(self.low_level.pop())
-        context = resize(self.aspp(last), low_level.shape[-2:])
+        trunk = self.backbone
+        x = trunk.relu(trunk.bn2(trunk.conv2(trunk.relu(trunk.bn1(trunk.conv1(x))))))
+        x = trunk.block2(trunk.relu(trunk.block1(x)))
+        low_level = self.project(x)
+        for number in range(3, 21):
+            x = trunk.get_submodule(f"block{number}")(x)
+        x = trunk.bn4(trunk.conv4(trunk.bn3(trunk.conv3(x))))
+        context = resize(self.aspp(trunk.bn5(trunk.conv5(x))), low_level.shape[-2:])
         return self.classifier(self.refine(torch.cat((context, low_level), 1)))
 
 
