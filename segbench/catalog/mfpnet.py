@@ -17,7 +17,7 @@ def _entry(
     return Entry(
         name=name,
         factory=f"segbench.models.mfpnet:{factory}",
-        family="mfpnet",
+        family="MFPNet",
         paper="MFPNet, Xu et al. 2023 (arXiv 2309.04914)",
         fidelity="reconstruction",
         resolutions=resolutions,
