@@ -25,7 +25,7 @@ from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError
-from segbench.measure.memory import peak_memory
+from segbench.measure.memory import KINDS, peak_memory
 from segbench.measure.profile import Settings as ProfileSettings
 from segbench.measure.profile import profile
 from segbench.measure.protocol import Protocol, protocol_for
@@ -256,7 +256,10 @@ class _Task:
                 budget_s=self.settings.budget_s,
             )
             say("measuring memory")
-            record.memory = {"peak_mib": peak_memory(self.loaded.fresh(), record.resolution, protocol, self.device)}
+            record.memory = {
+                "peak_mib": peak_memory(self.loaded.fresh(), record.resolution, protocol, self.device),
+                "kind": KINDS[self.device.kind],
+            }
         except MeasurementError as error:
             record.failure = str(error)
 
