@@ -9,16 +9,18 @@ from types import MappingProxyType
 from segbench.catalog import (
     attention,
     compact,
+    context,
     efrnet,
     eseg,
     factorised,
     frfnet,
     frmnet,
     mfpnet,
+    panoptic,
     pyramid,
     references,
-    remaining,
-    remaining_b,
+    searched,
+    transformers,
     two_branch,
 )
 from segbench.catalog.entry import FIDELITY_MEANING, Checkpoint, Entry, Fidelity, Golden, Preprocessing
@@ -54,8 +56,7 @@ CATALOG: Mapping[str, Entry] = _collect(
     for group in (
         *(mfpnet, frmnet, frfnet, eseg, efrnet),
         *(factorised, compact, two_branch, pyramid, attention, references),
-        remaining,
-        remaining_b,
+        *(context, searched, transformers, panoptic),
     )
 )
 

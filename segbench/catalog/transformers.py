@@ -1,16 +1,10 @@
-"""Searched, transformer and panoptic networks of the comparison tables: FasterSeg, Lawin, SETR, UPerNet and others."""
+"""Networks with transformers: Lawin, SETR, UPerNet with Swin, DDPS."""
 
 from __future__ import annotations
 
-from segbench.catalog.entry import Checkpoint, Entry, Golden, Preprocessing
+from segbench.catalog.entry import Checkpoint, Entry, Golden
 
 _SIZES = ((1024, 2048), (512, 1024))
-_FASTERSEG = "FasterSeg (Chen et al., ICLR 2020)"
-_FASTERSEG_SOURCE = "VITA-Group/FasterSeg@478b0265eb9ab626cfbe503ad16d2452878b38cc"
-_FASTERSEG_NOTE = (
-    "Without the heads for training, with which the paper counts it (4.4 M parameters), and an attention that the "
-    "reference never reaches; some heights that 32 does not divide happen to fit the reference, all are refused."
-)
 _LAWIN = "Lawin (Yan et al., arXiv 2022)"
 _LAWIN_SOURCE = "yan-hao-tian/lawin@0fe2ffa7b41850572e23c61b2cb60ebf305313d8"
 _LAWIN_NOTE = (
@@ -19,12 +13,6 @@ _LAWIN_NOTE = (
 )
 _MMSEG = "open-mmlab/mmsegmentation@v1.2.2"
 _MMSEG_WEIGHTS = "https://download.openmmlab.com/mmsegmentation/v0.5"
-_PANOPTIC = "Panoptic-DeepLab (Cheng et al., CVPR 2020)"
-_PANOPTIC_SOURCE = "bowenc0221/panoptic-deeplab@cf8e20bbbf1cf540c7593434b965a93c4a889890"
-_PANOPTIC_NOTE = (
-    "The semantic branch alone, at output stride 32 as released; the paper's network has an instance branch and output "
-    "stride 16."
-)
 _DDPS = "DDPS (Lai et al., arXiv 2023)"
 _DDPS_SOURCE = "OpenGVLab/DDPS@ce438ed90d10d544d837df0e4c33c1aff0bb31cb"
 _DDPS_NOTE = (
@@ -33,48 +21,6 @@ _DDPS_NOTE = (
 )
 
 ENTRIES: tuple[Entry, ...] = (
-    Entry(
-        name="fasterseg",
-        factory="segbench.models.fasterseg:fasterseg",
-        family="FasterSeg",
-        paper=_FASTERSEG,
-        fidelity="official",
-        resolutions=_SIZES,
-        params=3_421_875,
-        size_multiple=32,
-        source=_FASTERSEG_SOURCE,
-        golden=(Golden("fasterseg_student"),),
-        checkpoints=(
-            Checkpoint(
-                "Google Drive 1O56HnA0ug2M3K4SR3_AUzIs0wegy9BX6, linked in the repository's README",
-                "stem.*, cells.0-0._op._op.*",
-                "Cityscapes",
-                19,
-            ),
-        ),
-        note=_FASTERSEG_NOTE,
-    ),
-    Entry(
-        name="fasterseg-teacher",
-        factory="segbench.models.fasterseg:fasterseg_teacher",
-        family="FasterSeg",
-        paper=_FASTERSEG,
-        fidelity="official",
-        resolutions=_SIZES,
-        params=22_115_203,
-        size_multiple=32,
-        source=_FASTERSEG_SOURCE,
-        golden=(Golden("fasterseg_teacher"),),
-        checkpoints=(
-            Checkpoint(
-                "Google Drive 168HtgNnY9OdCz5Z6FWxoJr-gd5EtS5Sp, linked in the repository's README",
-                "stem.*, cells.0-0._op._op.*",
-                "Cityscapes",
-                19,
-            ),
-        ),
-        note="Without the heads for training and an attention that the reference never reaches.",
-    ),
     Entry(
         name="lawin",
         factory="segbench.models.lawin:lawin",
@@ -148,69 +94,6 @@ ENTRIES: tuple[Entry, ...] = (
             ),
         ),
         note="As released for ADE20K, with 150 classes; without the head for training, which the paper counts.",
-    ),
-    Entry(
-        name="panoptic-deeplab-r50",
-        factory="segbench.models.panoptic_deeplab:panoptic_deeplab_r50",
-        family="Panoptic-DeepLab",
-        paper=_PANOPTIC,
-        fidelity="official",
-        resolutions=_SIZES,
-        params=39_575_219,
-        source=_PANOPTIC_SOURCE,
-        golden=(Golden("panoptic_deeplab_r50_os32"),),
-        checkpoints=(
-            Checkpoint(
-                "Google Drive 1IhZXtLpVkzhH4S2k27zARM8kUI7G6Hfn, linked in the repository's tools/docs/MODEL_ZOO.md",
-                "backbone.*, decoder.semantic_decoder.*",
-                "Cityscapes",
-                19,
-                "78.6",
-            ),
-        ),
-        note=_PANOPTIC_NOTE,
-    ),
-    Entry(
-        name="panoptic-deeplab-x65",
-        factory="segbench.models.panoptic_deeplab:panoptic_deeplab_x65",
-        family="Panoptic-DeepLab",
-        paper=_PANOPTIC,
-        fidelity="official",
-        resolutions=_SIZES,
-        params=53_910_435,
-        source=_PANOPTIC_SOURCE,
-        golden=(Golden("panoptic_deeplab_x65_os32"),),
-        checkpoints=(
-            Checkpoint(
-                "Google Drive 1TjN5gUyzA8Q2HqnP6jBu62GRTyAntQeQ, linked in the repository's tools/docs/MODEL_ZOO.md",
-                "backbone.*, decoder.semantic_decoder.*",
-                "Cityscapes",
-                19,
-                "79.6",
-            ),
-        ),
-        note=_PANOPTIC_NOTE,
-    ),
-    Entry(
-        name="efficientps",
-        factory="segbench.models.efficientps:efficientps",
-        family="EfficientPS",
-        paper="EfficientPS (Mohan and Valada, IJCV 2021)",
-        fidelity="official",
-        resolutions=_SIZES,
-        params=27_912_835,
-        preprocessing=Preprocessing(mean=(106.433, 116.617, 119.559), std=(65.496, 67.6, 74.123), scale=1.0),
-        source="DeepSceneSeg/EfficientPS@e1c92c301b8d2a9c582797ab3cad203909f2fa9d",
-        golden=(Golden("efficientps_b5_semantic"),),
-        checkpoints=(
-            Checkpoint(
-                "Dropbox zihqct9zum8eq66/efficientPS_cityscapes.zip, linked in the repository's README",
-                "backbone.blocks.*, semantic_head.*",
-                "Cityscapes",
-                19,
-            ),
-        ),
-        note="The semantic branch alone, without region proposals, boxes and masks.",
     ),
     Entry(
         name="ddps-segformer-b5",

@@ -1,4 +1,4 @@
-"""The remaining rows of the comparison tables: networks built on classification backbones."""
+"""Context and alignment heads on classification backbones: PFNet, HANet, IFA, NRD, OCNet, OCR, DeepLabV3 and others."""
 
 from __future__ import annotations
 
