@@ -12,6 +12,7 @@ from rich.text import Text
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.record import Record
+from segbench.report.claimed import claimed_table
 from segbench.report.layers import DEPTH, layers_tree
 from segbench.report.waterfall import deviation_text, waterfall_table
 from segbench.resolution import show
@@ -47,6 +48,9 @@ def profile_card(record: Record, counters: Sequence[str] = (), depth: int | None
         parts += [Text(""), Padding(_speed(record, record.speed), (0, 0, 0, 2))]
     if record.waterfall:
         parts += [Text(""), Padding(waterfall_table(record), (0, 0, 0, 2))]
+    claimed = claimed_table(record)
+    if claimed is not None:
+        parts += [Text(""), Padding(claimed, (0, 0, 0, 2))]
     if record.modules:
         parts += [Text(""), Padding(layers_tree(record, depth), (0, 0, 0, 2))]
     parts += [Padding(Text(f"- {note}", style="yellow"), (0, 0, 0, 2)) for note in _notes(record)]
