@@ -168,7 +168,7 @@ def test_a_catalog_network_with_claims(evaluate: Eval, in_folder: Path) -> None:
 
 
 def test_dropped_keys_are_said(evaluate: Eval, in_folder: Path) -> None:
-    state = {f"module.{key}": value for key, value in torch.load(in_folder / "weights.pth").items()}
+    state = {f"module.{key}": value for key, value in torch.load(in_folder / "weights.pth", weights_only=True).items()}
     torch.save({"state_dict": {**state, "loss.weight": torch.ones(19)}}, in_folder / "worn.pth")
     answer = evaluate("--no-speed", checkpoint=in_folder / "worn.pth")
     assert answer.status == 0, answer.err

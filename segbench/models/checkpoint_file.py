@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,21 @@ def _read(path: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(path)
+    if _is_torchscript(path):
+        # Older releases of torch run it although only weights are asked for.
+        raise ValueError("TorchScript")
     with warnings.catch_warnings():
-        # A TorchScript archive is announced by a warning before it is refused.
+        # Foreign pickles are announced by warnings before they are refused.
         warnings.simplefilter("ignore")
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether a file is an archive of code and constants; one of weights alone has neither."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _reason(path: Path, message: str) -> str:
