@@ -11,14 +11,18 @@ import torch
 from torch import nn
 
 import segbench
+from segbench import store
 from segbench.audit import audit, select
 from segbench.audit.explanations import EXPLANATIONS, Cost
 from segbench.audit.judgement import NEAR, UNITS
+from segbench.audit.recorded import audit_records
 from segbench.catalog import CATALOG
 from segbench.claims import load_claims
 from segbench.measure.counting import operation_counts
 from segbench.measure.operations import record
 from segbench.measure.parameters import parameters
+from segbench.report.paper_table import paper_view
+from segbench.report.papers import paper_tables
 from tests import explained_networks as networks
 from tests.conftest import Answer
 
@@ -115,3 +119,14 @@ def test_the_sentence_is_shown_everywhere(segbench_cli: Callable[..., Answer], t
     (row,) = [row for row in json.loads((tmp_path / "audit.json").read_text()) if row["quantity"] == "params"]
     assert (row["verdict"], row["explanation"], row["explained_by"]) == ("explained", sentence, 64_803_149)
     assert row["explained_error"] == pytest.approx(64_803_149 / 65.4e6 - 1)
+
+
+def test_the_sentence_stands_below_the_papers_table() -> None:
+    stored = store.read(Path(__file__).parent.parent / "results" / "costs.jsonl")
+    records = [item for item in stored if item.model == "hanet-r101"]
+    claims = load_claims(paper="frmnet")
+    verdicts = [item.to_json() for item in audit_records(records, claims)]
+    views = {table.number: paper_view(table, verdicts) for table in paper_tables(records, claims, "frmnet")}
+    sentence = EXPLANATIONS["hanet-r101", "params", "65.4"].sentence
+    assert f"hanet-r101, 65.4 M parameters, explained: {sentence}" in views["3"].table.markdown()
+    assert sentence not in views["1"].table.markdown()

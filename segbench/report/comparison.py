@@ -105,8 +105,8 @@ def write_report(
         OutputError: the folder cannot be written.
     """
     check_style(style, formats)
-    claims, rows = load_claims(paper=paper), Rows(measured(records))
-    views = tuple(paper_view(table) for table in paper_tables(rows, claims, paper))
+    claims, rows, judgements = load_claims(paper=paper), Rows(measured(records)), list(judgements)
+    views = tuple(paper_view(table, judgements) for table in paper_tables(rows, claims, paper))
     table = comparison_table(rows, claims)
     plots = [*pareto_plots(rows, claims), *other_plots(rows, claims)]
     with replacing(folder) as draft, drawing(plots, draft / "plots", paper=style == "paper", suffixes=formats):

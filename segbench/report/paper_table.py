@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segbench.claims import PAPERS
 from segbench.report.escape import plain
@@ -78,8 +78,13 @@ class PaperView:
         return table
 
 
-def paper_view(source: PaperTable) -> PaperView:
-    """The cells of a paper's table: claimed, measured and ratio of every quantity that it prints."""
+def paper_view(source: PaperTable, judgements: Iterable[Mapping[str, Any]] = ()) -> PaperView:
+    """The cells of a paper's table: claimed, measured and ratio of every quantity that it prints.
+
+    Args:
+        source: the rows.
+        judgements: the audit's verdicts; what they know of a figure that differs stands below the table.
+    """
     columns = [Column("Network"), Column("Data set, size"), *([Column("GPU")] if "fps" in source.quantities else [])]
     first = len(columns)
     for quantity in source.quantities:
@@ -95,12 +100,22 @@ def paper_view(source: PaperTable) -> PaperView:
         tuple(columns),
         tuple(map(tuple, body)),
         failures,
-        tuple(notes(source)),
+        (*notes(source), *_known(source, judgements)),
         CSV_COLUMNS,
         tuple(map(_csv_row, source.rows)),
         tuple(row.reason if row.status == "failed" else "" for row in source.rows),
     )
     return PaperView(source, table)
+
+
+def _known(source: PaperTable, judgements: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What the audit knows of figures in this table that no counting rule meets."""
+    lines = []
+    for item in judgements:
+        if item.get("explanation") and (item.get("paper"), item.get("table")) == (source.paper, source.number):
+            figure = f"{item.get('claimed')} {'M parameters' if item.get('quantity') == 'params' else 'G'}"
+            lines.append(f"{item.get('model')}, {figure}, {item.get('verdict')}: {item['explanation']}")
+    yield from dict.fromkeys(lines)
 
 
 def _conditions(row: PaperRow, with_gpu: bool) -> Iterator[Cell]:
