@@ -11,7 +11,7 @@ import typer
 
 from segbench import store
 from segbench.cli.options import PaperOrModel
-from segbench.cli.output import check_json_target, console, progress_console
+from segbench.cli.output import check_json_target, console, progress
 
 
 def audit(
@@ -31,15 +31,12 @@ def audit(
     """
     check_json_target(json_path)
     check_json_target(str(markdown_path) if markdown_path else None)
-    meter = progress_console()
-    with meter.status("importing torch") as status:
+    with progress("importing torch") as step:
         from segbench import audit as auditing
         from segbench.audit.render import markdown, rich_table
 
         claims = auditing.select(target)
-        result = auditing.audit(
-            claims, lambda model, done, total: status.update(f"{model} ({done} of {total} figures)")
-        )
+        result = auditing.audit(claims, step)
     if json_path is not None:
         text = json.dumps([item.to_json() for item in result.judgements], indent=1, ensure_ascii=False) + "\n"
         if json_path == "-":

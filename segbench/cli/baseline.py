@@ -12,7 +12,7 @@ from rich.table import Table
 from segbench import resolution
 from segbench.cli import options
 from segbench.cli.check import OptionalModels, Processes, Timeout
-from segbench.cli.output import console, progress_console
+from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 from segbench.units import scaled, significant
 
@@ -43,7 +43,7 @@ def save(
     Example: segbench baseline save mypackage.networks:build --res 512x1024 --no-speed
     """
     sizes = [resolution.parse(text) for text in res or []]
-    with progress_console().status("importing torch") as status:
+    with progress("importing torch") as step:
         from segbench.measure.profile import Settings
         from segbench.regress import baseline as keeping
         from segbench.regress.looks import Options
@@ -52,7 +52,7 @@ def save(
         how = Options(processes=processes, speed=not no_speed, timeout_s=timeout).check()
         settings = Settings(device, mode, precision, batch, rounds, budget, speed=not no_speed).check()
         tasks = keeping.tasks_for(model, sizes, classes, settings)
-        records = keeping.measure(tasks, how, lambda what, done, total: status.update(f"{what} ({done} of {total})"))
+        records = keeping.measure(tasks, how, step)
         keeping.write(baseline, records)
     console().print(f"{len(records)} networks saved in {baseline}: commit it", markup=False)
 
@@ -76,7 +76,7 @@ def update(
     """
     sizes = [resolution.parse(text) for text in res or []]
     screen = console()
-    with progress_console().status("importing torch") as status:
+    with progress("importing torch") as step:
         from segbench.regress import baseline as keeping
         from segbench.regress.looks import Options
         from segbench.regress.run import read_baseline
@@ -88,7 +88,7 @@ def update(
             model or [],
             (sizes, classes),
             how,
-            lambda what, done, total: status.update(f"{what} ({done} of {total})"),
+            step,
         )
     if not change.lines:
         screen.print("nothing changes but times within their noise")

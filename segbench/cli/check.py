@@ -9,7 +9,7 @@ import typer
 
 from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress_console, write_json
+from segbench.cli.output import check_json_target, console, progress, write_json
 from segbench.errors import BadOption
 
 if TYPE_CHECKING:
@@ -89,14 +89,10 @@ def check(
     sizes = [resolution.parse(text) for text in res or []]
     for target in (json_path, str(junit) if junit else None, str(benchmark_json) if benchmark_json else None):
         check_json_target(target)
-    meter = progress_console()
-    with meter.status("importing torch") as status:
+    with progress("importing torch") as say:
         from segbench.regress.looks import Options, parse_effect
 
         how = Options(parse_effect(min_effect), processes, strict, force, not no_speed, budget, timeout).check()
-
-        def say(what: str, done: int, total: int) -> None:
-            status.update(f"{what} ({done} of {total})")
 
         if against is not None:
             from segbench.measure.profile import Settings

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress_console, write_json
+from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
 
 
 def compare(
@@ -84,14 +83,12 @@ def compare(
         jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes)
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=meter, transient=True) as bar:
-        task = bar.add_task("measuring", total=len(jobs))
+    with progress("measuring") as step:
 
-        def show(progress: comparison.Progress) -> None:
-            bar.update(task, completed=progress.done, description=progress.job.model)
-            if progress.record is not None and progress.record.failure:
-                screen.print(f"{progress.job.model}: {progress.record.failure}", style="red", markup=False)
+        def show(news: comparison.Progress) -> None:
+            step(news.job.model, news.done, news.total)
+            if news.record is not None and news.record.failure:
+                screen.print(f"{news.job.model}: {news.record.failure}", style="red", markup=False)
 
         measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
     records = comparison.ranking(jobs, measured, out, allow_mixed)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress_console, write_json
+from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
 
@@ -149,18 +148,20 @@ def evaluate(
             budget_s=budget,
         )
         status.update("starting")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        process_group(device) as group,
-        Progress(*columns, console=meter, transient=True, disable=not group.main) as bar,
-    ):
-        task = bar.add_task("starting", total=None)
+    with process_group(device) as group, progress("starting", disable=not group.main) as step:
+        stage = "starting"
+
+        def begin(what: str) -> None:
+            nonlocal stage
+            stage = what
+            step(what, 0, None)
+
         try:
             evaluation = run(
                 settings,
                 group,
-                lambda stage: bar.update(task, description=stage),
-                lambda done, total: bar.update(task, completed=done, total=total),
+                begin,
+                lambda done, total: step(stage, done, total),
             )
         except SegbenchError as error:
             # What is wrong is said once, by the first process.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segbench import store
 from segbench.errors import OutputError
@@ -21,6 +23,33 @@ def console(json_target: str | None = None) -> Console:
 def progress_console() -> Console:
     """The console for progress: always standard error, and silent where that is no terminal."""
     return Console(stderr=True, highlight=False, quiet=not sys.stderr.isatty())
+
+
+Step = Callable[[str, int, int | None], None]
+
+
+@contextlib.contextmanager
+def progress(first: str, disable: bool = False) -> Iterator[Step]:
+    """A bar with the time left on the progress console, gone when the block ends.
+
+    Args:
+        first: what it says at first.
+        disable: show nothing.
+
+    Yields:
+        A function that is told what is being done, how much of it is done, and of how much, where that is known.
+    """
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=progress_console(), transient=True, disable=disable) as bar:
+        task = bar.add_task(first, total=None)
+
+        def step(what: str, done: int = 0, total: int | None = None) -> None:
+            if total != bar.tasks[0].total:
+                # Another kind of work: its speed says nothing of the last one's.
+                bar.reset(task, total=total, completed=done, description=what)
+            bar.update(task, completed=done, description=what)
+
+        yield step
 
 
 def check_json_target(target: str | None) -> None:
