@@ -48,14 +48,14 @@ segbench=("$python" -m segbench)
 sweep=("${segbench[@]}" compare efrnet ddrnet-23-slim --res 512x1024 --device cuda --rounds 3 --out "$out/sweep")
 
 step environment 30 "${segbench[@]}" env
-step bare_loop 60 "$python" benchmarks/bare_loop.py --device cuda
+step bare_loop 60 "$python" benchmarks/bare_loop.py --device cuda --repeats 20
 step waterfall 90 "${segbench[@]}" profile mfpnet --res 512x1024 --device cuda --waterfall --json "$out/waterfall.json"
 step swiftnet 40 "${segbench[@]}" profile mfpnet --res 512x1024 --device cuda --mode swiftnet --json "$out/swiftnet.json"
-step gpu_tests 150 "$python" -m pytest -q -p no:cacheprovider -m "gpu and not slow" "${tests[@]}"
+step gpu_tests 180 "$python" -m pytest -q -p no:cacheprovider -m "gpu and not slow" "${tests[@]}"
 step sweep 120 "${sweep[@]}" --processes 2
 step sweep_resumed 30 "${sweep[@]}" --processes 2
 step fast_mode 120 "${segbench[@]}" profile mfpnet --res 512x1024 --device cuda --precision fp16 --optimize --json "$out/fast.json"
-step slow_gpu_tests 120 "$python" -m pytest -q -p no:cacheprovider -m "gpu and slow" "${tests[@]}"
+step slow_gpu_tests 240 "$python" -m pytest -q -p no:cacheprovider -m "gpu and slow" "${tests[@]}"
 
 # A sweep that resumes measures nothing: the file has the four Records of the first, and no more.
 lines=$(wc -l 2>/dev/null <"$out/sweep/records.jsonl" || echo 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from torch.autograd import DeviceType  # type: ignore[attr-defined]
 
 from segbench.measure.bounds import busy_ms, launches, region_ledger, verdict, what_bounds
 from segbench.measure.device import CpuDevice, Device
-from segbench.measure.gpu import GpuEvent, gpu_events
+from segbench.measure.gpu import WARM_UP, GpuEvent, Graphed, gpu_events
 from segbench.measure.operations import record
 from segbench.measure.protocol import Protocol, protocol_for
 from segbench.measure.roofline import Rates, Roofline, bytes_moved, measure_rates, roofline
@@ -53,6 +54,7 @@ def test_a_profiler_s_gpu_events_are_told_from_its_others() -> None:
         event("aten::conv2d", DeviceType.CPU, 0),
         event("first", DeviceType.CUDA, 3),
         event("ProfilerStep#1", DeviceType.CUDA, 0, is_user_annotation=True),
+        event("Context Sync", DeviceType.CUDA, 30, activity_type="cuda_sync"),
     ]
     assert gpu_events(events) == [GpuEvent("first", 3.0, 8.0), GpuEvent("second", 20.0, 25.0)]
 
@@ -132,6 +134,36 @@ def test_rates_are_those_of_the_device_s_clock() -> None:
     assert [rate for _, rate in rates.bytes_per_s] == [pytest.approx(size / 0.008) for size, _ in rates.bytes_per_s]
 
 
+def test_the_wait_for_a_copy_is_no_part_of_the_bandwidth() -> None:
+    """A device that copies in 0.05 ms, and whose host takes 0.2 ms to see that it is done."""
+
+    class Waits(SimulatedDevice):
+        def synchronise(self) -> None:
+            super().synchronise()
+            self._host += 0.0002
+
+    rates = measure_rates(QUICK, Waits(Behaviour(frame_ms=0.05)))
+    for size, rate in rates.bytes_per_s:
+        assert rate == pytest.approx(size / 0.05e-3, rel=0.25)
+
+
+def test_the_trace_comes_last_for_it_slows_what_is_timed_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    class Watched(FormsDevice):
+        def attach(self, frame: Any) -> Any:
+            order.append("timed")
+            return super().attach(frame)
+
+        def trace(self, frame: Any, frames: int) -> list[GpuEvent] | None:
+            order.append("traced")
+            return None
+
+    bounds(Watched())
+    assert order.count("traced") == 1
+    assert order[-1] == "traced"
+
+
 def bounds(device: Device, protocol: Protocol = QUICK) -> dict[str, Any]:
     speed = measure_speed(TinySubject().build(), resolution=SIZE, protocol=protocol, device=device)
     found = what_bounds(TinySubject(), SIZE, protocol, device, speed)
@@ -193,8 +225,6 @@ def test_energy_is_per_image() -> None:
 
 def test_a_graph_copies_foreign_inputs_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The logic around the capture, with CUDA's part replaced: the graph's own input is not copied onto itself."""
-    from segbench.measure.gpu import Graphed
-
     graphed = Graphed(lambda x: x * 2)
     replays: list[Tensor] = []
 
@@ -210,3 +240,80 @@ def test_a_graph_copies_foreign_inputs_in(monkeypatch: pytest.MonkeyPatch) -> No
     assert first._version == version
     assert torch.equal(graphed(torch.full((3,), 5.0)), torch.full((3,), 10.0))
     assert len(replays) == 3
+
+
+class FakeCuda:
+    """What a capture asks of `torch.cuda`, without a GPU; the end of a failed capture fails as it does there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[str] = []
+        self.sync_mode: Any = 0
+        stream = SimpleNamespace(wait_stream=lambda other: None)
+        for name, value in {
+            "CUDAGraph": lambda: SimpleNamespace(replay=lambda: self.log.append("replay")),
+            "device": lambda device: contextlib.nullcontext(),
+            "Stream": lambda: stream,
+            "current_stream": lambda: stream,
+            "stream": lambda chosen: contextlib.nullcontext(),
+            "set_stream": lambda chosen: self.log.append("stream put back"),
+            "synchronize": lambda: None,
+            "current_device": lambda: 0,
+            "graph_pool_handle": lambda: (0, 7),
+            "graph": self.graph,
+            "get_sync_debug_mode": lambda: self.sync_mode,
+            "set_sync_debug_mode": self.set_sync_mode,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+        monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", self.end_allocate, raising=False)
+
+    def set_sync_mode(self, mode: Any) -> None:
+        self.sync_mode = mode
+
+    @contextlib.contextmanager
+    def graph(self, graph: Any, pool: Any) -> Any:
+        self.log.append("capture")
+        try:
+            yield
+        except RuntimeError:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")  # noqa: B904
+
+    def end_allocate(self, device: int, pool: Any) -> None:
+        self.log.append(f"ended {pool} on {device}")
+        raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+
+
+def test_a_failed_capture_says_its_reason_and_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, calls = FakeCuda(monkeypatch), 0
+
+    def run(x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if "capture" in cuda.log:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        return x
+
+    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+        Graphed(run)(torch.ones(1))
+    assert calls == WARM_UP + 2
+    assert cuda.log == ["capture", "ended (0, 7) on 0", "stream put back"]
+
+
+def test_a_network_that_waits_for_the_gpu_is_refused_before_its_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = FakeCuda(monkeypatch)
+
+    def run(x: Tensor) -> Tensor:
+        if cuda.sync_mode == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
+        return x
+
+    with pytest.raises(RuntimeError, match="called a synchronizing CUDA operation"):
+        Graphed(run)(torch.ones(1))
+    assert (cuda.log, cuda.sync_mode) == ([], 0)
+
+
+def test_a_capture_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = FakeCuda(monkeypatch)
+    graphed = Graphed(lambda x: x * 2)
+    x = torch.ones(1)
+    assert graphed(x) is graphed(x)
+    assert cuda.log == ["capture", "stream put back", "replay", "replay"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,7 @@ def test_forms_free_their_memory() -> None:
         forms.speed(protocol, "CUDA graph")
         forms.deviation_in(protocol)
         del forms
+        gc.collect()
         torch.cuda.synchronize()
         return torch.cuda.memory_allocated()
 

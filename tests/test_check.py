@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from segbench import store
+from segbench.errors import SegbenchError
 from segbench.isolate import Outcome
 from segbench.measure import profile
 from segbench.measure.device import Device
@@ -400,6 +401,19 @@ def test_processes_that_compare_kept_one_by_one_are_one_row(timed: Lab, segbench
     answer = segbench_cli("check", "-b", "rows.jsonl", "--current", "rows.jsonl")
     assert answer.status == 0, answer.err
     assert "4 and 4 processes" in answer.out
+
+
+def test_a_gpu_that_cannot_be_traced_costs_the_launches_and_not_the_timing(
+    timed: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise SegbenchError("CUPTI is taken")
+
+    monkeypatch.setattr(sampling, "traced", refuse)
+    row = Record.from_json(sampling.time_once(_task(timed)))
+    assert row.failure is None
+    assert row.speed and row.speed["fps"] > 0 and row.speed["launches"] is None
+    assert row.notes == ["the GPU could not be traced: CUPTI is taken"]
 
 
 def _task(lab: Lab) -> sampling.Task:

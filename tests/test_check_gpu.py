@@ -27,22 +27,33 @@ def build(num_classes=19):
 """
 
 
+# The fewest are 6: of 924 orders of 6 and 6 processes one has all slow ones last, and three metrics share 1 %.
+PROCESSES = ("--processes", 7)
+
+_saved: dict[int, str] = {}
+
+
 def _save(cli: Cli, folder: Path, extra: int, name: str) -> None:
     # A module of its own for each version: processes of the fork server import it afresh either way.
     (folder / "timed.py").write_text(NETWORK.format(extra=extra))
-    answer = cli("baseline", "save", "timed:build", "--res", "512x1024", "--device", "cuda", "--rounds", 2, "-b", name)
-    assert answer.status == 0, answer.err
+    # Each version is measured once for all tests: a process takes seconds.
+    if extra not in _saved:
+        how = ("--res", "512x1024", "--device", "cuda", "--rounds", 2, *PROCESSES)
+        answer = cli("baseline", "save", "timed:build", *how, "-b", name)
+        assert answer.status == 0, answer.err
+        _saved[extra] = (folder / name).read_text()
+    (folder / name).write_text(_saved[extra])
 
 
 def test_a_real_a_a_run_passes(in_folder: Path, segbench_cli: Cli) -> None:
     _save(segbench_cli, in_folder, 0, "base.json")
-    answer = segbench_cli("check", "-b", "base.json", "--json", "now.json")
+    answer = segbench_cli("check", "-b", "base.json", "--json", "now.json", *PROCESSES)
     assert answer.status == 0, answer.out + answer.err
     assert "SLOWER" not in answer.out
     (record,) = store.read(in_folder / "now.json")
     assert record.speed is not None
     assert record.speed["device"] == "cuda"
-    assert len(record.speed["process_fps"]) >= 10
+    assert len(record.speed["process_fps"]) >= 7
     assert record.speed["launches"]
 
 

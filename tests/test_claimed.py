@@ -44,6 +44,7 @@ def test_a_row_is_shown_once_and_rows_without_figures_are_not() -> None:
 def test_a_network_of_ones_own_has_no_claims() -> None:
     assert claimed_table(_record("mypackage.mymodule:MyNet", (64, 64))) is None
     assert "claimed" not in _shown(_record("mypackage.mymodule:MyNet", (64, 64)))
+    assert claimed_table(_record("a-name-from-elsewhere", (64, 64))) is None
 
 
 def test_it_fits_eighty_columns() -> None:

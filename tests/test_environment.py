@@ -158,13 +158,66 @@ def test_gpu_state_is_read_and_refusals_are_none(fake_nvml: Any) -> None:
 
 
 def test_cuda_s_gpu_is_found_by_uuid_or_as_the_only_one(fake_nvml: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert nvml.gpu_of("some-uuid", 0) is not None
     # With several GPUs the numbers of CUDA and NVML may differ: better none than another's clocks.
     fake_nvml.nvmlDeviceGetCount = lambda: 2
     assert nvml.gpu_of("some-uuid", 0) is None
     fake_nvml.nvmlDeviceGetHandleByUUID = lambda uuid: "by uuid"
     assert nvml.gpu_of("some-uuid", 1) is not None
+
+
+def test_a_mig_instance_is_found_and_is_not_charged_for_the_whole_gpu(fake_nvml: Any) -> None:
+    def by_uuid(uuid: str) -> str:
+        if not uuid.startswith("MIG-"):
+            raise FakeNvmlError("Not Found")
+        return "instance"
+
+    fake_nvml.nvmlDeviceGetCount = lambda: 2
+    fake_nvml.nvmlDeviceGetHandleByUUID = by_uuid
+    fake_nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle = lambda instance: "the GPU around it"
+    fake_nvml.nvmlDeviceGetTotalEnergyConsumption = lambda handle: 1000
+    fake_nvml.nvmlDeviceGetMigMode = lambda handle: [int(handle == "the GPU around it"), 0]
+    processes = {"instance": 1, "the GPU around it": 7}
+    fake_nvml.nvmlDeviceGetComputeRunningProcesses = lambda handle: [
+        SimpleNamespace(pid=pid) for pid in range(processes[handle])
+    ]
+    gpu = nvml.gpu_of("some-uuid", 1)
+    assert gpu is not None
+    assert (gpu.telemetry().sm_clock_mhz, gpu.telemetry().other_processes) == (1980, 1)
+    assert gpu.energy_mj() is None
+    assert nvml.Gpu("a whole GPU").energy_mj() == 1000
+
+
+@pytest.mark.parametrize(("reserved", "others"), [(0, 2), (2**20, 1)])
+def test_a_process_that_only_asked_for_a_name_is_not_one_of_those_computing(
+    fake_nvml: Any, monkeypatch: pytest.MonkeyPatch, reserved: int, others: int
+) -> None:
+    """In a container numbers of processes are the host's: one of them is ours once torch has memory on a GPU."""
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda index: reserved)
+    assert nvml.gpus()[0].other_processes() == others
+
+
+def test_an_older_driver_than_the_package_expects_is_a_refusal(fake_nvml: Any) -> None:
+    class Mismatch(Exception):
+        pass
+
+    def mismatched(handle: str) -> None:
+        raise Mismatch("Unversioned function called and the pyNVML version does not match the NVML lib version")
+
+    fake_nvml.NVMLLibraryMismatchError = Mismatch
+    fake_nvml.nvmlDeviceGetComputeRunningProcesses = mismatched
+    assert nvml.gpus()[0].telemetry().other_processes is None
+
+
+def test_a_cudnn_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clash() -> int:
+        raise RuntimeError("cuDNN version incompatibility: PyTorch was compiled against another one")
+
+    monkeypatch.setattr(torch.backends.cudnn, "version", clash)
+    assert describe_environment()["cudnn"] is None
 
 
 def test_without_nvml_it_is_said_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,8 @@ from segbench.accuracy.settings import EvaluationSettings
 from segbench.accuracy.synthetic import write_synthetic
 from segbench.catalog import CATALOG
 from segbench.errors import BadOption, BadResolution, CheckpointError, FactoryError, SegbenchError, UnknownName
-from segbench.measure.device import open_device
+from segbench.measure.device import CpuDevice, open_device
+from segbench.measure.frame import MeasurementError
 from tests import golden_recipe
 
 SIZE = (64, 128)
@@ -91,6 +92,19 @@ def _predictor(
 ) -> Predictor:
     rule = SizeRule("net", multiple)
     return Predictor(net, protocol, classes=classes, outputs=outputs, rule=rule, device=open_device("cpu"))
+
+
+class Asynchronous(CpuDevice):
+    """A GPU whose kernel failed: the failure shows when it is waited for, as on CUDA."""
+
+    def synchronise(self) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be")
+
+
+def test_a_kernel_that_failed_is_one_line_for_the_record() -> None:
+    predict = Predictor(Linear(), PLAIN, classes=19, outputs=19, rule=SizeRule("net"), device=Asynchronous())
+    with pytest.raises(MeasurementError, match=r"an illegal memory access was encountered \(batch 1 at 64x128"):
+        predict(torch.zeros(3, 64, 128, dtype=torch.uint8), (64, 128))
 
 
 # --- protocol

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +24,24 @@ def act(task: str) -> str:
     if task == "hang":
         time.sleep(600)
     return f"{task} in {os.getpid()}"
+
+
+UNTOUCHED = """
+import torch
+
+def touched(*_, **__):
+    raise AssertionError("CUDA was asked for something at import")
+
+for name in ("is_available", "device_count", "current_device", "init", "_lazy_init"):
+    setattr(torch.cuda, name, touched)
+import segbench.compare, segbench.regress.sampling
+"""
+
+
+def test_what_the_fork_server_imports_leaves_cuda_alone() -> None:
+    """After so much as a count of the GPUs in the server, no process forked from it could use one."""
+    done = subprocess.run([sys.executable, "-c", UNTOUCHED], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -160,6 +160,17 @@ def test_a_gpu_that_does_not_exist_names_those_that_do(monkeypatch: pytest.Monke
         open_device("cuda:2")
 
 
+def test_a_gpu_that_does_not_start_is_a_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(index: int) -> None:
+        raise RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors might be")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", busy)
+    with pytest.raises(DeviceError, match=r"^device 'cuda' does not start: CUDA error: .* unavailable; accepted here"):
+        open_device("cuda")
+
+
 def test_tf32_is_refused_on_a_cpu() -> None:
     with pytest.raises(DeviceError, match="tf32 exists on NVIDIA GPUs only"):
         CpuDevice().check_precision("tf32")

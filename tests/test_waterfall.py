@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,11 +14,16 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from segbench.measure import fast as fast_module
 from segbench.measure import forms
+from segbench.measure import profile as profile_module
+from segbench.measure import waterfall as waterfall_module
 from segbench.measure.device import CpuDevice
 from segbench.measure.fast import optimized_speed
 from segbench.measure.flags import flags_in_force
 from segbench.measure.frame import MeasurementError
+from segbench.measure.gpu import GpuEvent
+from segbench.measure.profile import Settings
 from segbench.measure.protocol import protocol_for
 from segbench.measure.waterfall import SWITCHES, waterfall
 from segbench.record import Record
@@ -204,6 +210,70 @@ def test_a_compiler_that_fails_is_noted(monkeypatch: pytest.MonkeyPatch) -> None
     result = fast(FormsDevice())
     assert result["tried"][2]["unavailable"] == "torch.compile fails: No working C++ compiler found"
     assert result["engine"] in ("eager", "CUDA graph")
+
+
+def test_the_compiler_may_advise_and_fail_until_the_graph_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA the first pass compiles, the second runs the compiled network once and the third records its graph."""
+    passes = 0
+
+    def advises(x: Tensor) -> Tensor:
+        nonlocal passes
+        passes += 1
+        if passes <= 3:
+            warnings.warn("TensorFloat32 tensor cores available but not enabled", stacklevel=1)
+        if passes == 3 and x.sum() < 0:
+            raise RuntimeError("this graph cannot be recorded\nnow")
+        return x
+
+    monkeypatch.setattr(torch, "compile", lambda run, **settings: advises)
+    run = forms.compiled(lambda x: x, FormsDevice())
+    assert all(run(torch.ones(1)) == 1 for _ in range(5))
+    passes = 0
+    run = forms.compiled(lambda x: x, FormsDevice())
+    run(torch.ones(1)), run(torch.ones(1))
+    with pytest.raises(MeasurementError, match=r"^torch.compile fails: this graph cannot be recorded$"):
+        run(-torch.ones(1))
+
+
+@pytest.mark.parametrize("module", [waterfall_module, fast_module])
+def test_a_device_after_a_cuda_error_frees_nothing_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    def refuse() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
+    device = FormsDevice()
+    device.torch_device = torch.device("cuda")
+    module._free(device)
+
+
+@pytest.mark.usefixtures("compiler")
+def test_all_timings_come_before_the_trace_and_later_ones_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch's profiler attaches to a process stays there and slows its launches."""
+    order: list[str] = []
+
+    class Watched(FormsDevice):
+        def attach(self, frame: Callable[[], Any]) -> Callable[[], Any]:
+            order.append("timed")
+            return super().attach(frame)
+
+        def trace(self, frame: Callable[[], Any], frames: int) -> list[GpuEvent] | None:
+            order.append("traced")
+            Watched.traced = True
+            return None
+
+    def profiled() -> Record:
+        monkeypatch.setattr(profile_module, "open_device", lambda spec: Watched())
+        settings = Settings(device="cuda", rounds=2, waterfall=True, optimize=True, environment={"cuda": "13.0"})
+        return profile_module.profile(TinySubject(), SIZE, settings)
+
+    first = profiled()
+    assert first.failure is None
+    assert first.waterfall and first.speed and first.speed["optimized"] and first.speed["verdict"]
+    assert (order.count("traced"), order[-1]) == (1, "traced")
+    assert not any("after a trace" in note for note in first.notes)
+    assert any("timed after a trace in the same process" in note for note in profiled().notes)
 
 
 @pytest.mark.usefixtures("compiler")

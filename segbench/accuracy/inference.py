@@ -111,7 +111,10 @@ class Predictor:
         """
         height, width = self.input_size((int(image.shape[-2]), int(image.shape[-1])))
         with device_failures((height, width), self._arithmetic, self._device):
-            return self.scores(image, size).argmax(1)[0]
+            labels = self.scores(image, size).argmax(1)[0]
+            # A GPU tells of a failed kernel when it is waited for: here, where it is turned into one line.
+            self._device.synchronise()
+            return labels
 
     def scores(self, image: Tensor, size: tuple[int, int]) -> Tensor:
         """Scores ``(1, classes, h, w)`` at the size of the labels: logits after one pass, else mean probabilities."""

@@ -24,7 +24,7 @@ from segbench.accuracy.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
-from segbench.measure.frame import MeasurementError
+from segbench.measure.frame import MeasurementError, device_failures
 from segbench.measure.memory import KINDS, peak_memory
 from segbench.measure.profile import Settings as ProfileSettings
 from segbench.measure.profile import profile
@@ -148,15 +148,18 @@ class _Task:
         rule = SizeRule(name, entry.size_multiple, entry.size_offset) if entry else SizeRule(name)
         if self.protocol.window is None and self.protocol.input_size is not None:
             rule.check(self.protocol.input_size)
+        size = self.protocol.input_size or self.protocol.window or self.spec.default_size
         with measurement_flags(self.speed_protocol):
-            predictor = Predictor(
-                loaded.net,
-                self.protocol,
-                classes=self.spec.num_classes,
-                outputs=loaded.outputs,
-                rule=rule,
-                device=self.device,
-            )
+            # A GPU that is full, or that another program has to itself, refuses the weights.
+            with device_failures(size, self.speed_protocol, self.device):
+                predictor = Predictor(
+                    loaded.net,
+                    self.protocol,
+                    classes=self.spec.num_classes,
+                    outputs=loaded.outputs,
+                    rule=rule,
+                    device=self.device,
+                )
             return evaluate(
                 predictor,
                 self.dataset,

@@ -7,7 +7,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +42,13 @@ class Device(ABC):
         kind: ``"cpu"`` or ``"cuda"``: the column in which a result may stand.
         name: the processor's or GPU's name.
         torch_device: where tensors live.
+        traced: whether this process has traced the device, which slows its launches down from then on.
     """
 
     kind: str
     name: str
     torch_device: torch.device
+    traced: ClassVar[bool] = False
 
     @abstractmethod
     def clock(self) -> float:
@@ -213,7 +215,8 @@ class CudaDevice(Device):
         return self._gpu.energy_mj() if self._gpu else None
 
     def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
-        """Kernels and copies, as CUPTI tells torch's profiler."""
+        """Kernels and copies, as CUPTI tells torch's profiler, which stays attached to the process."""
+        CudaDevice.traced = True
         return gpu.trace(frame, frames, self.torch_device)
 
     def graph(self, run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -246,4 +249,8 @@ def open_device(spec: str = "auto") -> Device:
     index, count = int(found[1] or 0), torch.cuda.device_count()
     if index >= count:
         raise DeviceError(f"device {spec!r} does not exist: this machine has cuda:0 to cuda:{count - 1}")
-    return CudaDevice(index)
+    try:
+        return CudaDevice(index)
+    except Exception as error:  # torch raises classes of several kinds where CUDA cannot be initialised
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DeviceError(f"device {spec!r} does not start: {reason[:200]}; accepted here: cpu") from error

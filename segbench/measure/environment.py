@@ -32,7 +32,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": cudnn_version(),
         "driver": nvml.driver_version(),
         "nvml": nvml.unavailable() or "available",
         "os": operating_system(),
@@ -222,6 +222,14 @@ def _gpu_warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
                 )
             )
     return warnings
+
+
+def cudnn_version() -> int | None:
+    """Version of cuDNN; None without one, and where torch refuses the one that it finds: the network's run says why."""
+    try:
+        return torch.backends.cudnn.version()
+    except RuntimeError:
+        return None
 
 
 @functools.cache

@@ -7,6 +7,7 @@ FPS are of neither kind unless they say so.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable
 from dataclasses import replace
@@ -88,4 +89,6 @@ def _free(device: Device) -> None:
     """Compiled code and graphs keep their memory until they are collected."""
     if device.torch_device.type == "cuda":
         gc.collect()
-        torch.cuda.empty_cache()
+        # After a CUDA error nothing can be freed, and what is measured next says so.
+        with contextlib.suppress(RuntimeError):
+            torch.cuda.empty_cache()

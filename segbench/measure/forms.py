@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
 
 ENGINES = ("eager", "CUDA graph", "torch.compile")
+
+# Passes in which a compiled network is still made: compiled, run once, recorded as a CUDA graph.
+MAKING = 3
 
 
 @dataclass
@@ -139,15 +143,18 @@ def compiled(run: Callable[[Tensor], Tensor], device: Device) -> Callable[[Tenso
     """The network through torch.compile, at its first call; on CUDA with CUDA graphs inside.
 
     Raises:
-        MeasurementError: at the first call, the compiler does not work here or not on this network.
+        MeasurementError: at the first calls, the compiler does not work here or not on this network.
     """
+    if "torch._dynamo" in sys.modules:
+        # Its cache is by code, which networks share: from the ninth on it would quietly run them uncompiled.
+        torch.compiler.reset()
     options: dict[str, Any] = {"mode": "reduce-overhead"} if device.torch_device.type == "cuda" else {}
     compiled_run: Any = torch.compile(run, dynamic=False, **options)
-    ready = False
+    made = 0
 
     def call(x: Tensor) -> Tensor:
-        nonlocal ready
-        if ready:
+        nonlocal made
+        if made == MAKING:
             result: Tensor = compiled_run(x)
             return result
         try:
@@ -159,7 +166,7 @@ def compiled(run: Callable[[Tensor], Tensor], device: Device) -> Callable[[Tenso
             if is_out_of_memory(error):
                 raise
             raise MeasurementError(f"torch.compile fails: {first_line(error)}") from error
-        ready = True
+        made += 1
         return result
 
     return call

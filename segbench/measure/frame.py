@@ -121,7 +121,7 @@ def device_failures(resolution: tuple[int, int], protocol: Protocol, device: Dev
         if "not implemented for" in line and protocol.precision in ("fp16", "bf16"):
             raise DeviceError(f"{device.name} cannot run this network in {protocol.precision}: {line}") from error
         if "CUDA" in line or "cuDNN" in line or "CUBLAS" in line:
-            raise MeasurementError(f"CUDA error: {line} ({what})") from error
+            raise MeasurementError(f"CUDA error: {line.removeprefix('CUDA error: ')} ({what})") from error
         raise MeasurementError(f"{type(error).__name__}: {line} ({what})") from error
 
 
@@ -131,7 +131,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
     return isinstance(error, kinds) or any(
         sign in text
-        for sign in ("out of memory", "can't allocate memory", "not enough memory", "cudnn_status_alloc_failed")
+        for sign in (
+            "out of memory",
+            "can't allocate memory",
+            "not enough memory",
+            "cudnn_status_alloc_failed",
+            "cublas_status_alloc_failed",
+        )
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -65,16 +65,55 @@ class Graphed:
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP):
                     self._run(x)
+                with _no_synchronisation():
+                    self._run(x)
             stream = torch.cuda.current_stream()
             stream.wait_stream(side)
             torch.cuda.synchronize()
+            pool: Any = torch.cuda.graph_pool_handle()
+            # The end of a failed capture fails as well, and says less than the failure in it.
+            reason: Exception | None = None
             try:
-                with torch.cuda.graph(graph):
-                    self._output = self._run(x)
+                with torch.cuda.graph(graph, pool=pool):
+                    try:
+                        self._output = self._run(x)
+                    except Exception as error:
+                        reason = error
+                        raise
+            except Exception as error:
+                _abandon(pool)
+                raise reason or error from None
             finally:
                 # A capture that fails would leave its own stream as the current one.
                 torch.cuda.set_stream(stream)
+                # With its traceback it would keep this frame and the tensors of the network's.
+                reason = None
         self._input, self._graph = x, graph
+
+
+@contextlib.contextmanager
+def _no_synchronisation() -> Iterator[None]:
+    """Let what waits for the GPU or copies to the host fail here: in a capture it would spoil torch's allocator."""
+    before = torch.cuda.get_sync_debug_mode()
+    with _without_advice():
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+def _abandon(pool: Any) -> None:
+    """End the capture for the allocator too, where torch does not.
+
+    Before pytorch/pytorch#180395 (torch 2.13) a capture that failed counted as underway for ever, and the next
+    `torch.cuda.empty_cache`, that of the next capture among them, ended in an internal assertion.
+    """
+    end = getattr(torch._C, "_cuda_endAllocateToPool", getattr(torch._C, "_cuda_endAllocateCurrentStreamToPool", None))
+    if end is not None:
+        # Refused where the capture was ended already.
+        with contextlib.suppress(RuntimeError):
+            end(torch.cuda.current_device(), pool)
 
 
 def trace(frame: Callable[[], Any], frames: int, device: torch.device) -> list[GpuEvent]:
@@ -90,7 +129,8 @@ def trace(frame: Callable[[], Any], frames: int, device: torch.device) -> list[G
         for _ in range(frames):
             frame()
         torch.cuda.synchronize(device)
-    return gpu_events(profiler.events() or ())
+    with _without_advice():
+        return gpu_events(profiler.events() or ())
 
 
 def gpu_events(events: Any) -> list[GpuEvent]:
@@ -98,7 +138,10 @@ def gpu_events(events: Any) -> list[GpuEvent]:
     found = [
         GpuEvent(str(event.name), float(event.time_range.start), float(event.time_range.end))
         for event in events
-        if event.device_type == DeviceType.CUDA and not getattr(event, "is_user_annotation", False)
+        if event.device_type == DeviceType.CUDA
+        and not getattr(event, "is_user_annotation", False)
+        # What waits for the GPU is listed as its own in some versions of torch.
+        and getattr(event, "activity_type", None) not in ("cuda_sync", "cuda_event")
     ]
     return sorted(found, key=lambda event: event.start_us)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import itertools
 import re
 from pathlib import Path
@@ -47,6 +48,8 @@ def peak_memory(net: nn.Module, resolution: tuple[int, int], protocol: Protocol,
 
 def _cuda_peak(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> float:
     index = device.torch_device
+    # What waits for the collector would be freed during the frames and taken off their peak.
+    gc.collect()
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated(index)
     frame = make_frame(net, resolution, protocol, device)

@@ -72,14 +72,18 @@ def gpus() -> list[Gpu]:
 
 
 def gpu_of(uuid: str | None, index: int) -> Gpu | None:
-    """The GPU that CUDA numbers `index`: by its UUID, or by its number where nothing can have renumbered it."""
+    """The GPU that CUDA numbers `index`: by its UUID or that of its MIG instance, or as the only one there is."""
     if unavailable():
         return None
     handle = ask("nvmlDeviceGetHandleByUUID", f"GPU-{uuid}") if uuid else None
-    only = ask("nvmlDeviceGetCount") == 1
-    if handle is None and not os.environ.get("CUDA_VISIBLE_DEVICES") and only:
-        handle = ask("nvmlDeviceGetHandleByIndex", index)
-    return Gpu(handle) if handle is not None else None
+    instance = None
+    if handle is None and uuid:
+        # CUDA gives a MIG instance the UUID of the instance. Clocks and power are those of the GPU around it.
+        instance = ask("nvmlDeviceGetHandleByUUID", f"MIG-{uuid}")
+        handle = None if instance is None else ask("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", instance)
+    if handle is None and index == 0 and ask("nvmlDeviceGetCount") == 1:
+        handle = ask("nvmlDeviceGetHandleByIndex", 0)
+    return Gpu(handle, instance) if handle is not None else None
 
 
 def ask(function: str, *arguments: Any) -> Any:
@@ -89,17 +93,20 @@ def ask(function: str, *arguments: Any) -> Any:
     call: Callable[..., Any] | None = getattr(pynvml, function, None)
     if call is None:
         return None
+    # An older driver than the package expects raises the second, which is no NVMLError.
+    refusals = (pynvml.NVMLError, getattr(pynvml, "NVMLLibraryMismatchError", pynvml.NVMLError))
     try:
         return call(*arguments)
-    except (pynvml.NVMLError, TypeError, ValueError):
+    except (*refusals, TypeError, ValueError):
         return None
 
 
 class Gpu:
-    """One GPU, read through NVML."""
+    """One GPU, read through NVML; with `instance`, as a process sees it that has one MIG instance of it."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, instance: Any = None) -> None:
         self._handle = handle
+        self._instance = instance
 
     def telemetry(self) -> Telemetry:
         """Clocks, temperature, power, slowdowns and other processes at this moment."""
@@ -114,8 +121,9 @@ class Gpu:
         )
 
     def energy_mj(self) -> int | None:
-        """Energy drawn since the driver was loaded, in mJ."""
-        return self._ask("nvmlDeviceGetTotalEnergyConsumption")
+        """Energy drawn since the driver was loaded, in mJ; None of a partitioned GPU: its instances share a counter."""
+        mig = self._ask("nvmlDeviceGetMigMode")
+        return None if mig and mig[0] else self._ask("nvmlDeviceGetTotalEnergyConsumption")
 
     def slowdowns(self) -> tuple[str, ...]:
         """Why the clocks are held down; empty where they are not, or where the driver does not tell."""
@@ -130,13 +138,11 @@ class Gpu:
         In a container the process numbers may be the host's, where ours cannot be recognised: then one process is
         taken to be ours if torch has a CUDA context.
         """
-        running = self._ask("nvmlDeviceGetComputeRunningProcesses")
+        running = ask("nvmlDeviceGetComputeRunningProcesses", self._instance or self._handle)
         if running is None:
             return None
-        import torch
-
         pids = {process.pid for process in running}
-        ours = os.getpid() in pids or torch.cuda.is_initialized()
+        ours = os.getpid() in pids or _has_context()
         return max(len(pids) - int(ours), 0)
 
     def describe(self) -> dict[str, Any]:
@@ -162,6 +168,15 @@ class Gpu:
 
     def _ask(self, function: str, *arguments: Any) -> Any:
         return ask(function, self._handle, *arguments)
+
+
+def _has_context() -> bool:
+    """Whether torch has a CUDA context: it comes with the first memory, and not with asking for a GPU's name."""
+    import torch
+
+    return torch.cuda.is_initialized() and any(
+        torch.cuda.max_memory_reserved(index) for index in range(torch.cuda.device_count())
+    )
 
 
 def _text(value: Any) -> str | None:

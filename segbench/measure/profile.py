@@ -158,6 +158,12 @@ def _time(result: Record, subject: Subject, settings: Settings, device: Device, 
     size = result.resolution
     # Each network may fall short of a device in its own way; what was measured before that is kept.
     try:
+        if device.traced:
+            # Measured at 10 to 20 % by others (pytorch/pytorch#144455, pull request 146604).
+            result.notes.append(
+                "timed after a trace in the same process, which slows launches by up to a fifth: "
+                "`segbench compare` gives each network a process of its own"
+            )
         say("timing")
         speed = measure_speed(
             subject.build(), resolution=size, protocol=protocol, device=device, budget_s=settings.budget_s
@@ -165,9 +171,6 @@ def _time(result: Record, subject: Subject, settings: Settings, device: Device, 
         result.speed = speed
         say("measuring memory")
         result.memory = {"peak_mib": peak_memory(subject.build(), size, protocol, device), "kind": KINDS[device.kind]}
-        say("finding what bounds it")
-        speed.update(what_bounds(subject, size, protocol, device, speed))
-        result.notes.extend(speed.pop("notes"))
         budget = settings.budget_s if device.kind == "cpu" else None
         if settings.optimize:
             speed["optimized"] = _optimized(result, subject, protocol, device, budget, say)
@@ -175,6 +178,10 @@ def _time(result: Record, subject: Subject, settings: Settings, device: Device, 
             result.waterfall = waterfall(
                 subject, size, device, protocol, budget, lambda switch: say(f"waterfall: {switch}")
             )
+        # After all that is timed: it ends with a trace of the GPU, see `Device.traced`.
+        say("finding what bounds it")
+        speed.update(what_bounds(subject, size, protocol, device, speed))
+        result.notes.extend(speed.pop("notes"))
     except (MeasurementError, DeviceError) as error:
         result.failure = str(error)
 

@@ -12,6 +12,7 @@ fuse operations move less than it counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,8 @@ SMALLEST_MATRIX = 1024
 LARGEST_MATRIX = {"cpu": 2048}
 LARGEST_MATRIX_ON_A_GPU = 16384
 LONG_ENOUGH_S = 0.005
+# Copies between two readings of the clock, at most.
+MOST_COPIES = 500
 REPEATS = 10
 SECONDS = 0.3
 
@@ -151,7 +154,15 @@ def _matrix_rate(dtype: torch.dtype, device: Device) -> float:
 def _copy_rate(size: int, device: Device) -> float:
     source = torch.zeros(size // 2, dtype=torch.uint8, device=device.torch_device)
     target = torch.empty_like(source)
-    return size / _fastest(device.attach(lambda: target.copy_(source)), device)
+    copy = device.attach(lambda: target.copy_(source))
+    # Waiting for a GPU takes as long as a copy of some megabytes: enough of them that it does not count.
+    times = min(max(math.ceil(LONG_ENOUGH_S / _fastest(copy, device, repeats=2)), 1), MOST_COPIES)
+
+    def copies() -> None:
+        for _ in range(times):
+            copy()
+
+    return times * size / _fastest(copies, device)
 
 
 def _fastest(run: Callable[[], Any], device: Device, repeats: int = REPEATS) -> float:

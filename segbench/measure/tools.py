@@ -130,6 +130,7 @@ _RUN: Mapping[str, Callable[[nn.Module, Shape], ToolCount]] = {"fvcore": _run_fv
 # Warnings of these packages about themselves; those of the network come through.
 _THEIR_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     (r"`?torch\.jit\.", DeprecationWarning),
+    (r"`?torch\.jit\.", FutureWarning),  # in torch 2.15
     (r"distutils Version classes are deprecated", DeprecationWarning),
     (r"The distutils package is deprecated", DeprecationWarning),
     (r"This API is being deprecated", UserWarning),

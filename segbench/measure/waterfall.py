@@ -8,6 +8,7 @@ next switch starts from the row before.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -183,7 +184,9 @@ def _free(device: Device) -> None:
     """Give the memory of one row back before the next: graphs keep theirs until they are collected."""
     if device.torch_device.type == "cuda":
         gc.collect()
-        torch.cuda.empty_cache()
+        # After a CUDA error nothing can be freed, and what is measured next says so.
+        with contextlib.suppress(RuntimeError):
+            torch.cuda.empty_cache()
 
 
 __all__ = ["START", "SWITCHES", "Switch", "waterfall"]

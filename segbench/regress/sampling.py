@@ -164,11 +164,14 @@ def time_once(task: Task) -> dict[str, Any]:
         )
         peak = peak_memory(subject.build(), task.resolution, protocol, device)
         result.memory = {"peak_mib": peak, "kind": KINDS[device.kind]}
-        if device.kind == "cuda":
-            events = traced(subject.build(), task.resolution, protocol, device)
-            result.speed["launches"] = launches(events, TRACED_FRAMES) if events else None
     except MeasurementError as error:
         result.failure = str(error)
+    if device.kind == "cuda" and result.speed and not result.failure:
+        try:
+            events = traced(subject.build(), task.resolution, protocol, device)
+            result.speed["launches"] = launches(events, TRACED_FRAMES) if events else None
+        except SegbenchError as error:
+            result.notes.append(f"the GPU could not be traced: {error}")
     return result.to_json()
 
 

@@ -37,7 +37,8 @@ def claimed_table(record: Record) -> RenderableType | None:
 
 def _ordered(record: Record) -> list[Claim]:
     """Rows with a figure: those at the Record's size first, those without a size and from running text last."""
-    claims = load_claims(model=record.model)
+    # Not by `load_claims(model=)`, which refuses names that no paper and no catalog has: a Record may have any.
+    claims = [claim for claim in load_claims() if claim.model == record.model]
     figures = [claim for claim in claims if claim.params_m or claim.gflops or claim.fps or claim.miou_percent]
     return sorted(
         figures,
