@@ -22,6 +22,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 pytestmark = pytest.mark.slow
 
 WIDE, PHONE = (1280, 900), (390, 844)
+CPU = "AMD EPYC 9654 96-Core Processor"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     verdicts = [judgement.to_json() for judgement in audit_records(items, claims)]
     files = {"plots": [["a", "A plot"]], "papers": [["b", "A table"]]}
     (folder / "plain.html").write_text(page(items, claims, verdicts, files))
+    (folder / "mixed.html").write_text(page([*items, *records(40, seed=1, device=CPU)], claims))
     (folder / "hostile.html").write_text(page([*items[:3], *hostile_records()], claims))
     many = [item for seed in range(170) for item in _renamed(records(60, seed=seed), seed)]
     assert len(many) > 10_000
@@ -152,6 +154,14 @@ def test_search_and_filters_narrow_the_table(opened: Callable[..., Any]) -> None
         choose(browser, f"#filter-{name}", value)
         assert set(column(browser, label)) == {value}
         click(browser, "#reset")
+    rings = """return document.getElementById('plot').data.filter(t => t.name === 'as a paper claims it')
+        .flatMap(t => t.text)"""
+    choose(browser, "#group", "Cityscapes, 1024x2048")
+    choose(browser, "#x-axis", "params")
+    assert any("auto-deeplab-s" in text for text in browser.execute_script(rings))
+    choose(browser, "#filter-family", "ESeg")
+    assert not any("auto-deeplab-s" in text for text in browser.execute_script(rings))
+    click(browser, "#reset")
     choose(browser, "#filter-printedIn", "efrnet")
     assert "efrnet" in column(browser, "Network")
     assert "mfpnet" not in column(browser, "Network")
@@ -206,6 +216,55 @@ def test_the_plot_follows_axes_filters_and_hover(opened: Callable[..., Any]) -> 
     text = wait(browser, "return document.querySelector('#plot .hoverlayer').textContent")
     for part in ("mfpnet", "71.5", "Parameters (M): 1.00", "reconstruction"):
         assert part in text
+
+
+def test_timings_under_other_conditions_are_not_drawn_together(opened: Callable[..., Any]) -> None:
+    browser = opened("mixed")
+    choose(browser, "#group", "Cityscapes, 512x1024")
+    seen = []
+    for condition in ("NVIDIA H200, forward, fp32", f"CPU {CPU}, forward, fp32"):
+        choose(browser, "#timing", condition)
+        assert f"timed on {condition};" in browser.execute_script(
+            "return document.getElementById('plot-note').textContent"
+        )
+        names = [name for name, _, _ in points(browser)]
+        assert len(names) == len(set(names))
+        seen.append({name: across for name, across, _ in points(browser)})
+    assert seen[0]["mfpnet"] != seen[1]["mfpnet"]
+    # What was counted is the same on every device: one point, and nothing to choose.
+    choose(browser, "#x-axis", "macs")
+    assert not browser.find_element("id", "timing-field").is_displayed()
+
+
+@pytest.mark.parametrize(
+    ("across", "up", "shape"),
+    [("fps", "miou", "vh"), ("params", "miou", "hv"), ("params", "latency", "hv"), ("fps", "params", "vh")],
+)
+def test_the_frontiers_steps_promise_no_more_than_was_measured(
+    opened: Callable[..., Any], across: str, up: str, shape: str
+) -> None:
+    browser = opened()
+    choose(browser, "#x-axis", across)
+    choose(browser, "#y-axis", up)
+    script = """return document.getElementById('plot').data.find(t => t.name === 'Pareto frontier').line.shape"""
+    assert browser.execute_script(script) == shape
+
+
+def test_an_empty_plot_is_a_sentence(opened: Callable[..., Any]) -> None:
+    browser = opened()
+    browser.find_element("id", "search").send_keys("no such network")
+    wait(browser, "return document.getElementById('plot-note').textContent.startsWith('No network')")
+    assert not browser.find_element("id", "plot").is_displayed()
+    click(browser, "#reset")
+    assert browser.find_element("id", "plot").is_displayed()
+    assert points(browser)
+
+
+def test_a_claim_says_on_what_it_was_measured(opened: Callable[..., Any]) -> None:
+    browser = opened()
+    browser.find_element("id", "search").send_keys("mfpnet-no-sgcn")
+    wait(browser, "return document.querySelectorAll('#table tbody tr').length === 1")
+    assert column(browser, "Claimed mIoU (%)") == ["69.9\nCityscapes test"]
 
 
 def test_a_networks_card_tells_everything(opened: Callable[..., Any]) -> None:
@@ -271,12 +330,23 @@ def test_nothing_is_cut_off(opened: Callable[..., Any], size: tuple[int, int], s
     assert browser.execute_script(OUTSIDE) == []
     content = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})["data"]
     _keep(base64.b64decode(content), f"page-{size[0]}-{scheme}.png", tmp_path)
+    click(browser, "#chooser summary")
+    assert browser.execute_script(OUTSIDE) == []
+    heights = "return [...document.querySelectorAll('#columns label')].map(e => e.clientHeight)"
+    assert max(browser.execute_script(heights)) < 60, "a column's name has no room"
+    click(browser, "#chooser summary")
     browser.execute_script("location.hash = '#network=mfpnet'")
     wait(browser, "return document.querySelectorAll('#card .js-plotly-plot').length === 2")
     assert (
         browser.execute_script("const e = document.getElementById('card'); return e.scrollWidth - e.clientWidth") <= 0
     )
     assert browser.execute_script(OUTSIDE) == []
+    # No label of a chart leaves it.
+    labels = """return [...document.querySelectorAll('#card .chart')].flatMap(chart => {
+        const right = chart.getBoundingClientRect().right;
+        return [...chart.querySelectorAll('.bartext')].filter(e => e.getBoundingClientRect().right > right + 1)
+            .map(e => e.textContent) })"""
+    assert browser.execute_script(labels) == []
     inner = "return [...document.querySelectorAll('.inner-scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
     assert browser.execute_script(inner) == 0
     _keep(browser.get_screenshot_as_png(), f"card-{size[0]}-{scheme}.png", tmp_path)
@@ -342,9 +412,26 @@ def test_print_shows_every_row_and_no_controls(opened: Callable[..., Any]) -> No
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     assert len(column(browser, "Network")) == rows
+    # Chromium repeats headings on each page only if they hold no button.
+    assert browser.execute_script("return document.querySelectorAll('#table thead button').length") == 0
+    assert str(rows) in browser.find_element("id", "shown").text
     for hidden in ("#filters", "#pager", "#chooser", "#theme"):
         assert not browser.find_element("css selector", hidden).is_displayed()
     browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     pdf = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
     assert base64.b64decode(pdf).startswith(b"%PDF")
+
+
+def test_a_card_is_printed_from_its_top_in_light_colours(opened: Callable[..., Any]) -> None:
+    browser = opened(scheme="dark")
+    browser.execute_script("location.hash = '#network=mfpnet'")
+    wait(browser, "return document.querySelectorAll('#card .js-plotly-plot').length === 2")
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script("return document.getElementById('card').getBoundingClientRect().top") == 0
+    colours = "return [...document.querySelectorAll('#card .js-plotly-plot')].map(e => e.layout.paper_bgcolor)"
+    assert set(browser.execute_script(colours)) == {"#fff"}
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})

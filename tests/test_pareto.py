@@ -13,9 +13,11 @@ from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Figure, load_claims
 from segbench.errors import OutputError
 from segbench.record import Record
+from segbench.report.charts import other_plots
 from segbench.report.labels import Box, place_labels
 from segbench.report.pareto import pareto_front, pareto_plots
 from segbench.report.plots import Plot, write_plots
+from segbench.report.scatter import Pair, draw_pairs
 from segbench.report.style import looks
 from tests.test_report_table import claim, record
 
@@ -222,6 +224,43 @@ def test_nothing_is_cut_off() -> None:
         assert tight.y0 >= 0, plot.name
         assert tight.x1 <= figure.get_figwidth(), plot.name
         assert tight.y1 <= figure.get_figheight(), plot.name
+
+
+def test_no_text_is_cut_off_in_a_column() -> None:
+    cpu = "AMD EPYC 9654 96-Core Processor"
+    records = [timed(model, size, 100.0, device="cpu") for model, size in PAIRS]
+    for item in records:
+        assert item.speed is not None
+        item.speed.update(device_name=cpu, energy_mj=1000.0)
+    claims = load_claims()
+    plots = [*pareto_plots([*records, *sweep()], claims), *other_plots(sweep(), claims)]
+    assert any("latency" in plot.name for plot in plots)
+    for plot in plots:
+        for paper in (False, True):
+            figure = plot.painter(paper=paper)
+            renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+            texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+            texts += [text for axes in figure.axes for text in (axes.xaxis.label, axes.yaxis.label)]
+            figure.draw(renderer)
+            for text in texts:
+                extent = text.get_window_extent(renderer)
+                assert extent.x0 >= 0, (plot.name, text.get_text())
+                assert extent.x1 <= figure.bbox.x1, (plot.name, text.get_text())
+                assert extent.y0 >= 0, (plot.name, text.get_text())
+                assert extent.y1 <= figure.bbox.y1, (plot.name, text.get_text())
+
+
+def test_the_legend_of_claims_covers_no_pair() -> None:
+    pairs = [Pair("slim", "frfnet", claimed, 24.0) for claimed in (145.0, 205.0)]
+    pairs += [Pair("fast", "frfnet", claimed, 300.0) for claimed in (25.0, 100.0, 140.0)]
+    for paper in (False, True):
+        figure = draw_pairs("Claimed", "FPS", "FPS", pairs, paper=paper)
+        axes, renderer = figure.axes[0], figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        legend = axes.get_legend()
+        assert legend is not None
+        box = legend.get_window_extent(renderer)
+        for pair in pairs:
+            assert not box.contains(*axes.transData.transform((pair.claimed, pair.measured)))
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from rich.console import Console
@@ -23,6 +24,20 @@ def test_work_of_another_kind_starts_anew(monkeypatch: pytest.MonkeyPatch) -> No
     text = stream.getvalue()
     assert "drawing" in text
     assert "0/?" in text
+
+
+def test_nothing_draws_beside_a_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(
+        output, "progress_console", lambda: Console(file=stream, force_terminal=True, width=100, _environ={})
+    )
+    before = threading.active_count()
+    with output.progress("importing torch", ticking=False) as step:
+        assert threading.active_count() == before
+        step("timing, round", 2, 5)
+        assert "2/5" in stream.getvalue()
+    with output.progress("counting"):
+        assert threading.active_count() > before
 
 
 def test_nothing_is_printed_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:

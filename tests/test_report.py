@@ -179,11 +179,14 @@ def test_latex_has_as_many_cells_in_each_row_as_columns(report: Path) -> None:
         found = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)
         assert found
         assert balanced(text), path
-        body = text[text.index("\\midrule") : text.index("\\bottomrule")].splitlines()[1:]
-        assert body
-        for line in body:
+        bodies = re.findall(r"\\midrule\n(.*?)\\bottomrule", text, flags=re.DOTALL)
+        assert bodies
+        for line in "".join(bodies).splitlines():
             assert line.endswith("\\\\")
             assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1, line
+        # A float is no longer than a page.
+        assert all(len(body.splitlines()) <= 40 for body in bodies), path
+        assert text.count("\\label") == 1
         assert text.isascii() or not any(ord(character) > 0x17F for character in text)
 
 

@@ -148,7 +148,7 @@ def evaluate(
             budget_s=budget,
         )
         status.update("starting")
-    with process_group(device) as group, progress("starting", disable=not group.main) as step:
+    with process_group(device) as group, progress("starting", disable=not group.main, ticking=False) as step:
         stage = "starting"
 
         def begin(what: str) -> None:

@@ -29,25 +29,31 @@ Step = Callable[[str, int, int | None], None]
 
 
 @contextlib.contextmanager
-def progress(first: str, disable: bool = False) -> Iterator[Step]:
+def progress(first: str, *, disable: bool = False, ticking: bool = True) -> Iterator[Step]:
     """A bar with the time left on the progress console, gone when the block ends.
 
     Args:
         first: what it says at first.
         disable: show nothing.
+        ticking: redraw ten times a second. Not where this process times something: a thread that draws would take
+            part in it; the bar then changes when it is told something.
 
     Yields:
         A function that is told what is being done, how much of it is done, and of how much, where that is known.
     """
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=progress_console(), transient=True, disable=disable) as bar:
+    screen = progress_console()
+    with Progress(
+        *columns, console=screen, transient=True, disable=disable or screen.quiet, auto_refresh=ticking
+    ) as bar:
         task = bar.add_task(first, total=None)
+        bar.refresh()
 
         def step(what: str, done: int = 0, total: int | None = None) -> None:
             if total != bar.tasks[0].total:
                 # Another kind of work: its speed says nothing of the last one's.
                 bar.reset(task, total=total, completed=done, description=what)
-            bar.update(task, completed=done, description=what)
+            bar.update(task, completed=done, description=what, refresh=not ticking)
 
         yield step
 

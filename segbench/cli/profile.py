@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.status import Status
 
 from segbench import catalog, resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress_console, write_json
+from segbench.cli.output import Step, check_json_target, console, progress, write_json
 from segbench.errors import BadOption, OutputError
 from segbench.record import Record
 
@@ -51,8 +50,8 @@ def profile(
     asked = [resolution.parse(text) for text in res or []]
     check_json_target(json_path)
     _check_layers(layers, depth, csv_path)
-    out, screen = console(json_path), progress_console()
-    with screen.status("importing torch"):
+    out = console(json_path)
+    with progress("importing torch"):
         from segbench.measure.profile import Settings
         from segbench.measure.profile import profile as measure
         from segbench.measure.subject import resolve
@@ -81,10 +80,12 @@ def profile(
     try:
         for subject, size in jobs:
             label = f"{subject.spec} at {resolution.show(size)}"
-            with screen.status(label) as status:
+            with progress(label, ticking=False) as step:
 
-                def say(stage: str, status: Status = status, label: str = label) -> None:
-                    status.update(f"{label}: {stage}")
+                def say(
+                    what: str, done: int = 0, total: int | None = None, step: Step = step, label: str = label
+                ) -> None:
+                    step(f"{label}: {what}", done, total)
 
                 record = measure(subject, size, settings, say)
             records.append(record)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from typing import Protocol as TypingProtocol
 
 import segbench
 from segbench.errors import BadOption, DeviceError, UnknownName
@@ -23,7 +23,13 @@ from segbench.measure.tools import TOOLS
 from segbench.measure.waterfall import waterfall
 from segbench.record import Record, down_to
 
-Stage = Callable[[str], None]
+
+class Stage(TypingProtocol):
+    """Told what is being measured, how much of it is done, and of how much, where that is known."""
+
+    def __call__(self, what: str, done: int = 0, total: int | None = None) -> None:
+        """Show it; never called while anything is timed."""
+
 
 COMMON_MODES = ("forward", "swiftnet")
 """The timed regions that `--mode` offers; the others belong to presets."""
@@ -123,7 +129,7 @@ def profile(subject: Subject, resolution: tuple[int, int], settings: Settings, o
         SegbenchError: the network cannot take this size, or a user's own network cannot be run.
     """
     subject.check_resolution(resolution)
-    say = on_stage or (lambda _: None)
+    say = on_stage or (lambda what, done=0, total=None: None)
     say("counting")
     net = subject.build("meta") if subject.entry else subject.build()
     ledger = record(net, (settings.batch, 3, *resolution))
@@ -166,7 +172,12 @@ def _time(result: Record, subject: Subject, settings: Settings, device: Device, 
             )
         say("timing")
         speed = measure_speed(
-            subject.build(), resolution=size, protocol=protocol, device=device, budget_s=settings.budget_s
+            subject.build(),
+            resolution=size,
+            protocol=protocol,
+            device=device,
+            budget_s=settings.budget_s,
+            progress=lambda phase, done, total: say(f"timing, {phase}", done, total),
         )
         result.speed = speed
         say("measuring memory")

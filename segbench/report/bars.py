@@ -12,6 +12,7 @@ from segbench.report.style import (
     MUTED,
     PALETTE,
     SCREEN,
+    fit,
     new_figure,
     per_second,
     plot_style,
@@ -135,7 +136,7 @@ def draw_waterfall(title: str, note: str, steps: Sequence[Step], *, paper: bool 
 
 
 def _left_out(count: int) -> str:
-    return f"; {count} more networks are in the table" if count else ""
+    return f"; {count} more networks are on the page" if count else ""
 
 
 def _rows(title: str, note: str, names: Sequence[str], paper: bool, *, with_legend: bool = True) -> tuple[Figure, Axes]:
@@ -170,10 +171,7 @@ def _rows(title: str, note: str, names: Sequence[str], paper: bool, *, with_lege
         va="center",
         parse_math=False,
     )
-    room = width - (0.1 if paper else 0.3)
-    taken = text.get_window_extent(renderer).width / figure.dpi
-    if taken > room:
-        text.set_fontsize(max(to.note * room / taken, 4.0))
+    fit(text, width - (0.1 if paper else 0.3))
     return figure, axes
 
 

@@ -17,6 +17,7 @@ from segbench.report.style import (
     SCREEN,
     Layout,
     Look,
+    fit,
     looks,
     new_figure,
     plot_style,
@@ -86,14 +87,25 @@ def _titles(figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequ
     if any(point.hollow for point in points):
         notes.append("frontier of measured costs only")
     below_title = 0.45 if to.title else 0.1
-    figure.text(
-        left, 1 - below_title / height, "; ".join(notes), size=to.note, color=MUTED, va="center", parse_math=False
-    )
-    axes.set_xlabel(metric.axis, parse_math=False)
+    # A column has no room to indent it.
+    across, text = (left if to.title else 0.05 / figure.get_figwidth()), "; ".join(notes)
+    note = figure.text(across, 1 - below_title / height, text, size=to.note, color=MUTED, va="center", parse_math=False)
+    fit(note, (1 - across) * figure.get_figwidth() - 0.05)
+    _name_axis(axes, metric, to)
     kinds = {point.miou_measured for point in points if point.solid}
     axes.set_ylabel(
         f"{'Claimed or measured' if len(kinds) == 2 else 'Measured' if True in kinds else 'Claimed'} mIoU (%)"
     )
+
+
+def _name_axis(axes: Axes, metric: Metric, to: Layout) -> None:
+    """The horizontal axis's title, which stands below the middle of the axes: the conditions in a line of their own."""
+    width = axes.figure.get_figwidth()  # type: ignore[union-attr]
+    middle = (to.left + width - to.right) / 2
+    label = axes.set_xlabel(metric.axis if to.title else metric.axis.replace(" measured on", "\nmeasured on"))
+    label.set_parse_math(False)
+    label.set_linespacing(1.1)
+    fit(label, 2 * min(middle, width - middle) - 0.05)
 
 
 def _scales(axes: Axes, metric: Metric, points: Sequence[Point], to: Layout) -> None:
@@ -159,21 +171,30 @@ def _legend(
     columns = math.ceil(len(families) / math.ceil(len(families) / widest)) if families else 0
     named = [(families, columns)] if families else []
     for handles, ncols in (*named, (keys, len(keys) if to.title else 2)):
-        legend = figure.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(to.left / figure.get_figwidth(), bottom / inches),
-            ncols=ncols,
-            fontsize=to.legend,
-            handletextpad=0.4,
-            columnspacing=1.6 if to.title else 0.9,
-            borderaxespad=0.0,
-            borderpad=0.0,
-        )
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-        bottom += legend.get_window_extent(renderer).height / figure.dpi + 0.06
+        extent = None
+        # As many columns as there is room for.
+        for fewer in range(ncols, 0, -1):
+            legend = figure.legend(
+                handles=handles,
+                loc="lower left",
+                bbox_to_anchor=(to.left / figure.get_figwidth(), bottom / inches),
+                ncols=fewer,
+                fontsize=to.legend,
+                handletextpad=0.4,
+                columnspacing=1.6 if to.title else 0.9,
+                borderaxespad=0.0,
+                borderpad=0.0,
+            )
+            for text in legend.get_texts():
+                text.set_parse_math(False)
+            extent = legend.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+            if extent.x1 <= figure.bbox.x1 or fewer == 1:
+                break
+            legend.remove()
+        assert extent is not None
+        bottom += extent.height / figure.dpi + 0.06
+    if not to.title and metric.condition is not None:
+        bottom += 0.13  # for the conditions, which stand in a line of their own
     figure.subplots_adjust(
         left=to.left / figure.get_figwidth(),
         right=1 - to.right / figure.get_figwidth(),

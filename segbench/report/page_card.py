@@ -157,7 +157,7 @@ def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]])
             verdict, rule = str(item.get("verdict", "")), str(item.get("rule", ""))
             plain = rule == "params" or verdict in {"explained", "unexplained"}
             words = verdict if plain else f"{verdict} under {rule}"
-            return "; ".join(filter(None, (words, str(item.get("explanation") or item.get("hint") or ""))))
+            return ": ".join(filter(None, (words, str(item.get("explanation") or item.get("hint") or ""))))
     return ""
 
 

@@ -11,6 +11,7 @@ import segbench
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
 from segbench.record import Record
+from segbench.report.card import RULE_MEANING
 from segbench.report.charts import busy_share, rank_correlation_of
 from segbench.report.leaderboard import COUNTING_RULE, condition_footers
 from segbench.report.measured import Condition, Measured, Rows, measured
@@ -92,6 +93,7 @@ def page_data(
         "peers": _peers(claims, by_model),
         "papers": dict(PAPERS),
         "fidelities": dict(FIDELITY_MEANING),
+        "rules": RULE_MEANING,
         "footers": [*condition_footers(rows, conditions), COUNTING_RULE],
         "files": dict(files),
     }
@@ -129,7 +131,9 @@ def _row(
         "miou": _short(100 * row.accuracy.miou) if row.accuracy else None,
         "miouOn": f"{row.accuracy.dataset} {row.accuracy.split}".strip() if row.accuracy else "",
         "claimedMiou": [[str(item.figure), _where(item)] for item in miou],
-        "claimedFps": [[str(item.figure), f"{item.claim.gpu or 'GPU?'} ({item.claim.paper})"] for item in fps],
+        "claimedFps": [
+            [str(item.figure), f"{item.claim.gpu or 'GPU not printed'} ({item.claim.paper})"] for item in fps
+        ],
         "points": _points(row, miou, fps, condition, pairing),
         "printedIn": [key for key in PAPERS if any(claim.paper == key for claim in printed.get(row.model, ()))],
         "date": str((timed or record).created)[:10],
@@ -219,5 +223,7 @@ def plain_json(content: Any, depth: int = 0) -> Any:
         return [plain_json(value, depth + 1) for value in content] if short else f"{len(content)} values"
     if content is None or isinstance(content, (bool, int)) or (isinstance(content, float) and math.isfinite(content)):
         return content
+    if isinstance(content, float):
+        return None
     text = str(content)
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."

@@ -10,7 +10,7 @@ import numpy as np
 
 from segbench.claims import PAPERS
 from segbench.report.labels import Box, place_labels
-from segbench.report.style import COLUMN, GRID, INK, MUTED, SCREEN, looks, new_figure, plot_style
+from segbench.report.style import COLUMN, GRID, INK, MUTED, SCREEN, fit, looks, new_figure, plot_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,12 +86,15 @@ def draw_pairs(title: str, x_axis: str, y_axis: str, pairs: Sequence[Pair], *, p
         if not paper:
             note += "; named where they are more than 5 % apart"
         below_title = 0.45 if to.title else 0.1
-        figure.text((to.left + 0.12) / width, 1 - below_title / height, note, size=to.note, color=MUTED, va="center")
+        text = figure.text(
+            (to.left + 0.12) / width, 1 - below_title / height, note, size=to.note, color=MUTED, va="center"
+        )
+        fit(text, width - to.left - 0.17)
         values = [value for pair in pairs for value in (pair.claimed, pair.measured)]
         low, high = min(values) / 1.4, max(values) * 1.4
         _scales(axes, low, high)
-        axes.set_xlabel(x_axis, parse_math=False)
-        axes.set_ylabel(y_axis, parse_math=False)
+        fit(axes.set_xlabel(x_axis, parse_math=False), 0.9 * width)
+        fit(axes.set_ylabel(y_axis, parse_math=False), 0.9 * height)
         line, *_ = axes.plot([low, high], [low, high], color=INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=2)
         line.set_label("measured = claimed")
         below, above = [low / _NEAR, high / _NEAR], [low * _NEAR, high * _NEAR]
@@ -102,7 +105,7 @@ def draw_pairs(title: str, x_axis: str, y_axis: str, pairs: Sequence[Pair], *, p
             xs, ys = [pair.claimed for pair in own], [pair.measured for pair in own]
             style = {"color": look[key].colour, "markeredgecolor": "white", "markeredgewidth": 0.5}
             axes.plot(xs, ys, look[key].marker, markersize=to.marker, label=f"as {key} prints it", zorder=3, **style)  # type: ignore[arg-type]
-        axes.legend(loc="lower right", fontsize=to.legend, handletextpad=0.5)
+        axes.legend(loc="best", fontsize=to.legend, handletextpad=0.5)
         _name(axes, pairs, to.label[1], to.marker)
     return figure
 

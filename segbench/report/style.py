@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 # Okabe and Ito's palette without black and yellow, which vanish against text and paper; ordered so that neighbours
 # differ in lightness too.
@@ -26,6 +27,7 @@ INK, MUTED, DOMINATED, GRID = "#1F1F1F", "#666666", "#B3B3B3", "#E6E6E6"
 
 DPI = 200
 PAPER_DPI = 300
+SMALLEST = 4.0
 _STYLE: Mapping[str, object] = MappingProxyType(
     {
         "font.family": "DejaVu Sans",  # comes with matplotlib, so the same on every machine
@@ -106,7 +108,7 @@ class Layout:
 
 
 SCREEN = Layout((8.0, 5.2), (10.0, 7.4), 0.62, 0.2, 0.66, 0.52, 6.0, 9.0, 11.5, 8.0, 7.5, (7.5, 6.6), 60)
-COLUMN = Layout((3.4, 2.7), (3.4, 3.1), 0.4, 0.08, 0.2, 0.38, 3.6, 5.4, 0.0, 6.0, 6.0, (6.0, 5.5), 24)
+COLUMN = Layout((3.4, 2.7), (3.4, 3.1), 0.44, 0.08, 0.2, 0.38, 3.6, 5.4, 0.0, 6.0, 6.0, (6.0, 5.5), 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,16 @@ def new_figure(width: float, height: float, paper: bool = False) -> Figure:
     figure = MatplotlibFigure(figsize=(width, height), dpi=PAPER_DPI if paper else DPI)
     FigureCanvasAgg(figure)
     return figure
+
+
+def fit(text: Text, room: float) -> None:
+    """Make the type of a text smaller until it takes no more than `room` inches; very long names stay readable."""
+    figure = text.figure
+    assert figure is not None
+    extent = text.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    taken = max(extent.width, extent.height) / figure.dpi
+    if taken > room:
+        text.set_fontsize(max(float(text.get_fontsize()) * room / taken, SMALLEST))
 
 
 def save(figure: Figure, path: Path, *, paper: bool = False) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WIDE = 120
 _MOST_ON_TERMINAL = 500
+# What a page takes below a caption and above the notes, be the type as large as the document's.
+_MOST_ON_PAGE = 40
 
 BEST, SECOND = 1, 2
 
@@ -157,28 +159,40 @@ class Table:
     def latex(self, label: str) -> str:
         """A ``table*`` for the booktabs package, best bold and second underlined as papers do.
 
+        A float does not break, so a table that is longer than a page becomes several, with the notes below the last.
+
         Args:
-            label: of the table, for references to it.
+            label: of the table, for references to it; of several, of the first.
         """
+        pages = _latex_pages(self.rows)
+        lines = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
+        for place, page in enumerate(pages, 1):
+            part = f" ({place} of {len(pages)})" if len(pages) > 1 else ""
+            lines += self._latex_page(page, self.title + part, label if place == 1 else "")
+            if place < len(pages):
+                lines += ["\\end{table*}", ""]
+        lines += ["", "\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
+        notes = [f"Failed: {name}: {why}." for name, why in self.failures]
+        lines += [f"{latex(note)}\\par" for note in (*notes, *self.footers)]
+        return "\n".join([*lines, "\\end{minipage}", "\\end{table*}"]) + "\n"
+
+    def _latex_page(self, rows: Iterable[str], title: str, label: str) -> list[str]:
+        """One float up to the end of its ``tabular``."""
         columns = "".join("r" if column.number else "l" for column in self.columns)
-        lines = [
-            "% Needs \\usepackage{booktabs} and \\usepackage{graphicx}.",
+        return [
             "\\begin{table*}",
             "\\centering",
-            f"\\caption{{{latex(self.title)}}}",
-            f"\\label{{{label}}}",
+            f"\\caption{{{latex(title)}}}",
+            *([f"\\label{{{label}}}"] if label else []),
             "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
             f"\\begin{{tabular}}{{{columns}}}",
             "\\toprule",
             *_latex_headings(self.columns),
             "\\midrule",
+            *rows,
+            "\\bottomrule",
+            "\\end{tabular}}",
         ]
-        for row in self.rows:
-            lines += _latex_row(row)
-        lines += ["\\bottomrule", "\\end{tabular}}", "", "\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
-        notes = [f"Failed: {name}: {why}." for name, why in self.failures]
-        lines += [f"{latex(note)}\\par" for note in (*notes, *self.footers)]
-        return "\n".join([*lines, "\\end{minipage}", "\\end{table*}"]) + "\n"
 
 
 def ranked(rows: Sequence[list[Cell]], column: int, values: Sequence[float | None], *, more: bool) -> None:
@@ -232,6 +246,17 @@ def _latex_headings(columns: Sequence[Column]) -> list[str]:
         place += span
     below = " & ".join(latex(column.heading) for column in columns) + " \\\\"
     return [" & ".join(above) + " \\\\", "".join(rules), below]
+
+
+def _latex_pages(rows: Iterable[Sequence[Cell]]) -> list[list[str]]:
+    """The lines of all rows, a list for each page; a row stays whole."""
+    pages: list[list[str]] = [[]]
+    for row in rows:
+        lines = _latex_row(row)
+        if pages[-1] and len(pages[-1]) + len(lines) > _MOST_ON_PAGE:
+            pages.append([])
+        pages[-1] += lines
+    return pages
 
 
 def _latex_row(row: Sequence[Cell]) -> list[str]:

@@ -4,6 +4,7 @@
   const $ = (id) => document.getElementById(id);
   const DASH = "-";
   const REAL_TIME_FPS = 30;
+  const MOST_PRINTED = 3000;
 
   // ---------------------------------------------------------------- data
 
@@ -145,6 +146,14 @@
     });
   }
 
+  // A network that is not built has a name and a paper that prints it, but nothing that the other filters ask for.
+  function peerPasses(name, paper) {
+    const words = state.search.split(/\s+/).filter(Boolean);
+    const asked = filters.filter((filter) => state.filters[filter.key] && filter.key !== "size");
+    return words.every((word) => `${name} ${paper}`.toLowerCase().includes(word)) &&
+      asked.every((filter) => filter.key === "printedIn" && state.filters.printedIn === paper);
+  }
+
   function update() {
     state.page = 0;
     visible = filtered();
@@ -152,6 +161,9 @@
     $("count").textContent = visible.length === rows.length
       ? `${networks} networks, ${rows.length} rows`
       : `${networks} networks, ${visible.length} of ${rows.length} rows`;
+    const chosen = filters.filter((filter) => state.filters[filter.key]).map((filter) => `${filter.label}: ${state.filters[filter.key]}`);
+    if (state.search) chosen.push(`search: ${state.search}`);
+    $("shown").textContent = [$("count").textContent, ...chosen].join("; ");
     drawTable();
     drawPlot();
   }
@@ -186,6 +198,9 @@
         $("chooser").querySelector("summary").focus();
       }
     });
+    document.addEventListener("keyup", (event) => {
+      if (event.key === "Tab" && !$("chooser").contains(document.activeElement)) $("chooser").open = false;
+    });
     $("sort").append(make("option", { value: "", textContent: "as listed" }));
     for (const column of columns) {
       $("sort").append(make("option", { value: `${column.key} up`, textContent: `${column.label}, ${column.number ? "lowest" : "A"} first` }));
@@ -214,7 +229,9 @@
       const others = row[column.key].slice(1).map((item) => item.join(" "));
       const title = [`${figure} ${where}`, ...others].join("\n");
       const more = others.length ? make("span", { class: "small", textContent: ` +${others.length}` }) : null;
-      element.append(make("span", { title }, figure, more));
+      // Which paper prints it is in the card; on which data set or GPU decides what it can be compared with.
+      const below = make("span", { class: "small below", textContent: where.replace(/ \([^()]*\)$/, "") });
+      element.append(make("span", { title }, figure, more, below));
     } else {
       const small = column.small ? make("span", { class: "small", textContent: ` ${row[column.small]}` }) : null;
       element.append(make("span", { class: column.key === "failure" ? "failed" : "" }, column.show(row), small));
@@ -222,7 +239,8 @@
     return element;
   }
 
-  function drawTable(everything = false) {
+  // On paper the headings are plain text: browsers repeat them on each page only then.
+  function drawTable(printing = false) {
     const shown = columns.filter((column) => column.on);
     const head = make("tr", { role: "row" });
     for (const column of shown) {
@@ -234,10 +252,10 @@
         sortBy(column.key);
         document.querySelector(`#table thead button[data-key="${column.key}"]`).focus();
       });
-      heading.append(button);
+      heading.append(printing ? column.label : button);
       head.append(heading);
     }
-    const size = everything || !state.pageSize ? visible.length : state.pageSize;
+    const size = (printing && visible.length <= MOST_PRINTED) || !state.pageSize ? visible.length : state.pageSize;
     const pages = Math.max(Math.ceil(visible.length / Math.max(size, 1)), 1);
     state.page = Math.min(state.page, pages - 1);
     const first = state.page * size;
@@ -284,13 +302,13 @@
 
   // A row's points: data set, size, mIoU, whether it was measured, split, paper, printed costs.
   const axes = [
-    { key: "fps", label: "FPS", title: "FPS", more: true, value: (row) => row.fps, claimed: "fps" },
-    { key: "latency", label: "Latency", title: "Median latency (ms)", value: (row) => row.latency },
+    { key: "fps", label: "FPS", title: "FPS", more: true, timed: true, value: (row) => row.fps, claimed: "fps" },
+    { key: "latency", label: "Latency", title: "Median latency (ms)", timed: true, value: (row) => row.latency },
     { key: "params", label: "Parameters", sizeless: true, title: "Parameters (M)", value: (row) => row.params && row.params / 1e6, claimed: "params" },
     { key: "macs", label: "MACs", title: "MACs (G)", value: (row) => row.batch === 1 && row.macs && row.macs / 1e9, claimed: "macs" },
-    { key: "energy", label: "Energy of a frame", title: "Energy of a frame (mJ)", value: (row) => row.energy },
-    { key: "memory", label: "Peak memory", title: "Peak memory (MiB)", value: (row) => row.memory },
-    { key: "busy", label: "GPU busy", title: "Share of time with the GPU busy", more: true, value: (row) => row.busy },
+    { key: "energy", label: "Energy of a frame", title: "Energy of a frame (mJ)", timed: true, value: (row) => row.energy },
+    { key: "memory", label: "Peak memory", title: "Peak memory (MiB)", timed: true, value: (row) => row.memory },
+    { key: "busy", label: "GPU busy", title: "Share of time with the GPU busy", more: true, timed: true, value: (row) => row.busy },
   ].filter((axis) => rows.some((row) => axis.value(row) > 0));
   const mIoU = { key: "miou", label: "mIoU", title: "mIoU (%)", more: true };
   const NO_SIZE = "size not printed";
@@ -309,8 +327,9 @@
     const weight = (key) => groups.get(key) - (key.endsWith(NO_SIZE) ? rows.length : 0);
     $("group").value = sorted.reduce((best, key) => (best === "" || weight(key) > weight(best) ? key : best), "");
     axes.forEach((axis) => $("x-axis").append(make("option", { value: axis.key, textContent: axis.label })));
-    [mIoU, ...axes].forEach((axis) => $("y-axis").append(make("option", { value: axis.key, textContent: axis.label })));
-    for (const id of ["group", "x-axis", "y-axis", "log", "claimed"]) {
+    [...(sorted.length ? [mIoU] : []), ...axes].forEach((axis) => $("y-axis").append(make("option", { value: axis.key, textContent: axis.label })));
+    if (!sorted.length && axes.length > 1) $("y-axis").value = axes[1].key;
+    for (const id of ["group", "x-axis", "y-axis", "timing", "log", "claimed"]) {
       $(id).addEventListener("change", () => {
         if (id === "group" && !$("group").value && $("y-axis").value === "miou") {
           $("y-axis").value = (axes.find((axis) => axis.key !== $("x-axis").value) ?? axes[0]).key;
@@ -326,23 +345,38 @@
   const inert = (value) => String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  function gather(xAxis, yAxis) {
+  const severalBatches = varied("batch");
+  const conditionOf = (row) => (row.device ? [row.device, row.mode, row.precision, severalBatches ? `batch ${row.batch}` : ""].filter(Boolean).join(", ") : "");
+
+  // Timings under different conditions are not compared: the plot shows those under one, which can be chosen.
+  function timingShown(xAxis, yAxis) {
+    const found = xAxis.timed || yAxis.timed ? [...new Set(visible.map(conditionOf).filter(Boolean))] : [];
+    const chosen = found.includes($("timing").value) ? $("timing").value : found[0] ?? "";
+    $("timing").replaceChildren(...found.map((value) => make("option", { value, textContent: value })));
+    $("timing").value = chosen;
+    $("timing-field").hidden = found.length < 2;
+    return chosen;
+  }
+
+  function gather(xAxis, yAxis, timing) {
     const group = $("group").value;
     const points = [];
     const seen = new Set();
     for (const row of visible) {
       const x = xAxis.value(row);
-      if (!(x > 0) || row.failure && !x) continue;
+      if (!(x > 0) || timing && conditionOf(row) !== timing) continue;
       if (!group) {
         const y = yAxis.value(row);
-        if (y > 0) points.push({ row, x, y, label: `${row.network} ${row.size}`, hollow: [], family: row.family });
+        const key = [row.network, row.size, row.classes, x, y].join("|");
+        if (y > 0 && !seen.has(key)) points.push({ row, x, y, label: `${row.network} ${row.size}`, hollow: [], family: row.family });
+        seen.add(key);
         continue;
       }
       for (const [dataset, size, miou, measured, split, paper, costs] of row.points) {
         if (`${dataset}, ${size}` !== group) continue;
         const y = yAxis === mIoU ? miou : yAxis.value(row);
         if (!(y > 0)) continue;
-        const key = [row.network, x, y, measured, paper, row.device, row.mode, row.precision].join("|");
+        const key = [row.network, x, y, measured, paper].join("|");
         if (seen.has(key)) continue;
         seen.add(key);
         const hollow = yAxis === mIoU && xAxis.claimed ? costs[xAxis.claimed] ?? [] : [];
@@ -369,7 +403,7 @@
 
   function hover(point, xAxis, yAxis) {
     const row = point.row;
-    const lines = [`<b>${inert(point.label)}</b>`];
+    const lines = [`<b>${inert(point.label)}</b>`, `${inert(row.family)}${row.fidelity ? `, ${inert(row.fidelity)}` : ""}; ${row.classes} classes`];
     if (point.split !== undefined) {
       lines.push(`mIoU ${point.y} ${point.measured ? "measured" : "claimed"}${point.paper ? ` in ${inert(point.paper)}` : ""}${point.split ? `, ${inert(point.split)} split` : ""}`);
     } else {
@@ -377,15 +411,14 @@
     }
     lines.push(`${inert(xAxis.title)}: ${significant(point.x)}`);
     if (row.params) lines.push(`${scaled(1e6)(row.params)} M params, ${row.macs ? `${scaled(1e9)(row.macs)} G MACs` : "MACs not counted"}`);
-    if (row.fidelity) lines.push(inert(row.fidelity));
-    if (row.device && (xAxis.key !== "params" && xAxis.key !== "macs")) lines.push(inert([row.device, row.mode, row.precision].filter(Boolean).join(", ")));
+    if (row.device && (xAxis.timed || yAxis.timed)) lines.push(inert([row.device, row.mode, row.precision].filter(Boolean).join(", ")));
     return lines.join("<br>");
   }
 
   // 1, 2 and 5 of each decade, written in full; fewer where they would run together.
-  function ticks(values) {
+  function ticks(values, most) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const steps = high / low > 400 || $("plot").clientWidth < 620 ? [1] : [1, 2, 5];
+    const steps = high / low > most ? [1] : [1, 2, 5];
     const found = [];
     for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.log10(high) + 1; power += 1) {
       steps.forEach((step) => found.push(Number(`${step}e${power}`)));
@@ -398,15 +431,17 @@
   function clearPlot(why) {
     Plotly.purge($("plot"));
     delete $("plot").dataset.ready;
+    $("plot").hidden = true;
     $("plot-note").textContent = why;
     $("frontier").replaceChildren();
   }
 
   // Labels that would run into each other are left out: pointing at a network names it, and so does the list below.
-  function withRoom(points, across, up, wide, high) {
-    const range = (values) => [Math.min(...values), Math.max(...values) - Math.min(...values) || 1];
-    const [left, width] = range(points.map((point) => across(point)));
-    const [bottom, height] = range(points.map((point) => up(point)));
+  function withRoom(points, drawn, across, up, wide, high) {
+    const range = (values) => values.reduce(([low, top], value) => [Math.min(low, value), Math.max(top, value)], [Infinity, -Infinity]);
+    const [left, right] = range(drawn.map(across));
+    const [bottom, top] = range(drawn.map(up));
+    const [width, height] = [right - left || 1, top - bottom || 1];
     const placed = [];
     return [...points].sort((a, b) => b.y - a.y).filter((point) => {
       const x = ((across(point) - left) / width) * wide;
@@ -422,13 +457,13 @@
     if (!axes.length) return;
     const xAxis = axes.find((axis) => axis.key === $("x-axis").value) ?? axes[0];
     const yAxis = $("y-axis").value === "miou" ? mIoU : axes.find((axis) => axis.key === $("y-axis").value);
-    if (yAxis === mIoU && !$("group").value) {
-      Plotly.purge($("plot"));
-      $("plot-note").textContent = "No mIoU is known for these networks: choose another axis to go up.";
-      $("frontier").replaceChildren();
+    const timing = timingShown(xAxis, yAxis);
+    const points = gather(xAxis, yAxis, timing);
+    if (!points.length) {
+      clearPlot("No network that passes the filters has both figures here.");
       return;
     }
-    const points = gather(xAxis, yAxis);
+    $("plot").hidden = false;
     const best = frontier(points, xAxis, yAxis);
     const front = new Set(best);
     const [ink, muted, dominated, grid, paper] = ["--ink", "--muted", "--dominated", "--grid", "--paper"].map(colour);
@@ -450,7 +485,7 @@
       }
       if (yAxis === mIoU && xAxis.claimed && xAxis.key !== "fps") {
         for (const [name, dataset, size, miou, split, key, costs] of data.peers) {
-          if (`${dataset}, ${size}` !== $("group").value) continue;
+          if (`${dataset}, ${size}` !== $("group").value || !peerPasses(name, key)) continue;
           for (const x of costs[xAxis.claimed] ?? []) {
             rings.x.push(x);
             rings.y.push(miou);
@@ -468,7 +503,8 @@
     }
     if (best.length) {
       const path = [...best].sort((a, b) => a.x - b.x);
-      const shape = xAxis.more === yAxis.more || (!xAxis.more && !yAxis.more) ? "vh" : "hv";
+      // Between two of its points the frontier is as good as the one that is no worse across.
+      const shape = xAxis.more ? "vh" : "hv";
       traces.push({
         x: path.map((point) => point.x), y: path.map((point) => point.y), mode: "lines", name: "Pareto frontier",
         line: { color: ink, width: 1.2, shape }, hoverinfo: "skip",
@@ -478,23 +514,30 @@
     for (const point of points) families.set(point.family, [...(families.get(point.family) ?? []), point]);
     for (const [family, members] of families) {
       const [symbol, tint] = data.looks[family];
-      const some = members.some((point) => front.has(point));
-      traces.push({
-        x: members.map((point) => point.x), y: members.map((point) => point.y), mode: "markers", name: inert(family),
-        showlegend: !narrow && families.size <= 24,
-        customdata: members.map((point) => point.row.network),
-        text: members.map((point) => hover(point, xAxis, yAxis)), hovertemplate: "%{text}<extra></extra>",
-        error_x: xAxis.key === "fps" && members.some((point) => point.row.interval.length) ? {
-          type: "data", symmetric: false, thickness: 1, width: 2, color: some ? tint : dominated,
-          array: members.map((point) => Math.max((point.row.interval[1] ?? point.x) - point.x, 0)),
-          arrayminus: members.map((point) => Math.max(point.x - (point.row.interval[0] ?? point.x), 0)),
-        } : undefined,
-        marker: {
-          symbol, size: members.map((point) => (front.has(point) ? 11 : 9)),
-          color: members.map((point) => (front.has(point) ? tint : dominated)),
-          line: { color: members.map((point) => (point.measured ? ink : paper)), width: members.map((point) => (point.measured ? 2 : 0.6)) },
-        },
-      });
+      for (const ranked of [false, true]) {
+        const own = members.filter((point) => front.has(point) === ranked);
+        if (!own.length) continue;
+        const shade = ranked ? tint : dominated;
+        traces.push({
+          x: own.map((point) => point.x), y: own.map((point) => point.y), mode: "markers", name: inert(family), zorder: ranked ? 2 : 1,
+          // Of many families the legend names those on the frontier; pointing at a network names its family.
+          showlegend: !narrow && (ranked || (families.size <= 12 && !members.some((point) => front.has(point)))),
+          customdata: own.map((point) => point.row.network),
+          text: own.map((point) => hover(point, xAxis, yAxis)), hovertemplate: "%{text}<extra></extra>",
+          error_x: xAxis.key === "fps" && own.some((point) => point.row.interval.length) ? {
+            type: "data", symmetric: false, thickness: 1, width: 2, color: shade,
+            array: own.map((point) => Math.max((point.row.interval[1] ?? point.x) - point.x, 0)),
+            arrayminus: own.map((point) => Math.max(point.x - (point.row.interval[0] ?? point.x), 0)),
+          } : undefined,
+          marker: {
+            symbol, size: ranked ? 11 : 9, color: shade, opacity: 1,
+            line: { color: own.map((point) => (point.measured ? ink : paper)), width: own.map((point) => (point.measured ? 2 : 0.6)) },
+          },
+        });
+      }
+    }
+    if (best.length < points.length && !narrow) {
+      traces.push({ x: [null], y: [null], mode: "markers", name: "dominated", hoverinfo: "skip", marker: { symbol: "circle", size: 9, color: dominated } });
     }
     const values = traces.flatMap((trace) => trace.x).filter((value) => value > 0);
     const log = $("log").checked && Math.max(...values) > 4 * Math.min(...values);
@@ -502,13 +545,15 @@
     const across = (point) => (log ? Math.log10(point.x) : point.x);
     const up = (point) => (upLog ? Math.log10(point.y) : point.y);
     const room = [$("plot").clientWidth - (narrow ? 80 : 260), $("plot").clientHeight - (narrow ? 150 : 110)];
-    const labelled = best.length <= 40 ? withRoom(best, across, up, ...room) : [];
+    const drawn = traces.flatMap((trace) => trace.x.map((x, place) => ({ x, y: trace.y[place] }))).filter((point) => point.x > 0 && point.y > 0);
+    const labelled = best.length <= 40 ? withRoom(best, drawn, across, up, ...room) : [];
     const layout = {
       paper_bgcolor: paper, plot_bgcolor: paper, font: { family: "system-ui, sans-serif", size: narrow ? 11 : 13, color: ink },
-      margin: { l: narrow ? 46 : 64, r: 20, t: 18, b: narrow ? 90 : 60 },
-      xaxis: { title: { text: xAxis.title, standoff: 8 }, type: log ? "log" : "linear", gridcolor: grid, linecolor: muted, zeroline: false, automargin: true, ...(log ? ticks(values) : {}) },
-      yaxis: { title: { text: yAxis.title, standoff: 8 }, type: upLog ? "log" : "linear", gridcolor: grid, linecolor: muted, zeroline: false, automargin: true },
-      legend: narrow ? { orientation: "h", y: -0.22 } : { font: { size: 12 } },
+      title: { text: inert($("group").value || "every network and size"), x: 0, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", pad: { b: 10 }, font: { size: narrow ? 12 : 14 } },
+      margin: { l: narrow ? 46 : 64, r: 20, t: narrow ? 34 : 40, b: narrow ? 80 : 60 },
+      xaxis: { title: { text: xAxis.title, standoff: 8 }, type: log ? "log" : "linear", gridcolor: grid, linecolor: muted, zeroline: false, automargin: true, ...(log ? ticks(values, narrow ? 30 : 400) : {}) },
+      yaxis: { title: { text: yAxis.title, standoff: 8 }, type: upLog ? "log" : "linear", gridcolor: grid, linecolor: muted, zeroline: false, automargin: true, ...(upLog ? ticks(drawn.map((point) => point.y), 400) : {}) },
+      legend: narrow ? { orientation: "h", y: -0.2 } : { font: { size: 12 } },
       hovermode: "closest", dragmode: narrow ? false : "zoom",
       hoverlabel: { align: "left", bgcolor: paper, bordercolor: muted, font: { color: ink, size: 13 } },
       shapes: xAxis.key === "fps" ? [{ type: "line", x0: REAL_TIME_FPS, x1: REAL_TIME_FPS, yref: "paper", y0: 0, y1: 1, line: { color: muted, width: 1, dash: "dash" } }] : [],
@@ -530,9 +575,11 @@
     });
     const split = new Set(points.filter((point) => point.split !== undefined && !point.measured).map((point) => point.split || "not printed"));
     const notes = [`${points.length} ${points.length === 1 ? "point" : "points"}`];
-    if (yAxis === mIoU && split.size) notes.push(`claimed mIoU is on the ${[...split].join(", ")} split`);
+    if (timing) notes.push(`timed on ${timing}`);
+    if (yAxis === mIoU && split.size) notes.push(`claimed mIoU, split: ${[...split].sort().join(", ")}`);
     if (points.some((point) => point.measured)) notes.push("a dark rim marks a measured mIoU");
-    notes.push("dominated networks are grey; the frontier is of measured costs");
+    if (best.length < points.length) notes.push("dominated networks are grey");
+    notes.push("the frontier is of measured costs");
     $("plot-note").textContent = `${notes.join("; ")}.`;
     listFrontier(best);
   }
@@ -549,18 +596,20 @@
       button.addEventListener("click", () => openCard(point.row.network, button));
       return place ? [", ", button] : [button];
     });
-    $("frontier").replaceChildren(shown.length ? "On the frontier: " : "No network has both figures.", ...parts);
+    $("frontier").replaceChildren("On the frontier: ", ...parts);
   }
 
   // ---------------------------------------------------------------- card
 
   let opener = null;
+  let charts = [];
 
-  function plainTable(headings, lines, numbers = []) {
+  function plainTable(headings, lines, numbers = [], unbroken = []) {
     const head = make("tr", {}, ...headings.map((heading, place) => make("th", { scope: "col", textContent: heading, class: numbers.includes(place) ? "number" : "" })));
     const body = lines.map((line) => make("tr", {}, ...line.map((value, place) => {
-      const missing = empty(value);
-      return make("td", { class: `${numbers.includes(place) ? "number" : ""}${missing ? " empty" : ""}`.trim(), "data-label": headings[place], textContent: missing ? DASH : value });
+      const missing = empty(value) || value === DASH;
+      const classes = [numbers.includes(place) ? "number" : "", unbroken.includes(place) ? "nowrap" : "", missing ? "empty" : ""];
+      return make("td", { class: classes.join(" ").trim(), "data-label": headings[place], textContent: missing ? DASH : value });
     })));
     return make("div", { class: "inner-scroll" }, make("table", { class: "stack" }, make("thead", {}, head), make("tbody", {}, ...body)));
   }
@@ -593,21 +642,22 @@
       ["Note", card.note],
     ]));
 
+    const severalClasses = new Set(own.map((row) => row.classes)).size > 1;
     const measuredRows = own.map((row) => [
-      row.size, row.batch === 1 ? "" : String(row.batch), row.macs === null ? "" : scaled(1e9)(row.macs), row.fps === null ? "" : significant(row.fps),
+      row.size, severalClasses ? String(row.classes) : "", row.batch === 1 ? "" : String(row.batch), row.macs === null ? "" : scaled(1e9)(row.macs), row.fps === null ? "" : significant(row.fps),
       row.interval.length ? row.interval.map((end) => significant(end)).join(" to ") : "",
       row.latency === null ? "" : significant(row.latency), row.memory === null ? "" : significant(row.memory),
       row.energy === null ? "" : significant(row.energy), row.busy === null ? "" : percent(row.busy), row.bound,
       row.miou === null ? "" : `${row.miou.toFixed(1)} ${row.miouOn}`,
       [row.device, row.mode, row.precision].filter(Boolean).join(", "), row.failure,
     ]);
-    const headings = ["Size", "Batch", "MACs (G)", "FPS", "95 % interval", "Latency (ms)", "Memory (MiB)", "Energy (mJ)", "GPU busy", "Bound by", "mIoU (%)", "Conditions", "Failure"];
+    const headings = ["Size", "Classes", "Batch", "MACs (G)", "FPS", "95 % interval", "Latency (ms)", "Memory (MiB)", "Energy (mJ)", "GPU busy", "Bound by", "mIoU (%)", "Conditions", "Failure"];
     const used = headings.map((_, place) => place).filter((place) => measuredRows.some((line) => line[place] !== ""));
     body.append(make("h3", { textContent: "Measured" }));
     body.append(plainTable(used.map((place) => headings[place]), measuredRows.map((line) => used.map((place) => line[place])),
-      used.map((place, at) => (place >= 2 && place <= 8 ? at : -1)).filter((at) => at >= 0)));
+      used.map((place, at) => (place >= 1 && place <= 9 ? at : -1)).filter((at) => at >= 0)));
 
-    const charts = [];
+    charts = [];
     for (const [size, stages] of card.stages ?? []) {
       body.append(make("h3", { textContent: `Where the MACs are, at ${size}` }));
       charts.push([body.appendChild(make("div", { class: "chart", role: "img", "aria-label": "MACs of each part; the figures are in the labels" })), stageFigure(stages)]);
@@ -620,7 +670,7 @@
       body.append(make("h3", { textContent: "What papers print, and what was measured" }));
       const withVerdict = card.claims.some((line) => line[9]);
       const lines = card.claims.map((line) => [`${line[0]} ${line[1]}`, [line[2], line[3]].filter(Boolean).join(", "), line[4], quantities[line[5]], line[6], line[7], line[8], ...(withVerdict ? [line[9]] : [])]);
-      body.append(plainTable(["Printed in", "Data set, size", "GPU", "Quantity", "Claimed", "Measured", "Ratio", ...(withVerdict ? ["Audit"] : [])], lines, [4, 5, 6]));
+      body.append(plainTable(["Printed in", "Data set, size", "GPU", "Quantity", "Claimed", "Measured", "Ratio", ...(withVerdict ? ["Audit"] : [])], lines, [4, 5, 6], [0, 3]));
     }
     if (card.rules) {
       const rules = [...new Set(card.rules.flatMap(([, , counts]) => Object.keys(counts)))];
@@ -628,6 +678,8 @@
       const lines = card.rules.map(([size, classes, counts]) => [`${size}, ${classes} classes`, ...rules.map((rule) => (counts[rule] === undefined ? "" : scaled(1e9)(counts[rule])))]);
       const unique = [...new Map(lines.map((line) => [line.join("|"), line])).values()];
       body.append(plainTable(["Size", ...rules], unique, rules.map((_, place) => place + 1)));
+      const meanings = rules.filter((rule) => data.rules[rule]).map((rule) => `${rule}: ${data.rules[rule]}`);
+      body.append(make("p", { class: "note", textContent: meanings.join("; ") }));
     }
     if (card.checkpoints) {
       body.append(make("h3", { textContent: "Released checkpoints" }));
@@ -646,7 +698,7 @@
     document.body.classList.add("card-open");
     if (!$("card").open) $("card").showModal();
     $("card").scrollTop = 0;
-    charts.forEach(([element, figure]) => drawChart(element, figure));
+    drawCharts();
     history.replaceState(null, "", `#network=${encodeURIComponent(name)}`);
   }
 
@@ -659,12 +711,15 @@
 
   const shorten = (name, length) => (name.length > length ? `${name.slice(0, length - 3)}...` : name);
 
+  const share = (macs, total) => `${scaled(1e9)(macs)} G, ${macs / total < 0.005 ? "under 1" : Math.round((100 * macs) / total)} %`;
+
   function stageFigure(stages) {
     const total = stages.reduce((sum, [, , macs]) => sum + macs, 0);
     return {
       names: stages.map(([path, type]) => (type ? `${path} (${type})` : path)),
       values: stages.map(([, , macs]) => macs / 1e9),
-      labels: stages.map(([, , macs, params]) => `${scaled(1e9)(macs)} G, ${Math.round((100 * macs) / total)} %; ${scaled(1e6)(params)} M params`),
+      labels: stages.map(([, , macs, params]) => `${share(macs, total)}; ${scaled(1e6)(params)} M params`),
+      short: stages.map(([, , macs]) => share(macs, total)),
       colours: () => stages.map(() => data.palette[0]),
       axis: "MACs (G)",
     };
@@ -680,20 +735,29 @@
     };
   }
 
+  function drawCharts() {
+    charts.forEach(([element, figure]) => drawChart(element, figure));
+  }
+
   function drawChart(element, figure) {
     const narrow = element.clientWidth < 560;
-    const length = narrow ? 18 : 40;
+    const names = figure.names.map((name) => shorten(name, narrow ? 18 : 40));
+    const labels = (narrow && figure.short) || figure.labels;
+    // The longest bar ends where its label still has room: a letter is about 0.6 of its size wide.
+    const wide = element.clientWidth - 40 - 0.62 * (narrow ? 11 : 13) * Math.max(...names.map((name) => name.length));
+    const letter = 0.62 * (narrow ? 10 : 12);
+    const end = Math.max(...figure.values.map((value, place) => (value * wide) / Math.max(wide - letter * (labels[place].length + 1), wide / 4)));
     const places = figure.names.map((_, place) => place);
     element.style.height = `${figure.names.length * 30 + 66}px`;
     Plotly.newPlot(element, [{
       type: "bar", orientation: "h", x: figure.values, y: places, marker: { color: figure.colours() },
-      text: figure.labels.map(inert), textposition: "outside", cliponaxis: false, textfont: { size: narrow ? 10 : 12 },
+      text: labels.map(inert), textposition: "outside", cliponaxis: false, textfont: { size: narrow ? 10 : 12 },
       hovertext: figure.names.map((name, place) => `${inert(name)}<br>${inert(figure.labels[place])}`), hovertemplate: "%{hovertext}<extra></extra>",
     }], {
       paper_bgcolor: colour("--paper"), plot_bgcolor: colour("--paper"), font: { family: "system-ui, sans-serif", size: narrow ? 11 : 13, color: colour("--ink") },
       margin: { l: 10, r: 12, t: 4, b: 46 }, showlegend: false, bargap: 0.3, dragmode: false,
-      xaxis: { title: { text: figure.axis, standoff: 6 }, gridcolor: colour("--grid"), zeroline: false, range: [0, Math.max(...figure.values) * (narrow ? 2.2 : 1.5)] },
-      yaxis: { tickvals: places, ticktext: figure.names.map((name) => inert(shorten(name, length))), autorange: "reversed", automargin: true, ticklabelstandoff: 6 },
+      xaxis: { title: { text: figure.axis, standoff: 6 }, gridcolor: colour("--grid"), zeroline: false, range: [0, end] },
+      yaxis: { tickvals: places, ticktext: names.map(inert), autorange: "reversed", automargin: true, ticklabelstandoff: 6 },
     }, { ...plotConfig, displayModeBar: false });
   }
 
@@ -704,7 +768,8 @@
     });
     $("card").addEventListener("close", () => {
       document.body.classList.remove("card-open");
-      $("card").querySelectorAll(".chart").forEach((element) => Plotly.purge(element));
+      charts.forEach(([element]) => Plotly.purge(element));
+      charts = [];
       history.replaceState(null, "", location.pathname + location.search);
       if (opener && opener.isConnected) opener.focus();
     });
@@ -745,7 +810,10 @@
       apply();
       drawPlot();
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawPlot());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      drawPlot();
+      drawCharts();
+    });
     apply();
   }
 
@@ -768,21 +836,27 @@
 
   // The width of a landscape A4 page within its margins, in pixels.
   const PRINTED_WIDTH = 1000;
+  const PRINTED_HEIGHT = 450;
 
   function buildPrint() {
     const plots = () => document.querySelectorAll(".js-plotly-plot");
+    const redraw = () => {
+      drawPlot();
+      drawCharts();
+    };
     let theme;
     window.addEventListener("beforeprint", () => {
       theme = document.documentElement.dataset.theme;
       document.documentElement.dataset.theme = "light";
-      drawTable(visible.length <= 3000);
-      plots().forEach((element) => Plotly.relayout(element, { width: PRINTED_WIDTH }));
+      drawTable(true);
+      redraw();
+      plots().forEach((element) => Plotly.relayout(element, { width: PRINTED_WIDTH, ...(element.id === "plot" ? { height: PRINTED_HEIGHT } : {}) }));
     });
     window.addEventListener("afterprint", () => {
       if (theme) document.documentElement.dataset.theme = theme;
       else delete document.documentElement.dataset.theme;
       drawTable();
-      plots().forEach((element) => Plotly.relayout(element, { width: undefined, autosize: true }));
+      redraw();
     });
   }
 
