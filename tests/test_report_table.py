@@ -203,6 +203,19 @@ def test_the_terminal_table_fits_and_loses_nothing(width: int) -> None:
         assert figure in text.split() or figure in text, figure
 
 
+def test_on_a_narrow_terminal_claims_share_a_column_and_no_word_is_broken() -> None:
+    scored = {"dataset": "Cityscapes", "split": "val", "miou": 0.7321}
+    records = [record(fps=127.7, accuracy=scored), record(fps=2.345, device="cpu")]
+    lines = text_of(comparison_table(records, load_claims()), 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    words = " ".join(lines).split()
+    for word in ("Claimed", "Cityscapes", "(mfpnet)", "73.2", "71.5", "V100", "FPS", "mIoU"):
+        assert word in words, word
+    wide = text_of(comparison_table(records, load_claims()), 200)
+    assert "Claimed FPS" in wide
+    assert "Claimed mIoU (%)" in wide
+
+
 def test_footers_state_the_conditions_and_the_counting_rule() -> None:
     text = " ".join(comparison_table([record(fps=127.7)], load_claims()).footers)
     for part in ("NVIDIA H200", "mode forward", "fp32", "batch 1", "torch 2.13.0", "driver 570.1", "rule macs"):

@@ -54,9 +54,9 @@ def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) 
         Column("Params (M)", number=True),
         Column("MACs (G)", number=True),
         *(Column(heading, number=True) for heading in headings),
-        *([Column("Measured mIoU (%)", number=True)] if scored else []),
-        Column("Claimed mIoU (%)"),
-        Column("Claimed FPS"),
+        *([Column("Measured mIoU (%)")] if scored else []),
+        Column("Claimed mIoU (%)", joined=("Claimed", "mIoU")),
+        Column("Claimed FPS", joined=("Claimed", "FPS")),
         Column("Fidelity", stacked=True),
         Column("Paper", stacked=True),
     )
@@ -68,7 +68,7 @@ def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) 
         cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), Cell.of(billions(row.macs))]
         cells += [Cell.of(_fps(row.speeds.get(condition))) for condition in conditions]
         if scored:
-            cells.append(Cell.of(_measured_miou(row)))
+            cells.append(_measured_miou(row))
         cells += [
             Cell(tuple(_miou_lines(miou))) if miou else Cell.of(DASH),
             Cell(tuple(_fps_lines(fps))) if fps else Cell.of(DASH),
@@ -189,10 +189,10 @@ def _fps(record: Record | None) -> str:
     return DASH if record is None or record.speed is None else per_second(record.speed.get("fps"))
 
 
-def _measured_miou(row: Measured) -> str:
+def _measured_miou(row: Measured) -> Cell:
     if row.accuracy is None:
-        return DASH
-    return f"{100 * row.accuracy.miou:.1f} {row.accuracy.dataset} {row.accuracy.split}".strip()
+        return Cell.of(DASH)
+    return Cell.of(f"{100 * row.accuracy.miou:.1f}", f"{row.accuracy.dataset} {row.accuracy.split}".strip())
 
 
 def _miou_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:

@@ -50,12 +50,14 @@ class Column:
         number: whether it holds numbers.
         group: heading over several neighbouring columns.
         stacked: on a narrow terminal, whether it stands under the first column instead.
+        joined: on a narrow terminal, the heading of the column that it shares with its neighbours, and its name there.
     """
 
     heading: str
     number: bool = False
     group: str = ""
     stacked: bool = False
+    joined: tuple[str, str] | None = None
 
     @property
     def full(self) -> str:
@@ -99,21 +101,23 @@ class Table:
         shown = [place for place, column in enumerate(self.columns) if not (narrow and column.stacked)]
         # The first stacked column stands under the name; the others are for wider terminals and for files.
         under = next((place for place, column in enumerate(self.columns) if narrow and column.stacked), None)
-        for place in shown:
-            column = self.columns[place]
-            heading = plain(column.heading).replace(" (", "\n(") if narrow else plain(column.heading)
+        places = [[place] for place in shown] if not narrow else _joined(shown, self.columns)
+        for first, *others in places:
+            column = self.columns[first]
+            name = column.joined[0] if others and column.joined else column.heading
+            heading = plain(name).replace(" (", "\n(") if narrow else plain(name)
             table.add_column(
                 Text(f"{plain(column.group)}\n{heading}" if column.group else heading),
                 justify="right" if column.number else "left",
                 no_wrap=(column.number and not column.group) or column.heading in {"Size", "Fidelity"},
                 overflow="fold",
-                min_width=len("reconstruction") if narrow and place == 0 else None,
+                min_width=len("reconstruction") if narrow and first == 0 else (len("Cityscapes") if others else None),
             )
         for row in self.rows[:_MOST_ON_TERMINAL]:
             cells = list(row)
             if under is not None:
                 cells[0] = Cell(((cells[0].lines[0][0], row[under].lines[0][0]),))
-            table.add_row(*(terminal_cell(cells[place]) for place in shown))
+            table.add_row(*(terminal_cell(_together(own, cells, self.columns)) for own in places))
         more = len(self.rows) - _MOST_ON_TERMINAL
         left_out = [Text(f"{more:,} more rows are in the files.")] if more > 0 else []
         return Group(table, *left_out, *self.notes())
@@ -193,6 +197,30 @@ class Table:
             "\\bottomrule",
             "\\end{tabular}}",
         ]
+
+
+def _joined(shown: Iterable[int], columns: Sequence[Column]) -> list[list[int]]:
+    """The places of columns, those that share one on a narrow terminal together."""
+    groups: list[list[int]] = []
+    for place in shown:
+        joined, before = columns[place].joined, columns[groups[-1][-1]].joined if groups else None
+        if joined and before and joined[0] == before[0]:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return groups
+
+
+def _together(places: Sequence[int], cells: Sequence[Cell], columns: Sequence[Column]) -> Cell:
+    """The cell of one column, or of several that share one: each figure then follows the name of its column."""
+    if len(places) == 1:
+        return cells[places[0]]
+    lines: list[tuple[str, str]] = []
+    for place in places:
+        joined = columns[place].joined
+        name = joined[1] if joined else ""
+        lines += [(f"{name} {figure}", small) for figure, small in cells[place].lines if figure != DASH]
+    return Cell(tuple(lines)) if lines else Cell.of(DASH)
 
 
 def ranked(rows: Sequence[list[Cell]], column: int, values: Sequence[float | None], *, more: bool) -> None:
