@@ -6,7 +6,6 @@ import functools
 import importlib.util
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -178,28 +177,19 @@ def _given(page: Path, folder: Path) -> None:
         torch.save(net.state_dict(), folder / "weights.pth")
 
 
-@pytest.fixture
-def reader(in_folder: Path) -> Iterator[Path]:
-    """A reader's empty folder; the modules that it saves there are forgotten afterwards."""
-    yield in_folder
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(str(in_folder)):
-            del sys.modules[name]
-
-
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # data loading, from the threads of a test run
 @pytest.mark.parametrize(
     "page",
     [pytest.param(page, marks=() if page.name in QUICK else pytest.mark.slow, id=page.stem) for page in PAGES],
 )
-def test_a_page_runs_from_top_to_bottom(page: Path, reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _given(page, reader)
+def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _given(page, in_folder)
     for block in blocks(page):
         where = f"{page.name}, line {block.line}"
         if block.language == "python":
             saved = re.match(r"# (\w+\.py)\n", block.text)
             if saved:
-                (reader / saved[1]).write_text(block.text, encoding="utf-8")
+                (in_folder / saved[1]).write_text(block.text, encoding="utf-8")
             exec(compile(block.text, where, "exec"), {"__name__": "__docs__"})
         elif block.language == "console":
             for line in block.commands:
@@ -265,7 +255,7 @@ STEPS = {
 }
 
 
-def test_the_worked_layers_are_what_the_rules_count(reader: Path) -> None:
+def test_the_worked_layers_are_what_the_rules_count(in_folder: Path) -> None:
     from segbench.measure.operations import RULES, price, record
 
     namespace: dict[str, Any] = {}
@@ -342,13 +332,13 @@ def tiny(num_classes=2):
 
 
 @pytest.mark.slow
-def test_the_page_on_the_record_has_every_key_of_a_profile(reader: Path) -> None:
+def test_the_page_on_the_record_has_every_key_of_a_profile(in_folder: Path) -> None:
     from segbench.measure.nvml import Gpu, Telemetry
     from segbench.measure.profile import Settings, profile
     from segbench.measure.statistics import combine_processes
     from segbench.measure.subject import resolve
 
-    (reader / "tiny_docs.py").write_text(TINY, encoding="utf-8")
+    (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
     settings = Settings(device="cpu", budget_s=0.5, module_levels=None, waterfall=True).check()
     record = profile(resolve("tiny_docs:tiny", 2), (64, 64), settings)
     assert record.failure is None and record.speed and record.memory and record.modules and record.waterfall
@@ -367,34 +357,34 @@ def test_the_page_on_the_record_has_every_key_of_a_profile(reader: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_page_on_the_record_has_every_key_of_a_signature(reader: Path) -> None:
+def test_the_page_on_the_record_has_every_key_of_a_signature(in_folder: Path) -> None:
     from segbench.measure.signature import signature
     from segbench.measure.subject import resolve
 
-    (reader / "tiny_docs.py").write_text(TINY, encoding="utf-8")
+    (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
     assert signature(resolve("tiny_docs:tiny", 2)).keys() <= words_of("Fields")
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_the_page_on_the_record_has_the_keys_of_an_evaluation_and_no_others(reader: Path) -> None:
+def test_the_page_on_the_record_has_the_keys_of_an_evaluation_and_no_others(in_folder: Path) -> None:
     from segbench.accuracy.run import run as evaluate
     from segbench.accuracy.settings import EvaluationSettings
     from segbench.accuracy.synthetic import write_synthetic
 
-    (reader / "tiny_docs.py").write_text(TINY, encoding="utf-8")
+    (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
     keys: set[str] = set()
     for dataset, classes in (("cityscapes", 19), ("ade20k", 150)):
-        write_synthetic(dataset, reader / dataset, images=1, size=(64, 128))
+        write_synthetic(dataset, in_folder / dataset, images=1, size=(64, 128))
         namespace: dict[str, Callable[..., torch.nn.Module]] = {}
         exec(TINY, namespace)
-        checkpoint = reader / f"{dataset}.pth"
+        checkpoint = in_folder / f"{dataset}.pth"
         torch.save(namespace["tiny"](classes).state_dict(), checkpoint)
         settings = EvaluationSettings(
             model="tiny_docs:tiny",
             checkpoint=checkpoint,
             dataset=dataset,
-            root=reader / dataset,
+            root=in_folder / dataset,
             device="cpu",
             workers=0,
             speed=False,

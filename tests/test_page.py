@@ -53,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages of ordinary, of hostile and of very many Records."""
     folder, claims, items = tmp_path_factory.mktemp("site"), load_claims(), records(60)
     verdicts = [judgement.to_json() for judgement in audit_records(items, claims)]
-    files = {"plots": [["a", "A plot"]], "papers": [["b", "A table"]]}
+    files = {"plots": [["a", "A plot"]], "papers": [["b", "A table"]], "formats": ["svg", "png"]}
     (folder / "plain.html").write_text(page(items, claims, verdicts, files))
     (folder / "mixed.html").write_text(page([*items, *records(40, seed=1, device=CPU)], claims))
     (folder / "hostile.html").write_text(page([*items[:3], *hostile_records()], claims))

@@ -323,6 +323,21 @@ def test_processes_of_one_network_are_one_measurement() -> None:
 # ---------------------------------------------------------------- the folder
 
 
+def test_the_formats_of_the_plots_are_chosen_and_the_page_links_to_them_alone(
+    segbench_cli: Callable[..., Answer], tmp_path: Path
+) -> None:
+    stored = save(tmp_path / "records.jsonl", records(4))
+    answer = segbench_cli("report", stored, "--out", tmp_path / "out", "--formats", "PNG, svg,png")
+    assert answer.status == 0, answer.err
+    assert {path.suffix for path in (tmp_path / "out" / "plots").iterdir()} == {".png", ".svg"}
+    assert '"formats":["png","svg"]' in (tmp_path / "out" / "index.html").read_text("utf-8").replace(" ", "")
+    for formats in ("gif", "png,gif", ","):
+        answer = segbench_cli("report", stored, "--out", tmp_path / "none", "--formats", formats)
+        assert (answer.status, answer.out) == (2, "")
+        assert "accepted: svg, pdf, png" in answer.err
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     items = [*records(12), *hostile_records()[:2]]
     write_report(items, tmp_path / "one")

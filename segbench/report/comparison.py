@@ -112,7 +112,7 @@ def write_report(
     with replacing(folder) as draft, drawing(plots, draft / "plots", paper=style == "paper", suffixes=formats):
         for name, text in _texts(table, views):
             store.write_text(draft / name, text)
-        store.write_text(draft / "index.html", page(records, claims, judgements, _summary(plots, views), rows))
+        store.write_text(draft / "index.html", page(records, claims, judgements, _summary(plots, views, formats), rows))
     written = [folder / name for name in files_of(folder) if name != MANIFEST]
     return Report(views, table, paper is not None), written
 
@@ -159,9 +159,10 @@ def _texts(table: Table, views: Iterable[PaperView]) -> Iterator[tuple[str, str]
         yield f"{name}.tex", cells.latex(title)
 
 
-def _summary(plots: Iterable[Plot], views: Iterable[PaperView]) -> dict[str, Any]:
+def _summary(plots: Iterable[Plot], views: Iterable[PaperView], formats: Sequence[str]) -> dict[str, Any]:
     """The other files of the report, which the page links to."""
     return {
         "plots": [[plot.name, plot.title] for plot in plots],
         "papers": [[view.name, view.table.title] for view in views],
+        "formats": list(formats),
     }

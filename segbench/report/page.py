@@ -15,6 +15,7 @@ from segbench.report.escape import script_json
 from segbench.report.measured import Rows
 from segbench.report.page_data import page_data
 
+SCRIPTS = ("data", "filters", "table", "plot", "card", "frame")  # in the order in which they define what the next use
 TITLE = "segbench: what segmentation networks really cost and really score"
 
 
@@ -39,7 +40,7 @@ def page(
     """
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped, unused-ignore]
 
-    library, script, style = get_plotlyjs(), _asset("page.js"), _asset("page.css")
+    library, script, style = get_plotlyjs(), _script(), _asset("page.css")
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -64,6 +65,12 @@ def page(
     for place, piece in enumerate(_asset("page.html").split("@@")):
         text.append(parts[piece] if place % 2 else piece)
     return "".join(text)
+
+
+def _script() -> str:
+    """The page's own script: its files in one function, whose names reach no other script."""
+    parts = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _asset(name: str) -> str:
