@@ -44,8 +44,8 @@ def render(results: Path, folder: Path) -> None:
 
 
 def libraries() -> dict[str, str]:
-    """Versions of what draws: another one may give other bytes for the same picture."""
-    return {name: metadata.version(name) for name in ("matplotlib", "plotly")}
+    """Versions of what draws and packs: another one may give other bytes for the same picture."""
+    return {name: metadata.version(name) for name in ("matplotlib", "numpy", "pillow", "plotly")}
 
 
 def with_table(readme: str, table: str) -> str:
