@@ -24,11 +24,11 @@ from pathlib import Path
 
 from segbench import store
 from segbench.catalog import CATALOG
+from segbench.compare import RECORDS
 from segbench.resolution import show
 
 PAPERS = ("MFPNet", "FRMNet", "FRFNet", "ESeg", "EFRNet")
 MODES = ("forward", "swiftnet")
-RECORDS = "records.jsonl"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from torch import nn
+
 import segbench
 from segbench import store
 from segbench.catalog import CATALOG, list_models
@@ -29,9 +31,12 @@ def costs(names: Iterable[str]) -> Iterator[Record]:
     The first Record of a network has the costs of its modules down to `STAGE_LEVELS`, from which reports draw stages.
     """
     for name in names:
+        nets: dict[int, nn.Module] = {}
         for number, (size, classes) in enumerate(places(name)):
             subject = resolve(name, classes)
-            net = subject.build("meta")
+            if classes not in nets:
+                nets[classes] = subject.build("meta")
+            net = nets[classes]
             ledger = record(net, (1, 3, *size))
             yield Record(
                 model=name,

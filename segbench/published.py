@@ -14,16 +14,16 @@ from pathlib import Path
 
 from segbench import store
 from segbench.audit import audit, select
-from segbench.audit.recorded import audit_records
+from segbench.audit.recorded import verdicts
 from segbench.audit.render import markdown
 from segbench.catalog import list_models
-from segbench.claims import load_claims
+from segbench.compare import RECORDS
 from segbench.costs import costs, lines
 from segbench.errors import RecordError
 from segbench.report.comparison import write_report
 from segbench.report.gather import read_all
 
-COSTS, AUDIT, REPORT, RECORDS = "costs.jsonl", "audit.md", "report", "records.jsonl"
+COSTS, AUDIT, REPORT = "costs.jsonl", "audit.md", "report"
 LIBRARIES = "report-drawn-with.json"
 README_ROWS = 8
 _BEGIN, _END = "<!-- head of results/report/table.md -->", "<!-- end of the table -->"
@@ -39,8 +39,7 @@ def render(results: Path, folder: Path) -> None:
     if not (results / COSTS).is_file():
         raise RecordError(f"{results} holds no {COSTS}")
     records = read_all([results / COSTS, *sorted(results.glob(f"*/{RECORDS}"))])
-    verdicts = [judgement.to_json() for judgement in audit_records(records, load_claims())]
-    write_report(records, folder, judgements=verdicts, formats=("png",))
+    write_report(records, folder, judgements=verdicts(records), formats=("png",))
 
 
 def libraries() -> dict[str, str]:

@@ -17,7 +17,7 @@ import pytest
 from segbench import store
 from segbench.errors import SegbenchError
 from segbench.isolate import Outcome
-from segbench.measure import profile
+from segbench.measure import memory, profile
 from segbench.measure.device import Device
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.record import Record
@@ -266,7 +266,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     for module in (profile, sampling, run):
         monkeypatch.setattr(module, "open_device", lab.open)
     monkeypatch.setattr(sampling, "run_isolated", _in_process)
-    monkeypatch.setattr(sampling, "peak_memory", lambda *arguments: 100.0)
+    monkeypatch.setattr(memory, "peak_memory", lambda *arguments: 100.0)
     return lab
 
 

@@ -10,6 +10,7 @@ from benchmarks import device_results
 from benchmarks.device_results import Step, main, steps
 from segbench import store
 from segbench.catalog import CATALOG
+from segbench.compare import RECORDS
 
 
 def test_the_papers_networks_come_first_and_every_network_comes() -> None:
@@ -39,7 +40,7 @@ def test_a_sweep_is_gathered_and_a_second_call_measures_nothing_again(
     for _ in range(2):
         assert main([*folders, "--minutes", "5", "--", "--device", "cpu", "--budget", "1"]) == 0
         assert "2 Records" in capsys.readouterr().out
-        contents.append((tmp_path / "cpu" / device_results.RECORDS).read_text())
+        contents.append((tmp_path / "cpu" / RECORDS).read_text())
     assert contents[0] == contents[1]
-    records = store.read(tmp_path / "cpu" / device_results.RECORDS)
+    records = store.read(tmp_path / "cpu" / RECORDS)
     assert [(record.speed or {})["mode"] for record in records] == ["forward", "swiftnet"]

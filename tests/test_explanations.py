@@ -13,7 +13,7 @@ from torch import nn
 import segbench
 from segbench import store
 from segbench.audit import audit, select
-from segbench.audit.explanations import EXPLANATIONS, Cost
+from segbench.audit.explanations import EXPLANATIONS, Quantity
 from segbench.audit.judgement import NEAR, UNITS
 from segbench.audit.recorded import audit_records
 from segbench.catalog import CATALOG
@@ -43,7 +43,7 @@ def _operations(build: Callable[[], nn.Module], size: tuple[int, int], rule: str
     return operation_counts(record(_meta(build), (1, 3, *size)))[rule]
 
 
-COUNTS: dict[tuple[str, Cost, str], Callable[[], int]] = {
+COUNTS: dict[tuple[str, Quantity, str], Callable[[], int]] = {
     ("deeplabv3plus-r101-os8", "params", "62.70"): lambda: _params(networks.trained_mmseg_deeplabv3plus),
     ("deeplabv3plus-r101-os8", "flops", "2032.3"): lambda: _operations(
         networks.mmseg_deeplabv3plus, (1024, 2048), "macs"
@@ -61,7 +61,7 @@ COUNTS: dict[tuple[str, Cost, str], Callable[[], int]] = {
     ("deeplabv3-r101", "params", "58.0"): lambda: _params(networks.PaperDeepLabV3),
 }
 # Counted by the reference run in code that the network here leaves out, to the thousand.
-REFERENCE: dict[tuple[str, Cost, str], str] = {("dsanet", "flops", "37.4"): "dsanet"}
+REFERENCE: dict[tuple[str, Quantity, str], str] = {("dsanet", "flops", "37.4"): "dsanet"}
 
 
 def test_every_count_is_checked_here() -> None:
@@ -69,18 +69,18 @@ def test_every_count_is_checked_here() -> None:
 
 
 @pytest.mark.parametrize("key", COUNTS, ids=" ".join)
-def test_a_count_is_that_of_the_network_it_names(key: tuple[str, Cost, str]) -> None:
+def test_a_count_is_that_of_the_network_it_names(key: tuple[str, Quantity, str]) -> None:
     assert COUNTED[key].count == COUNTS[key]()
 
 
 @pytest.mark.parametrize("key", REFERENCE, ids=" ".join)
-def test_a_count_is_that_of_the_reference_run(key: tuple[str, Cost, str]) -> None:
+def test_a_count_is_that_of_the_reference_run(key: tuple[str, Quantity, str]) -> None:
     reference = json.loads((GOLDEN / f"{REFERENCE[key]}.json").read_text())
     assert COUNTED[key].count == pytest.approx(1e9 * reference["gmacs_conv_linear_modules_only"]["512x1024"], abs=1)
 
 
 @pytest.mark.parametrize("key", COUNTED, ids=" ".join)
-def test_a_count_explains_its_figure(key: tuple[str, Cost, str]) -> None:
+def test_a_count_explains_its_figure(key: tuple[str, Quantity, str]) -> None:
     _, quantity, printed = key
     unit = UNITS[quantity]
     assert COUNTED[key].count == pytest.approx(float(printed) * unit, rel=NEAR)

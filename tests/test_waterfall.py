@@ -14,15 +14,14 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from segbench.measure import fast as fast_module
 from segbench.measure import forms
 from segbench.measure import profile as profile_module
-from segbench.measure import waterfall as waterfall_module
 from segbench.measure.device import CpuDevice
 from segbench.measure.fast import optimized_speed
 from segbench.measure.flags import flags_in_force
 from segbench.measure.frame import MeasurementError
 from segbench.measure.gpu import GpuEvent
+from segbench.measure.memory import release
 from segbench.measure.profile import Settings
 from segbench.measure.protocol import protocol_for
 from segbench.measure.waterfall import SWITCHES, waterfall
@@ -235,17 +234,14 @@ def test_the_compiler_may_advise_and_fail_until_the_graph_is_recorded(monkeypatc
         run(-torch.ones(1))
 
 
-@pytest.mark.parametrize("module", [waterfall_module, fast_module])
-def test_a_device_after_a_cuda_error_frees_nothing_and_ends_nothing(
-    monkeypatch: pytest.MonkeyPatch, module: Any
-) -> None:
+def test_a_device_after_a_cuda_error_frees_nothing_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
     device = FormsDevice()
     device.torch_device = torch.device("cuda")
-    module._free(device)
+    release(device)
 
 
 @pytest.mark.usefixtures("compiler")

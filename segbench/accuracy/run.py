@@ -25,7 +25,7 @@ from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
-from segbench.measure.memory import KINDS, peak_memory
+from segbench.measure.memory import memory_json
 from segbench.measure.profile import Settings as ProfileSettings
 from segbench.measure.profile import profile
 from segbench.measure.protocol import Protocol, protocol_for
@@ -259,10 +259,7 @@ class _Task:
                 budget_s=self.settings.budget_s,
             )
             say("measuring memory")
-            record.memory = {
-                "peak_mib": peak_memory(self.loaded.fresh(), record.resolution, protocol, self.device),
-                "kind": KINDS[self.device.kind],
-            }
+            record.memory = memory_json(self.loaded.fresh(), record.resolution, protocol, self.device)
         except MeasurementError as error:
             record.failure = str(error)
 

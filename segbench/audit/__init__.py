@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from segbench.audit.judgement import DOUBLED, UNITS, VERDICTS, Judgement, Quantity, Reading, Verdict, rank, read
+from segbench.audit.explanations import Quantity
+from segbench.audit.judgement import DOUBLED, UNITS, VERDICTS, Judgement, Reading, Verdict, rank, read
 from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, load_claims, select
 from segbench.measure.counting import operation_counts

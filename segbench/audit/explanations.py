@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Cost = Literal["params", "flops"]
+Quantity = Literal["params", "flops"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Explanation:
     """
 
     model: str
-    quantity: Cost
+    quantity: Quantity
     printed: tuple[str, ...]
     sentence: str
     count: int | None = None
@@ -284,7 +284,7 @@ _EXPLANATIONS = (
 )
 
 
-EXPLANATIONS: Mapping[tuple[str, Cost, str], Explanation] = MappingProxyType(
+EXPLANATIONS: Mapping[tuple[str, Quantity, str], Explanation] = MappingProxyType(
     {(item.model, item.quantity, printed): item for item in _EXPLANATIONS for printed in item.printed}
 )
 """By name in the catalog, quantity and the figure as printed."""

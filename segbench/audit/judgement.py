@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from segbench.audit.explanations import EXPLANATIONS, Explanation
+from segbench.audit.explanations import EXPLANATIONS, Explanation, Quantity
 from segbench.claims import Claim, Figure
 
 Verdict = Literal["exact", "within 1 %", "within 5 %", "2x", "explained", "unexplained"]
-Quantity = Literal["params", "flops"]
 
 VERDICTS: tuple[Verdict, ...] = ("exact", "within 1 %", "within 5 %", "2x", "explained", "unexplained")
 UNITS: Mapping[Quantity, int] = {"params": 10**6, "flops": 10**9}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
-from segbench.audit.judgement import UNITS, VERDICTS, Judgement, Quantity, Reading, rank, read
+from segbench.audit.explanations import Quantity
+from segbench.audit.judgement import UNITS, VERDICTS, Judgement, Reading, rank, read
 from segbench.catalog import CATALOG
-from segbench.claims import DATASET_CLASSES, Claim
+from segbench.claims import DATASET_CLASSES, Claim, load_claims
 from segbench.record import Record
 from segbench.resolution import nearest
 
@@ -48,6 +50,11 @@ def audit_records(records: Iterable[Record], claims: Iterable[Claim]) -> list[Ju
         rivals = tuple(other for other in others if explained and other.verdict == best.verdict)
         judgements.append(Judgement(claim, quantity, classes, tuple(readings), best, rivals))
     return judgements
+
+
+def verdicts(records: Iterable[Record], paper: str | None = None) -> list[dict[str, Any]]:
+    """What a report takes as its judgements: the audit of these Records, on all papers' claims or on one's, as JSON."""
+    return [judgement.to_json() for judgement in audit_records(records, load_claims(paper=paper))]
 
 
 def _param_readings(claim: Claim, found: dict[tuple[int, int], Record]) -> list[Reading]:

@@ -36,7 +36,7 @@ def rich_table(result: Audit) -> RenderableType:
         table.add_column(heading, justify="right" if heading in {"claimed", "measured", "error"} else "left")
     for item in result.judgements:
         cells = _cells(item)
-        table.add_row(*cells[:-1], Text(_verdict(item), style=_STYLES[item.verdict]))
+        table.add_row(*cells, Text(_verdict(item), style=_STYLES[item.verdict]))
     parts: list[RenderableType] = [table]
     parts += [Text(line) for line in (*_explanations(result.judgements), *_remarks(result), result.summary)]
     return Group(*parts)
@@ -77,10 +77,11 @@ def _markdown_table(items: Sequence[Judgement]) -> Iterator[str]:
     rules = ["---:" if heading in {"claimed", "measured", "error"} else ":---" for heading in headings]
     yield "| " + " | ".join(rules) + " |"
     for item in items:
-        yield "| " + " | ".join(_escape(cell) for cell in (*_cells(item)[1:-1], _verdict(item))) + " |"
+        yield "| " + " | ".join(_escape(cell) for cell in (*_cells(item)[1:], _verdict(item))) + " |"
 
 
 def _cells(item: Judgement) -> tuple[str, ...]:
+    """A row under `HEADINGS`, but for the verdict."""
     claim, best = item.claim, item.best
     letter = "M" if item.quantity == "params" else "G"
     decimals = max(item.figure.decimals, 1) + 1
@@ -93,7 +94,6 @@ def _cells(item: Judgement) -> tuple[str, ...]:
         _rule(item),
         f"{best.measured / UNITS[item.quantity]:.{decimals}f} {letter}",
         f"{best.error:+.2%}",
-        item.verdict,
     )
 
 

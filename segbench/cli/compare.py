@@ -59,8 +59,7 @@ def compare(
     with meter.status("importing torch"):
         from segbench import compare as comparison
         from segbench import planning
-        from segbench.audit.recorded import audit_records
-        from segbench.claims import load_claims
+        from segbench.audit.recorded import verdicts
         from segbench.measure.combine import conditions
         from segbench.measure.profile import Settings
         from segbench.report.comparison import write_comparison
@@ -93,8 +92,7 @@ def compare(
         measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
     records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
-        verdicts = [judgement.to_json() for judgement in audit_records(records, load_claims(paper=paper))]
-        table, files = write_comparison(records, out, paper=paper, judgements=verdicts)
+        table, files = write_comparison(records, out, paper=paper, judgements=verdicts(records, paper))
     mixed = conditions(records)
     if len(mixed) > 1:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)

@@ -53,12 +53,11 @@ def report(
             require_one_device(records)
         store.require_writable(out)
     with meter.status("importing torch"):
-        from segbench.audit.recorded import audit_records
-        from segbench.claims import load_claims
+        from segbench.audit.recorded import verdicts
 
-        verdicts = [judgement.to_json() for judgement in audit_records(records, load_claims(paper=paper))]
+        judgements = verdicts(records, paper)
     with meter.status("drawing"):
-        result, files = write_report(records, out, paper=paper, judgements=verdicts, style=style, formats=suffixes)
+        result, files = write_report(records, out, paper=paper, judgements=judgements, style=style, formats=suffixes)
     screen = console()
     screen.print(result.rich(screen.width))
     screen.print(f"{len(files)} files in {out}; open {out / 'index.html'}", markup=False, soft_wrap=True)

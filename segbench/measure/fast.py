@@ -7,18 +7,15 @@ FPS are of neither kind unless they say so.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-
-import torch
 
 from segbench.errors import SegbenchError
 from segbench.measure.device import Device
 from segbench.measure.forms import ENGINES, Forms
 from segbench.measure.frame import MeasurementError
+from segbench.measure.memory import release
 from segbench.measure.protocol import Protocol
 from segbench.measure.subject import Subject
 
@@ -79,16 +76,7 @@ def optimized_speed(
             del run
         except SegbenchError as error:
             row["unavailable"] = str(error)
-        _free(device)
+        release(device)
     if best is None:
         raise MeasurementError(f"the fast mode does not run: {tried[0]['unavailable']}")
     return {**best, "protocol_settings": fast.to_json(), "tried": tried, "folding": folding, "notes": notes}
-
-
-def _free(device: Device) -> None:
-    """Compiled code and graphs keep their memory until they are collected."""
-    if device.torch_device.type == "cuda":
-        gc.collect()
-        # After a CUDA error nothing can be freed, and what is measured next says so.
-        with contextlib.suppress(RuntimeError):
-            torch.cuda.empty_cache()

@@ -8,6 +8,7 @@ import gc
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,6 +23,20 @@ KINDS = {
     "cpu": "weights, plus growth of the process's resident memory during one frame",
 }
 """What a figure means on each kind of device; the two are never compared."""
+
+
+def release(device: Device) -> None:
+    """Give back what the last measurement left: compiled code and graphs keep their memory until they are collected."""
+    if device.torch_device.type == "cuda":
+        gc.collect()
+        # After a CUDA error nothing can be freed, and what is measured next says so.
+        with contextlib.suppress(RuntimeError):
+            torch.cuda.empty_cache()
+
+
+def memory_json(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> dict[str, Any]:
+    """A Record's `memory`: the figure of `peak_memory` in MiB, and what it counts. Raises as that does."""
+    return {"peak_mib": peak_memory(net, resolution, protocol, device), "kind": KINDS[device.kind]}
 
 
 def peak_memory(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> float | None:

@@ -13,7 +13,7 @@ from segbench.measure.counting import module_costs, operation_counts, tool_count
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
-from segbench.measure.memory import KINDS, peak_memory
+from segbench.measure.memory import memory_json
 from segbench.measure.operations import RULES, record
 from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.protocol import PRESETS, Protocol, protocol_for
@@ -181,7 +181,7 @@ def _time(result: Record, subject: Subject, settings: Settings, device: Device, 
         )
         result.speed = speed
         say("measuring memory")
-        result.memory = {"peak_mib": peak_memory(subject.build(), size, protocol, device), "kind": KINDS[device.kind]}
+        result.memory = memory_json(subject.build(), size, protocol, device)
         budget = settings.budget_s if device.kind == "cpu" else None
         if settings.optimize:
             speed["optimized"] = _optimized(result, subject, protocol, device, budget, say)

@@ -8,17 +8,14 @@ next switch starts from the row before.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
 from segbench.errors import DeviceError, SegbenchError
 from segbench.measure.device import Device
 from segbench.measure.forms import Forms, fp16_is_emulated, require_cudnn
+from segbench.measure.memory import release
 from segbench.measure.protocol import PRESETS, Protocol
 from segbench.measure.region import has_own_stride
 from segbench.measure.subject import Subject
@@ -88,7 +85,7 @@ def waterfall(
     for switch in rows:
         (say or (lambda _: None))(switch.name)
         run.apply(switch, None if budget_s is None else budget_s / len(rows))
-        _free(device)
+        release(device)
     return run.rows
 
 
@@ -178,15 +175,6 @@ class _Run:
             require_cudnn(self.device)
         if switch.settings.get("mode") == "logits" and not has_own_stride(self.forms.plain()):
             raise DeviceError("the network has no `logits` before the resize, as segbench's own networks do")
-
-
-def _free(device: Device) -> None:
-    """Give the memory of one row back before the next: graphs keep theirs until they are collected."""
-    if device.torch_device.type == "cuda":
-        gc.collect()
-        # After a CUDA error nothing can be freed, and what is measured next says so.
-        with contextlib.suppress(RuntimeError):
-            torch.cuda.empty_cache()
 
 
 __all__ = ["START", "SWITCHES", "Switch", "waterfall"]

@@ -14,7 +14,7 @@ from segbench.isolate import run_isolated
 from segbench.measure.bounds import TRACED_FRAMES, launches, traced
 from segbench.measure.counting import operation_counts
 from segbench.measure.device import open_device
-from segbench.measure.memory import KINDS, peak_memory
+from segbench.measure.memory import memory_json
 from segbench.measure.operations import record as record_operations
 from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.profile import Settings
@@ -162,8 +162,7 @@ def time_once(task: Task) -> dict[str, Any]:
         result.speed = measure_speed(
             subject.build(), resolution=task.resolution, protocol=protocol, device=device, budget_s=settings.budget_s
         )
-        peak = peak_memory(subject.build(), task.resolution, protocol, device)
-        result.memory = {"peak_mib": peak, "kind": KINDS[device.kind]}
+        result.memory = memory_json(subject.build(), task.resolution, protocol, device)
     except MeasurementError as error:
         result.failure = str(error)
     if device.kind == "cuda" and result.speed and not result.failure:
