@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
+from segbench import reading
 from segbench.errors import RecordError
+from segbench.results import (
+    Accuracy,
+    AtLeastOne,
+    Count,
+    Extra,
+    Memory,
+    ModuleRow,
+    Process,
+    Signature,
+    Size,
+    Speed,
+    Text,
+    WaterfallRow,
+    meaning,
+)
 
 SCHEMA = 1
+Date = Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$")]
 
 
 def now() -> str:
@@ -19,72 +38,72 @@ def now() -> str:
 
 @dataclass(kw_only=True)
 class Record:
-    """One network at one resolution: costs, speed, memory and accuracy, or the reason why there are none.
+    """One network at one resolution: costs, speed, memory and accuracy, or the reason why there are none."""
 
-    Attributes:
-        model: catalog name, or ``package.module:factory`` of a user's own network.
-        fidelity: how far the network is known to be the authors'; None for a user's own.
-        classes: output channels.
-        resolution: height and width of the input.
-        batch: images per forward.
-        params: parameters of the constructed network.
-        live_params: parameters that reach the output.
-        operations: integer count per counting rule, plus ``live-macs``.
-        tools: what the real fvcore and thop packages report.
-        modules: per-module parameters and MACs, where asked for.
-        signature: sampled logits with deterministic weights, where asked for.
-        speed: FPS and latency with their mode, device and precision; every sample kept.
-        memory: ``{"peak_mib": float | None}``.
-        accuracy: mIoU with data set, split and checkpoint.
-        waterfall: FPS as each switch of the protocol is applied, where asked for.
-        failure: why the measurement could not be made, in one line.
-        protocol: the settings that the speed was measured under.
-        environment: device, driver and library versions.
-        extra: fields of a reader's newer segbench that this one does not know; kept when written again.
-    """
-
-    model: str
-    fidelity: str | None = None
-    classes: int
-    resolution: tuple[int, int]
-    batch: int = 1
-    params: int | None = None
-    live_params: int | None = None
-    operations: dict[str, int] = field(default_factory=dict)
-    tools: dict[str, int] = field(default_factory=dict)
-    modules: list[dict[str, Any]] | None = None
-    signature: dict[str, Any] | None = None
-    speed: dict[str, Any] | None = None
-    memory: dict[str, Any] | None = None
-    accuracy: dict[str, Any] | None = None
-    waterfall: list[dict[str, Any]] | None = None
-    failure: str | None = None
-    notes: list[str] = field(default_factory=list)
-    protocol: dict[str, Any] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-    segbench: str = ""
-    created: str = field(default_factory=now)
-    schema: int = SCHEMA
-    extra: dict[str, Any] = field(default_factory=dict)
+    schema: Annotated[AtLeastOne, meaning("version of this format: 1")] = SCHEMA
+    model: Annotated[Text, meaning("catalog name, or `package.module:callable` of a user's own network")]
+    fidelity: Annotated[
+        Literal["official", "port", "exact", "reconstruction"] | None,
+        meaning("how far the network is known to be the authors'; null for a user's own"),
+    ] = None
+    classes: Annotated[Count, meaning("of the output; 0 where a failure left it unknown", "channels")]
+    resolution: Annotated[Size, meaning("height and width of the input", "pixels")]
+    batch: Annotated[AtLeastOne, meaning("per forward", "images")] = 1
+    params: Annotated[Count | None, meaning("parameters of the constructed network, a shared one once", "count")] = None
+    live_params: Annotated[Count | None, meaning("parameters that reach the output", "count")] = None
+    operations: Annotated[
+        dict[str, Count],
+        meaning(
+            "by [counting rule](counting-rules.md), for the whole batch except `ptflops-*`, which count per image; and "
+            "`live-macs`, the MACs that reach the output",
+            "count",
+        ),
+    ] = field(default_factory=dict)
+    tools: Annotated[
+        dict[str, Count], meaning("what the real fvcore and thop packages report, where `--counter` asks", "count")
+    ] = field(default_factory=dict)
+    modules: Annotated[
+        list[ModuleRow] | None,
+        meaning("in `compare` the network's parts and their parts, with `--layers` all modules, parents first"),
+    ] = None
+    signature: Annotated[
+        Signature | None,
+        meaning("sampled logits with weights that follow from the key names, to see a changed architecture"),
+    ] = None
+    speed: Annotated[Speed | None, meaning("where the network was timed")] = None
+    memory: Annotated[Memory | None, meaning("of one frame")] = None
+    accuracy: Annotated[Accuracy | None, meaning("where the network was evaluated")] = None
+    waterfall: Annotated[
+        list[WaterfallRow] | None, meaning("FPS as each switch of the protocol is applied, in order")
+    ] = None
+    failure: Annotated[
+        str | None, meaning("why a measurement could not be made, in one line; what was measured before it is kept")
+    ] = None
+    notes: Annotated[list[str], meaning("sentences to read before using the numbers")] = field(default_factory=list)
+    protocol: Annotated[dict[str, Any], meaning("settings that speed was measured under, below")] = field(
+        default_factory=dict
+    )
+    environment: Annotated[dict[str, Any], meaning("the machine, below")] = field(default_factory=dict)
+    segbench: Annotated[str, meaning("version that wrote the Record")] = ""
+    created: Annotated[Date, meaning("such as `2026-11-21T10:00:00Z`", "UTC")] = field(default_factory=now)
+    process: Annotated[Process | None, meaning("in `compare`: which fresh process this was")] = None
+    extra: Extra = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The Record as plain JSON types, ``schema`` first."""
-        content = asdict(self)
-        content["resolution"] = list(self.resolution)
-        extra = content.pop("extra")
-        return {"schema": content.pop("schema"), **content, **extra}
+        return reading.plain(self)
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Record:
+    def from_json(cls, content: Any) -> Record:
         """Read a Record back.
 
         Raises:
-            RecordError: not a Record, a required field is missing or malformed, or the schema is newer.
+            RecordError: not a Record, a field is missing or malformed (it is named), or the schema is newer.
         """
         if not isinstance(content, Mapping):
             raise RecordError(f"a Record is a JSON object: {type(content).__name__} given")
         schema = content.get("schema")
-        if not isinstance(schema, int):
+        if not isinstance(schema, int) or isinstance(schema, bool):
             raise RecordError("not a segbench Record: it has no `schema`")
         if schema > SCHEMA:
             raise RecordError(
@@ -93,23 +112,10 @@ class Record:
         missing = [name for name in ("model", "classes", "resolution") if name not in content]
         if missing:
             raise RecordError(f"the Record lacks {', '.join(missing)}")
-        size = content["resolution"]
-        if not (isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size)):
-            raise RecordError(f"the Record's resolution is [height, width]: {size!r} given")
-        known = {item.name for item in fields(cls)} - {"extra"}
-        values = {key: value for key, value in content.items() if key in known}
-        values["resolution"] = (size[0], size[1])
         # A Record without a date was not made at this moment.
-        values.setdefault("created", "")
-        return cls(**values, extra={key: value for key, value in content.items() if key not in known})
+        return reading.read(cls, {"created": "", **content})
 
 
-def depth_of(module: Mapping[str, Any]) -> int:
-    """Level of one of a Record's `modules`: 0 for the network."""
-    path = str(module["path"])
-    return path.count(".") + 1 if path else 0
-
-
-def down_to(modules: Iterable[dict[str, Any]], depth: int | None) -> list[dict[str, Any]]:
+def down_to(modules: Iterable[ModuleRow], depth: int | None) -> list[ModuleRow]:
     """The modules of a Record down to a level; all for None."""
-    return [module for module in modules if depth is None or depth_of(module) <= depth]
+    return [module for module in modules if depth is None or module.depth <= depth]

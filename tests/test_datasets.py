@@ -16,12 +16,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from segbench.accuracy import index
-from segbench.accuracy.camvid import test_names as camvid_test_names
-from segbench.accuracy.camvid import train_names, val_names
 from segbench.accuracy.datasets import DATASETS, DatasetError, open_dataset
 from segbench.accuracy.reading import read_label
 from segbench.accuracy.scoring import RULES
 from segbench.accuracy.synthetic import write_synthetic
+from segbench.datasets.camvid import test_names as camvid_test_names
+from segbench.datasets.camvid import train_names, val_names
 from segbench.errors import SegbenchError, UnknownName
 
 SMALL = (64, 128)

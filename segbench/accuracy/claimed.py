@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from segbench.accuracy.spec import DatasetSpec
 from segbench.claims import DATASET_CLASSES, PAPERS, load_claims
+from segbench.datasets.spec import DatasetSpec
 from segbench.resolution import show
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from segbench.accuracy.spec import IGNORE, DatasetSpec
+from segbench.datasets.spec import IGNORE, DatasetSpec
 from segbench.errors import SegbenchError
 
 _VALUES = 256

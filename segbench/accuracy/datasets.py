@@ -5,31 +5,19 @@ Work with torch's DataLoader: ``DataLoader(dataset, batch_size=None, num_workers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import torch.utils.data
 from PIL import Image
 from torch import Tensor
 
-from segbench.accuracy.ade20k import ADE20K
-from segbench.accuracy.bdd100k import BDD100K
-from segbench.accuracy.camvid import CAMVID, CAMVID_MERGE, CAMVID_SELECT
-from segbench.accuracy.cityscapes import CITYSCAPES
 from segbench.accuracy.index import Entry, index_split
 from segbench.accuracy.reading import DatasetError, read_image, read_instances, read_label
-from segbench.accuracy.spec import DatasetSpec
-from segbench.errors import UnknownName
+from segbench.datasets import DATASETS, DatasetSpec, find_spec
 
 __all__ = ["DATASETS", "Dataset", "DatasetError", "DatasetSpec", "Paths", "Sample", "find_spec", "open_dataset"]
-
-DATASETS: Mapping[str, DatasetSpec] = MappingProxyType(
-    {spec.name: spec for spec in (CITYSCAPES, CAMVID, CAMVID_MERGE, CAMVID_SELECT, BDD100K, ADE20K)}
-)
-"""Every data set by name; camvid-merge and camvid-select are two readings of the same files."""
 
 _READERS = 8
 
@@ -178,14 +166,3 @@ def open_dataset(
         DatasetError: no such folder, no images, an image without label, or, with `skip_bad`, nothing usable.
     """
     return Dataset(find_spec(name), root, split, skip_bad=skip_bad, instances=instances)
-
-
-def find_spec(name: str) -> DatasetSpec:
-    """The data set of that name.
-
-    Raises:
-        UnknownName: there is none.
-    """
-    if name not in DATASETS:
-        raise UnknownName("data set", name, DATASETS)
-    return DATASETS[name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segbench.accuracy.reading import DatasetError
-from segbench.accuracy.spec import DatasetSpec, LabelFiles, Layout, Split
+from segbench.datasets.spec import DatasetSpec, LabelFiles, Layout, Split
 
 
 @dataclass(frozen=True)

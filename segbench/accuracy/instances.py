@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from segbench.accuracy.confusion import PredictionError
-from segbench.accuracy.spec import DatasetSpec
+from segbench.datasets.spec import DatasetSpec
 
 _PER_CLASS = 1000
 _IDS = 34

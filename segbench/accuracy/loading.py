@@ -11,7 +11,7 @@ from torch import nn
 
 from segbench.accuracy.outputs import void_output
 from segbench.accuracy.settings import EvaluationSettings
-from segbench.accuracy.spec import DatasetSpec
+from segbench.datasets.spec import DatasetSpec
 from segbench.errors import SegbenchError
 from segbench.measure.operations import record as count_operations
 from segbench.measure.subject import Subject, resolve

@@ -18,7 +18,7 @@ from segbench.accuracy.index import index_split
 from segbench.accuracy.instances import InstanceScores
 from segbench.accuracy.reading import DatasetError, read_instances, read_label, read_values
 from segbench.accuracy.scoring import Scores, score
-from segbench.accuracy.spec import DatasetSpec
+from segbench.datasets.spec import DatasetSpec
 
 
 def score_predictions(

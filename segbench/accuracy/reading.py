@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from segbench.accuracy.spec import Colour, LabelFiles
+from segbench.datasets.spec import Colour, LabelFiles
 from segbench.errors import SegbenchError
 
 _UNKNOWN = 254

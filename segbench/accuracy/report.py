@@ -20,7 +20,7 @@ from segbench import store
 from segbench.accuracy.claimed import claim_lines
 from segbench.accuracy.run import Evaluation
 from segbench.accuracy.scoring import RULES, Scores
-from segbench.accuracy.spec import DatasetSpec
+from segbench.datasets.spec import DatasetSpec
 from segbench.errors import OutputError
 from segbench.record import Record
 from segbench.resolution import show

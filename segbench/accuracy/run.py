@@ -20,7 +20,7 @@ from segbench.accuracy.prediction_files import prediction_writer
 from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation, named
 from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
-from segbench.accuracy.spec import DatasetSpec
+from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from segbench.accuracy.confusion import ConfusionMatrix, PredictionError
 from segbench.accuracy.instances import InstanceScores
-from segbench.accuracy.spec import DatasetSpec
+from segbench.datasets.spec import DatasetSpec
 from segbench.errors import UnknownName
 
 Floats = NDArray[np.float64]

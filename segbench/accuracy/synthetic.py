@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segbench.accuracy import scenes
-from segbench.accuracy.camvid import train_names, val_names
-from segbench.accuracy.cityscapes import ID_TO_TRAIN_ID
 from segbench.accuracy.datasets import find_spec
 from segbench.accuracy.scenes import Scene, make_scene
-from segbench.accuracy.spec import IGNORE, DatasetSpec, label_table, row_colour
+from segbench.datasets.camvid import train_names, val_names
+from segbench.datasets.cityscapes import ID_TO_TRAIN_ID
+from segbench.datasets.spec import IGNORE, DatasetSpec, label_table, row_colour
 from segbench.errors import BadOption, OutputError
 from segbench.resolution import check
 

@@ -6,7 +6,7 @@ evaluation/evalPixelLevelSemanticLabeling.py. Polygons of negative id (license p
 
 from __future__ import annotations
 
-from segbench.accuracy.spec import (
+from segbench.datasets.spec import (
     IGNORE,
     ClassLabel,
     DatasetSpec,

@@ -6,7 +6,7 @@ older package keeps images in ``images/{split}`` and masks in ``labels/{split}/*
 
 from __future__ import annotations
 
-from segbench.accuracy.spec import (
+from segbench.datasets.spec import (
     IGNORE,
     ClassLabel,
     DatasetSpec,

@@ -226,8 +226,8 @@ class DatasetSpec:
 
 
 def label_table(file: str) -> list[dict[str, str]]:
-    """Rows of a label table in ``segbench/accuracy/labels``."""
-    text = (resources.files("segbench.accuracy") / "labels" / file).read_text(encoding="utf-8")
+    """Rows of a label table in ``segbench/datasets/labels``."""
+    text = (resources.files("segbench.datasets") / "labels" / file).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import colorsys
 
-from segbench.accuracy.spec import (
+from segbench.datasets.spec import (
     IGNORE,
     ClassLabel,
     Colour,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from segbench.accuracy.spec import (
+from segbench.datasets.spec import (
     IGNORE,
     ClassLabel,
     Colour,
