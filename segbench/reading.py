@@ -71,9 +71,8 @@ def _sane(value: Any, where: str, depth: int, *, finite: bool) -> None:
             raise RecordError(f"{where}: numbers up to {LARGEST} are accepted")
     elif isinstance(value, (list, Mapping)):
         if depth > DEEPEST:
-            raise RecordError(
-                f"{where.split('.', maxsplit=1)[0].split('[', maxsplit=1)[0]}: at most {DEEPEST} levels of nesting are accepted"
-            )
+            field, *_ = where.replace("[", ".").split(".")
+            raise RecordError(f"{field}: at most {DEEPEST} levels of nesting are accepted")
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         for name, item in pairs:
             # A list of numbers is most of a Record; its name is put together only where one is wrong.
@@ -131,7 +130,11 @@ def _without_extra(kind: type, content: dict[str, Any]) -> None:
             continue
         for item in value if many else [value]:
             _without_extra(inner, item)
-    for name in _LEFT_OUT_WHEN_NONE & content.keys():
-        if content[name] is None:
+    for name, value in list(content.items()):
+        if isinstance(value, tuple):
+            content[name] = list(value)
+        elif name in _LEFT_OUT_WHEN_NONE and value is None:
             del content[name]
+        elif isinstance(value, list) and value and isinstance(value[0], tuple):
+            content[name] = [list(item) for item in value]
     content.update(content.pop("extra"))
