@@ -22,8 +22,8 @@ from segbench.errors import SegbenchError
 from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import Frame, make_frame
-from segbench.measure.protocol import PRESETS
 from segbench.measure.speed import time_frames
+from segbench.protocol import PRESETS
 from segbench.resolution import parse
 
 LIMIT = 0.005

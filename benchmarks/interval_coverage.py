@@ -37,9 +37,9 @@ from typing import Any
 
 import numpy as np
 
-from segbench.measure.protocol import PRESETS
 from segbench.measure.simulated import Behaviour, process_rounds
-from segbench.measure.statistics import fps_interval
+from segbench.protocol import PRESETS
+from segbench.statistics import fps_interval
 
 TRUTH_PROCESSES = 4000
 LEAST, MOST = 0.93, 0.97

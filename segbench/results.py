@@ -259,4 +259,4 @@ class Process:
     index: Annotated[Count, meaning("from 0", "count")]
     of: Annotated[AtLeastOne, meaning("how many there are", "count")]
     seed: Annotated[int | None, meaning("what the order of all processes was shuffled by")] = None
-    extra: Extra = field(default_factory=dict)
+    extra: Extra = field(default_factory=dict, hash=False)

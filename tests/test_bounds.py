@@ -16,10 +16,10 @@ from segbench.measure.bounds import busy_ms, launches, region_ledger, verdict, w
 from segbench.measure.device import CpuDevice, Device
 from segbench.measure.gpu import WARM_UP, GpuEvent, Graphed, gpu_events
 from segbench.measure.operations import record
-from segbench.measure.protocol import Protocol, protocol_for
 from segbench.measure.roofline import Rates, Roofline, bytes_moved, measure_rates, roofline
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import measure_speed
+from segbench.protocol import Protocol, protocol_for
 from tests.forms_networks import SIZE, FormsDevice, TinySubject
 
 QUICK = protocol_for("forward", rounds=2, frames=5, warmup_passes=1, warmup_seconds=0.0)

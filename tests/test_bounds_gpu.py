@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from segbench.measure.profile import Settings
 from torch import Tensor, nn
 
 import segbench
@@ -21,13 +22,12 @@ from segbench.measure.flags import flags_in_force, measurement_flags
 from segbench.measure.folding import fold
 from segbench.measure.forms import ENGINES, Forms
 from segbench.measure.frame import MeasurementError, make_frame
-from segbench.measure.profile import Settings
-from segbench.measure.protocol import Protocol, protocol_for
 from segbench.measure.region import region
 from segbench.measure.roofline import measure_rates
 from segbench.measure.speed import measure_speed
 from segbench.measure.waterfall import SWITCHES, waterfall
 from segbench.planning import plan
+from segbench.protocol import Protocol, protocol_for
 from tests.forms_networks import Tiny, TinySubject, randomised
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]

@@ -18,19 +18,19 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from segbench.measure.combine import combine, conditions
+from segbench.measure.profile import Settings
 
 import segbench
 from segbench import compare as comparison
 from segbench import store
 from segbench.compare import answered, ranking, require_unmixed, serves, sweep
 from segbench.errors import BadOption, SegbenchError
-from segbench.measure.combine import combine, conditions
 from segbench.measure.device import open_device
-from segbench.measure.profile import Settings
-from segbench.measure.protocol import PRESETS
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import speed_json, time_frames
 from segbench.planning import Job, plan
+from segbench.protocol import PRESETS
 from segbench.record import Record
 from tests.conftest import Answer
 

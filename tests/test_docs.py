@@ -297,7 +297,7 @@ def test_every_data_set_is_in_the_evaluation_protocol() -> None:
 
 
 def test_every_preset_is_in_the_speed_protocol() -> None:
-    from segbench.measure.protocol import PRESETS
+    from segbench.protocol import PRESETS
 
     named = {row[0].strip("`") for row in table("speed-protocol.md", "name")[1:]}
     assert named | {"forward"} == set(PRESETS)
@@ -333,10 +333,11 @@ def tiny(num_classes=2):
 
 @pytest.mark.slow
 def test_the_page_on_the_record_has_every_key_of_a_profile(in_folder: Path) -> None:
-    from segbench.measure.nvml import Gpu, Telemetry
     from segbench.measure.profile import Settings, profile
-    from segbench.measure.statistics import combine_processes
+
+    from segbench.measure.nvml import Gpu, Telemetry
     from segbench.measure.subject import resolve
+    from segbench.statistics import combine_processes
 
     (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
     settings = Settings(device="cpu", budget_s=0.5, module_levels=None, waterfall=True).check()

@@ -12,7 +12,7 @@ import torch
 from segbench.errors import BadOption, DeviceError, SegbenchError, UnknownName
 from segbench.measure.device import CpuDevice, open_device
 from segbench.measure.flags import flags_in_force, measurement_flags
-from segbench.measure.protocol import MODES, PRECISIONS, PRESETS, Protocol, protocol_for
+from segbench.protocol import MODES, PRECISIONS, PRESETS, Protocol, protocol_for
 
 
 def test_protocol_cannot_be_changed() -> None:

@@ -14,8 +14,8 @@ from segbench.measure.environment import describe_environment
 from segbench.measure.flags import flags_in_force, measurement_flags
 from segbench.measure.frame import make_frame
 from segbench.measure.memory import peak_memory
-from segbench.measure.protocol import PRECISIONS, PRESETS, protocol_for
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
+from segbench.protocol import PRECISIONS, PRESETS, protocol_for
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

@@ -8,9 +8,9 @@ from statistics import fmean, harmonic_mean
 import pytest
 
 from segbench.measure.nvml import Telemetry
-from segbench.measure.protocol import PRESETS
 from segbench.measure.simulated import Behaviour, process_rounds
-from segbench.measure.statistics import (
+from segbench.protocol import PRESETS
+from segbench.statistics import (
     blocks,
     coefficient_of_variation,
     combine_processes,

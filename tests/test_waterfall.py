@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from segbench.measure.profile import Settings
 from torch import Tensor, nn
 
 from segbench.measure import forms
@@ -22,9 +23,8 @@ from segbench.measure.flags import flags_in_force
 from segbench.measure.frame import MeasurementError
 from segbench.measure.gpu import GpuEvent
 from segbench.measure.memory import release
-from segbench.measure.profile import Settings
-from segbench.measure.protocol import protocol_for
 from segbench.measure.waterfall import SWITCHES, waterfall
+from segbench.protocol import protocol_for
 from segbench.record import Record
 from segbench.report.card import profile_card
 from tests.forms_networks import SIZE, FormsDevice, Tiny, TinySubject

@@ -15,8 +15,8 @@ from segbench.accuracy.protocol import EvaluationProtocol
 from segbench.errors import BadOption, FactoryError
 from segbench.measure.device import Device
 from segbench.measure.frame import DTYPES, device_failures
-from segbench.measure.protocol import protocol_for
 from segbench.models.base import resize
+from segbench.protocol import protocol_for
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from segbench.catalog import Entry, Preprocessing
 from segbench.catalog.entry import IMAGENET, UNIT_RANGE
 from segbench.errors import BadOption, UnknownName
-from segbench.measure.protocol import PRECISIONS
+from segbench.protocol import PRECISIONS
 from segbench.resolution import show
 
 FILTERS = ("bilinear", "bilinear-antialias", "nearest")

@@ -28,8 +28,8 @@ from segbench.measure.frame import MeasurementError, device_failures
 from segbench.measure.memory import memory_json
 from segbench.measure.profile import Settings as ProfileSettings
 from segbench.measure.profile import profile
-from segbench.measure.protocol import Protocol, protocol_for
 from segbench.measure.speed import measure_speed
+from segbench.protocol import Protocol, protocol_for
 from segbench.record import Record
 from segbench.store import require_writable
 

@@ -24,21 +24,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
-
-from torch import nn
 
 from segbench.errors import SegbenchError
 from segbench.measure.device import Device
-from segbench.measure.flags import measurement_flags
-from segbench.measure.frame import DTYPES, Frame, device_failures, make_frame
+from segbench.measure.frame import DTYPES, device_failures
 from segbench.measure.gpu import GpuEvent
-from segbench.measure.operations import Ledger, record
-from segbench.measure.protocol import Protocol
-from segbench.measure.region import Region, region
 from segbench.measure.roofline import Roofline, measure_rates, roofline
-from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.protocol import Protocol
+from segbench.results import Speed
 
 BUSY_LIMIT = 0.8
 COMPUTE_LIMIT = 0.5
@@ -87,9 +81,9 @@ def verdict(
 
 
 def what_bounds(
-    subject: Subject, resolution: tuple[int, int], protocol: Protocol, device: Device, speed: dict[str, Any]
-) -> dict[str, Any]:
-    """Figures and verdict for a Record's `speed`; what could not be measured is None, with a sentence in ``notes``.
+    subject: Subject, resolution: tuple[int, int], protocol: Protocol, device: Device, speed: Speed
+) -> tuple[Speed, list[str]]:
+    """Fill in the figures and the verdict of a timing.
 
     Args:
         subject: the network, built afresh for each figure.
@@ -99,14 +93,14 @@ def what_bounds(
         speed: from `segbench.measure.speed.measure_speed`.
 
     Returns:
-        ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict``, ``roofline`` and ``notes``.
+        `speed` with ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict`` and ``roofline``, None where one could not
+        be measured; and a sentence for each of these.
     """
     notes: list[str] = []
-    found: dict[str, Any] = {"gpu_busy_ms": None, "launches": None, "graph_fps": None, "verdict": None}
-    frame_ms = 1000 * protocol.batch / speed["fps"]
+    frame_ms = 1000 * protocol.batch / speed.fps
     if device.kind == "cuda":
         try:
-            found["graph_fps"] = graph_fps(subject.build(), resolution, protocol, device)
+            speed = replace(speed, graph_fps=graph_fps(subject.build(), resolution, protocol, device))
         except SegbenchError as error:
             notes.append(f"no CUDA graph: {error}")
     roof = None
@@ -114,7 +108,7 @@ def what_bounds(
         with device_failures(resolution, protocol, device):
             rates = measure_rates(protocol, device)
             roof = roofline(region_ledger(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
-        found["roofline"] = roof.to_json(rates, frame_ms / 1000)
+        speed = replace(speed, roofline=roof.reached(rates, frame_ms / 1000))
     except SegbenchError as error:
         notes.append(f"no roofline: {error}")
     if device.kind == "cuda":
@@ -122,48 +116,11 @@ def what_bounds(
         try:
             events = traced(subject.build(), resolution, protocol, device)
             if events:
-                found["gpu_busy_ms"] = busy_ms(events, TRACED_FRAMES)
-                found["launches"] = launches(events, TRACED_FRAMES)
+                busy, kernels = busy_ms(events, TRACED_FRAMES), launches(events, TRACED_FRAMES)
+                speed = replace(speed, gpu_busy_ms=busy, launches=kernels)
             else:
                 notes.append("the profiler saw no kernel: the driver may allow no one to trace the GPU")
         except SegbenchError as error:
             notes.append(f"the GPU could not be traced: {error}")
-    speed_up = found["graph_fps"] / speed["fps"] if found["graph_fps"] else None
-    found["verdict"] = verdict(frame_ms, found["gpu_busy_ms"], speed_up, roof)
-    return {**found, "notes": notes}
-
-
-def traced(
-    net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device, frames: int = TRACED_FRAMES
-) -> list[GpuEvent]:
-    """What the GPU did during some frames of a fresh network; empty where nothing tells.
-
-    Raises:
-        MeasurementError: the network fails on the device.
-    """
-    with measurement_flags(protocol), device_failures(resolution, protocol, device):
-        frame: Frame = make_frame(net, resolution, replace(protocol, bn_folding=False), device)
-        return device.trace(frame, frames) or []
-
-
-def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> float:
-    """FPS of the same frame with the network as a CUDA graph.
-
-    Raises:
-        DeviceError: the device has no CUDA graphs.
-        MeasurementError: the network cannot be captured, as where it synchronises or copies to the host.
-    """
-    # Autograd's bookkeeping is no part of a graph, and a few rounds tell what a verdict needs.
-    quick = replace(protocol, rounds=min(protocol.rounds, GRAPH_ROUNDS), round_seconds=0.0, grad="inference")
-
-    def prepare(net: nn.Module) -> Any:
-        return device.graph(region(net, protocol.mode))
-
-    speed = measure_speed(net, resolution=resolution, protocol=quick, device=device, prepare=prepare)
-    return float(speed["fps"])
-
-
-def region_ledger(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Ledger:
-    """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
-    net = subject.build("meta") if subject.entry else subject.build()
-    return record(Region(net, protocol.mode), (protocol.batch, 3, *resolution))
+    speed_up = speed.graph_fps / speed.fps if speed.graph_fps else None
+    return replace(speed, verdict=verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof)), notes

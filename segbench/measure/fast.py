@@ -16,8 +16,9 @@ from segbench.measure.device import Device
 from segbench.measure.forms import ENGINES, Forms
 from segbench.measure.frame import MeasurementError
 from segbench.measure.memory import release
-from segbench.measure.protocol import Protocol
 from segbench.measure.subject import Subject
+from segbench.protocol import Protocol
+from segbench.results import Optimized, Speed
 
 Say = Callable[[str], None]
 
@@ -29,7 +30,7 @@ def optimized_speed(
     device: Device,
     budget_s: float | None = None,
     say: Say | None = None,
-) -> dict[str, Any]:
+) -> Optimized:
     """Time the fastest form of a network under the rest of a protocol.
 
     Args:
@@ -41,8 +42,7 @@ def optimized_speed(
         say: told the engine that is measured.
 
     Returns:
-        A Record's ``speed["optimized"]``: a `speed` of its own, with its ``protocol_settings``, ``engine``, ``tried``
-        (FPS or the reason for each engine), ``folding``, ``deviation`` (from the plain network in fp32) and ``notes``.
+        The speed of the fastest engine, with its protocol and what was tried.
 
     Raises:
         MeasurementError: no engine ran.
@@ -62,7 +62,7 @@ def optimized_speed(
     except SegbenchError as error:
         notes.append(str(error))
         folding, fast = None, replace(fast, bn_folding=False)
-    best: dict[str, Any] | None = None
+    best: tuple[Speed, str, dict[str, Any]] | None = None
     tried = []
     for engine in ENGINES:
         (say or (lambda _: None))(engine)
@@ -70,13 +70,22 @@ def optimized_speed(
         tried.append(row)
         try:
             speed, run = forms.speed(fast, engine, None if budget_s is None else budget_s / len(ENGINES))
-            row["fps"] = speed["fps"]
-            if best is None or speed["fps"] > best["fps"]:
-                best = {**speed, "engine": engine, "deviation": forms.deviation(run, fast)}
+            row["fps"] = speed.fps
+            if best is None or speed.fps > best[0].fps:
+                best = speed, engine, forms.deviation(run, fast)
             del run
         except SegbenchError as error:
             row["unavailable"] = str(error)
         release(device)
     if best is None:
         raise MeasurementError(f"the fast mode does not run: {tried[0]['unavailable']}")
-    return {**best, "protocol_settings": fast.to_json(), "tried": tried, "folding": folding, "notes": notes}
+    speed, engine, deviation = best
+    return Optimized(
+        **vars(speed),
+        engine=engine,
+        deviation=deviation,
+        protocol_settings=fast.to_json(),
+        tried=tried,
+        folding=folding,
+        notes=notes,
+    )

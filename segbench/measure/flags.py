@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from segbench.measure.protocol import Protocol
+from segbench.protocol import Protocol
 
 # From torch 2.9 each backend also has a precision of its own, which the older flags write but do not restore.
 _NEWER = (

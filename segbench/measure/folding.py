@@ -22,7 +22,7 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
 from segbench.measure.operations import Ledger, Operation, record
-from segbench.measure.protocol import PRESETS
+from segbench.protocol import PRESETS
 from segbench.resolution import show
 
 # Of the logits' standard deviation: rounding of fp32 stays far below, a wrong scale far above.

@@ -18,10 +18,11 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.folding import Folding, fold
 from segbench.measure.frame import DTYPES, MeasurementError, device_failures, first_line, is_out_of_memory
-from segbench.measure.protocol import PRESETS, Protocol
 from segbench.measure.region import region
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.protocol import PRESETS, Protocol
+from segbench.results import Speed
 
 ENGINES = ("eager", "CUDA graph", "torch.compile")
 
@@ -73,7 +74,7 @@ class Forms:
 
     def speed(
         self, protocol: Protocol, engine: str = "eager", budget_s: float | None = None
-    ) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+    ) -> tuple[Speed, Callable[[Tensor], Tensor]]:
         """Time a form.
 
         Args:
@@ -82,7 +83,7 @@ class Forms:
             budget_s: on a CPU, seconds that timing may take.
 
         Returns:
-            A Record's `speed`, and the network as it was timed.
+            The speed, and the network as it was timed.
 
         Raises:
             DeviceError: a precision or an engine that the device does not have.

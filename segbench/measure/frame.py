@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segbench.errors import BadOption, DeviceError, SegbenchError
 from segbench.measure.device import Device
-from segbench.measure.protocol import Protocol
+from segbench.protocol import Protocol
 from segbench.resolution import show
 
 Frame = Callable[[], Tensor]

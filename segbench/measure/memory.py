@@ -8,7 +8,6 @@ import gc
 import itertools
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +15,8 @@ from torch import nn
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import device_failures, make_frame
-from segbench.measure.protocol import Protocol
+from segbench.protocol import Protocol
+from segbench.results import Memory
 
 KINDS = {
     "cuda": "peak of torch's CUDA allocator over what was allocated before",
@@ -34,9 +34,9 @@ def release(device: Device) -> None:
             torch.cuda.empty_cache()
 
 
-def memory_json(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> dict[str, Any]:
-    """A Record's `memory`: the figure of `peak_memory` in MiB, and what it counts. Raises as that does."""
-    return {"peak_mib": peak_memory(net, resolution, protocol, device), "kind": KINDS[device.kind]}
+def measure_memory(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> Memory:
+    """The figure of `peak_memory` in MiB, and what it counts. Raises as that does."""
+    return Memory(peak_mib=peak_memory(net, resolution, protocol, device), kind=KINDS[device.kind])
 
 
 def peak_memory(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> float | None:

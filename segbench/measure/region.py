@@ -25,7 +25,7 @@ class Region(nn.Module):
     """A network followed by what a mode does to its logits: argmax, and a cast to uint8."""
 
     def __init__(self, net: nn.Module, mode: str) -> None:
-        """Wrap a network; `mode` is a key of `segbench.measure.protocol.MODES`."""
+        """Wrap a network; `mode` is a key of `segbench.protocol.MODES`."""
         super().__init__()
         self.net = net
         self.mode = mode

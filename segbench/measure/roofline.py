@@ -21,12 +21,13 @@ from typing import Any
 
 import torch
 
+from segbench import results
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import DTYPES
 from segbench.measure.operations import Ledger, Operation
 from segbench.measure.operations.macs import MACS
-from segbench.measure.protocol import Protocol
+from segbench.protocol import Protocol
 
 # Bytes that a measured copy moves, read and written: from what any cache holds to what none does.
 COPY_BYTES = tuple(mib * 2**20 for mib in (2, 16, 64, 256))
@@ -81,19 +82,19 @@ class Roofline:
     macs: int
     bytes: int
 
-    def to_json(self, rates: Rates, frame_s: float | None) -> dict[str, Any]:
-        """As a Record's ``roofline``: times in ms, rates in T MAC/s and GB/s, and the share reached."""
-        return {
-            "tmacs_per_s": rates.macs_per_s / 1e12,
-            "gb_per_s": rates.bytes_per_s[-1][1] / 1e9,
-            "cached_gb_per_s": max(rate for _, rate in rates.bytes_per_s) / 1e9,
-            "macs": self.macs,
-            "bytes": self.bytes,
-            "compute_ms": 1000 * self.compute_s,
-            "memory_ms": 1000 * self.memory_s,
-            "fastest_ms": 1000 * self.fastest_s,
-            "share": self.fastest_s / frame_s if frame_s else None,
-        }
+    def reached(self, rates: Rates, frame_s: float | None) -> results.Roofline:
+        """For a Record: times in ms, rates in T MAC/s and GB/s, and the share that a frame of so many seconds reached."""
+        return results.Roofline(
+            tmacs_per_s=rates.macs_per_s / 1e12,
+            gb_per_s=rates.bytes_per_s[-1][1] / 1e9,
+            cached_gb_per_s=max(rate for _, rate in rates.bytes_per_s) / 1e9,
+            macs=self.macs,
+            bytes=self.bytes,
+            compute_ms=1000 * self.compute_s,
+            memory_ms=1000 * self.memory_s,
+            fastest_ms=1000 * self.fastest_s,
+            share=self.fastest_s / frame_s if frame_s else None,
+        )
 
 
 def roofline(ledger: Ledger, rates: Rates, itemsize: int) -> Roofline:

@@ -27,8 +27,9 @@ from segbench.errors import FactoryError, SegbenchError
 from segbench.measure.flags import measurement_flags
 from segbench.measure.operations.copies import undisturbed
 from segbench.measure.operations.outputs import main_output, tensors_in
-from segbench.measure.protocol import PRESETS
 from segbench.measure.subject import Subject
+from segbench.protocol import PRESETS
+from segbench.results import Signature
 
 SIZE = (128, 256)
 SAMPLES = 64
@@ -44,7 +45,7 @@ def signature(
     fallback: tuple[int, int] = SIZE,
     resolution: tuple[int, int] | None = None,
     gain: float | None = None,
-) -> dict[str, Any]:
+) -> Signature:
     """Fingerprint of what a network computes, on the CPU in float32.
 
     Args:
@@ -54,8 +55,7 @@ def signature(
         gain: weight scale of that earlier signature; the first of `GAINS` with a usable output by default.
 
     Returns:
-        ``resolution``, ``gain``, ``shape`` of the logits, 64 ``samples``, ``mean`` and ``std``, and ``modules``: for
-        each module call, in the order in which calls ended, its ``path`` and statistics of its inputs (``in``) and
+        64 samples of the logits, their shape, mean and deviation, and ``modules``: for each module call, in the order in which calls ended, its ``path`` and statistics of its inputs (``in``) and
         outputs (``out``): mean, standard deviation and a weighted sum of sampled values of each tensor.
 
     Raises:
@@ -72,7 +72,7 @@ def signature(
         return _at(subject, fallback, gain)
 
 
-def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> dict[str, Any]:
+def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Signature:
     with undisturbed(), measurement_flags(PRESETS["forward"]):
         for tried in GAINS if gain is None else (gain,):
             _seed()
@@ -90,15 +90,15 @@ def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> di
             values = logits.double().flatten()
             mean, std = float(values.mean()), float(values.std())
             if gain is not None or (math.isfinite(std) and 1e-6 < std < 1e6 and std > 1e-3 * abs(mean)):
-                return {
-                    "resolution": list(resolution),
-                    "gain": tried,
-                    "shape": list(logits.shape),
-                    "samples": [_rounded(value) for value in values[sample_indices(values.numel())].tolist()],
-                    "mean": _rounded(mean),
-                    "std": _rounded(std),
-                    "modules": watch.rows,
-                }
+                return Signature(
+                    resolution=resolution,
+                    gain=tried,
+                    shape=list(logits.shape),
+                    samples=[_rounded(value) for value in values[sample_indices(values.numel())].tolist()],
+                    mean=_rounded(mean),
+                    std=_rounded(std),
+                    modules=watch.rows,
+                )
     raise FactoryError(f"{subject.spec} has no finite, varied output with weights drawn at any of the scales {GAINS}")
 
 

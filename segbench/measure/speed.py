@@ -14,8 +14,9 @@ from segbench.measure.device import Device, Timeline
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, Prepare, device_failures, make_frame
 from segbench.measure.nvml import Telemetry
-from segbench.measure.protocol import Protocol
-from segbench.measure.statistics import (
+from segbench.protocol import Protocol
+from segbench.results import Speed
+from segbench.statistics import (
     blocks,
     coefficient_of_variation,
     fps_interval,
@@ -66,7 +67,7 @@ def measure_speed(
     budget_s: float | None = 20.0,
     progress: Progress | None = None,
     prepare: Prepare | None = None,
-) -> dict[str, Any]:
+) -> Speed:
     """Time a network under a protocol.
 
     Args:
@@ -81,10 +82,10 @@ def measure_speed(
         prepare: applied to the network in place on the device; see `segbench.measure.frame.make_frame`.
 
     Returns:
-        A Record's `speed`, as JSON types: every sample beside the figures drawn from them. ``fps`` counts images, so
-        with a batch above 1 it is the ``throughput``; ``latency_ms`` is of a pass; ``fps_ci95`` is None with a single
-        frame, and ``fps_ci95_basis`` says what it is about. ``gpu_busy_ms``, ``launches``, ``graph_fps`` and
-        ``verdict`` are filled in by the analysis of what bounds a network.
+        Every sample beside the figures drawn from them. ``fps`` counts images, so with a batch above 1 it is the
+        ``throughput``; ``latency_ms`` is of a pass; ``fps_ci95`` is None with a single frame, and ``fps_ci95_basis``
+        says what it is about. ``gpu_busy_ms``, ``launches``, ``graph_fps`` and ``verdict`` are filled in by the
+        analysis of what bounds a network.
 
     Raises:
         MeasurementError: out of memory, a CUDA error, or a network that fails at this size.
@@ -93,7 +94,7 @@ def measure_speed(
     with measurement_flags(protocol), device_failures(resolution, protocol, device):
         frame = device.attach(make_frame(net, resolution, protocol, device, prepare))
         timing = time_frames(frame, protocol, device, budget_s if device.kind == "cpu" else None, progress)
-    return speed_json(timing, protocol, device)
+    return speed_of(timing, protocol, device)
 
 
 def time_frames(
@@ -231,8 +232,8 @@ def _observe(timing: Timing, device: Device) -> None:
         timing.telemetry.append(state)
 
 
-def speed_json(timing: Timing, protocol: Protocol, device: Device) -> dict[str, Any]:
-    """A Record's `speed` from the readings of one run; see `measure_speed`."""
+def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
+    """The readings of one run as a `Speed`; see `measure_speed`."""
     images = timing.frames * protocol.batch
     round_fps = [images / seconds for seconds in timing.round_seconds]
     samples = [sample for samples in timing.rounds_ms for sample in samples]
@@ -240,34 +241,30 @@ def speed_json(timing: Timing, protocol: Protocol, device: Device) -> dict[str, 
     warnings = trust_warnings(timing.rounds_ms, round_fps, timing.telemetry)
     interval = fps_interval([round_fps if len(round_fps) > 1 else _block_fps(timing.rounds_ms[0], protocol.batch)])
     frames_timed = len(samples) * protocol.batch
-    return {
-        "mode": protocol.mode,
-        "protocol": protocol.name,
-        "device": device.kind,
-        "device_name": device.name,
-        "precision": protocol.precision,
-        "batch": protocol.batch,
-        "fps": fps,
-        "fps_ci95": interval.ends(),
-        "fps_ci95_basis": interval.basis if len(round_fps) > 1 else "frames of one round",
-        "throughput": fps if protocol.batch > 1 else None,
-        "latency_ms": latency_summary(samples),
-        "cov": coefficient_of_variation(samples),
-        "round_spread": spread(round_fps),
-        "frames": timing.frames,
-        "rounds_ms": timing.rounds_ms,
-        "round_seconds": timing.round_seconds,
-        "round_fps": round_fps,
-        "warmup_ms": timing.warmup_ms,
-        "gpu_busy_ms": None,
-        "launches": None,
-        "graph_fps": None,
-        "energy_mj": None if timing.energy_mj is None else timing.energy_mj / frames_timed,
-        "verdict": None,
-        "telemetry": [state.to_json() for state in timing.telemetry],
-        "warnings": warnings,
-        "shortened": timing.shortened,
-    }
+    return Speed(
+        mode=protocol.mode,
+        protocol=protocol.name,
+        device=device.kind,
+        device_name=device.name,
+        precision=protocol.precision,
+        batch=protocol.batch,
+        fps=fps,
+        fps_ci95=interval.ends(),
+        fps_ci95_basis=interval.basis if len(round_fps) > 1 else "frames of one round",
+        throughput=fps if protocol.batch > 1 else None,
+        latency_ms=latency_summary(samples),
+        cov=coefficient_of_variation(samples),
+        round_spread=spread(round_fps),
+        frames=timing.frames,
+        rounds_ms=timing.rounds_ms,
+        round_seconds=timing.round_seconds,
+        round_fps=round_fps,
+        warmup_ms=timing.warmup_ms,
+        energy_mj=None if timing.energy_mj is None else timing.energy_mj / frames_timed,
+        telemetry=[state.to_json() for state in timing.telemetry],
+        warnings=warnings,
+        shortened=timing.shortened,
+    )
 
 
 def _block_fps(samples_ms: Sequence[float], batch: int) -> list[float]:

@@ -16,9 +16,10 @@ from segbench.errors import DeviceError, SegbenchError
 from segbench.measure.device import Device
 from segbench.measure.forms import Forms, fp16_is_emulated, require_cudnn
 from segbench.measure.memory import release
-from segbench.measure.protocol import PRESETS, Protocol
 from segbench.measure.region import has_own_stride
 from segbench.measure.subject import Subject
+from segbench.protocol import PRESETS, Protocol
+from segbench.results import Speed, WaterfallRow
 
 Say = Callable[[str], None]
 
@@ -63,7 +64,7 @@ def waterfall(
     protocol: Protocol | None = None,
     budget_s: float | None = None,
     say: Say | None = None,
-) -> list[dict[str, Any]]:
+) -> list[WaterfallRow]:
     """Apply the switches one after another.
 
     Args:
@@ -75,10 +76,8 @@ def waterfall(
         say: told the switch that is measured.
 
     Returns:
-        For each row ``switch``, ``meaning``, ``fps``, ``fps_ci95``, ``latency_ms`` (median), ``factor`` (over the row
-        that it starts from), ``total`` (over the first row), ``mode``, ``precision``, ``kept`` (later rows start from
-        it), ``deviation`` where the arithmetic changed, ``folding`` for folded batch normalisation, and
-        ``unavailable``, the reason where there is no figure.
+        A row for each switch; ``deviation`` where the arithmetic changed, ``folding`` for folded batch normalisation,
+        and ``unavailable``, the reason where there is no figure.
     """
     rows = (START, *SWITCHES)
     run = _Run(Forms(subject, resolution, device), replace(protocol or PRESETS["swiftnet"], **PLAIN), device)
@@ -86,7 +85,7 @@ def waterfall(
         (say or (lambda _: None))(switch.name)
         run.apply(switch, None if budget_s is None else budget_s / len(rows))
         release(device)
-    return run.rows
+    return [WaterfallRow(**row) for row in run.rows]
 
 
 # Where every waterfall starts, whatever the protocol of the profile around it.
@@ -135,7 +134,7 @@ class _Run:
         except SegbenchError as error:
             row["unavailable"] = str(error)
             return
-        row.update(fps=speed["fps"], fps_ci95=speed["fps_ci95"], latency_ms=speed["latency_ms"]["median"])
+        row.update(fps=speed.fps, fps_ci95=speed.fps_ci95, latency_ms=_median(speed))
         first = self.rows[0]["fps"]
         row["total"] = row["fps"] / first if first else None
         if "precision" in switch.settings:
@@ -175,6 +174,10 @@ class _Run:
             require_cudnn(self.device)
         if switch.settings.get("mode") == "logits" and not has_own_stride(self.forms.plain()):
             raise DeviceError("the network has no `logits` before the resize, as segbench's own networks do")
+
+
+def _median(speed: Speed) -> float | None:
+    return speed.latency_ms.median if speed.latency_ms else None
 
 
 __all__ = ["START", "SWITCHES", "Switch", "waterfall"]

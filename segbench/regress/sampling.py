@@ -18,11 +18,11 @@ from segbench.measure.memory import memory_json
 from segbench.measure.operations import record as record_operations
 from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.profile import Settings
-from segbench.measure.protocol import PRESETS
 from segbench.measure.signature import signature
 from segbench.measure.speed import MeasurementError, measure_speed
 from segbench.measure.structure import structure
 from segbench.measure.subject import resolve
+from segbench.protocol import PRESETS
 from segbench.record import Record
 from segbench.resolution import show
 

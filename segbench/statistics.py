@@ -10,9 +10,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, harmonic_mean, median, stdev
-from typing import Any
+from typing import TYPE_CHECKING
 
-from segbench.measure.nvml import Telemetry
+from segbench.results import Latency
+
+if TYPE_CHECKING:
+    from segbench.measure.nvml import Telemetry
+
 
 # trtexec's limit, above which it advises to lock the clocks (TensorRT, sampleReporting.cpp).
 VARIATION_LIMIT = 0.025
@@ -125,17 +129,17 @@ def quantile(samples: Sequence[float], probability: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def latency_summary(samples_ms: Sequence[float]) -> dict[str, float]:
+def latency_summary(samples_ms: Sequence[float]) -> Latency:
     """Mean, median, 5th and 95th percentile, standard deviation, fastest and slowest, in ms."""
-    return {
-        "mean": fmean(samples_ms),
-        "median": median(samples_ms),
-        "p5": quantile(samples_ms, 0.05),
-        "p95": quantile(samples_ms, 0.95),
-        "std": stdev(samples_ms) if len(samples_ms) > 1 else 0.0,
-        "min": min(samples_ms),
-        "max": max(samples_ms),
-    }
+    return Latency(
+        mean=fmean(samples_ms),
+        median=median(samples_ms),
+        p5=quantile(samples_ms, 0.05),
+        p95=quantile(samples_ms, 0.95),
+        std=stdev(samples_ms) if len(samples_ms) > 1 else 0.0,
+        min=min(samples_ms),
+        max=max(samples_ms),
+    )
 
 
 def coefficient_of_variation(samples: Sequence[float]) -> float | None:
@@ -218,30 +222,3 @@ def _gpu_warnings(telemetry: Sequence[Telemetry]) -> Iterator[str]:
             f"{others} other process(es) used the GPU during the run: FPS comes out low and varies; stop them or take "
             "another GPU"
         )
-
-
-def combine_processes(speeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """FPS, interval and spread over the speeds of several fresh processes of one network.
-
-    Args:
-        speeds: what `measure_speed` returned in each process, under one protocol on one device.
-
-    Returns:
-        ``fps``, ``fps_ci95``, ``fps_ci95_basis``, ``processes``, ``process_fps`` and ``process_cov``.
-
-    Raises:
-        ValueError: none given, or of different modes, precisions, batches or devices.
-    """
-    conditions = {tuple(speed.get(key) for key in ("mode", "precision", "batch", "device_name")) for speed in speeds}
-    if len(conditions) != 1:
-        raise ValueError("processes of one number need one mode, precision, batch and device")
-    interval = fps_interval([speed["round_fps"] for speed in speeds])
-    of_processes = [harmonic_mean(speed["round_fps"]) for speed in speeds]
-    return {
-        "fps": interval.fps,
-        "fps_ci95": interval.ends(),
-        "fps_ci95_basis": interval.basis,
-        "processes": interval.processes,
-        "process_fps": of_processes,
-        "process_cov": coefficient_of_variation(of_processes),
-    }

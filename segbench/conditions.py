@@ -1,0 +1,342 @@
+"""The conditions of a number: what two timings, or two accuracies, must share to be compared. Imports no torch.
+
+This is the one notion of "same conditions": tables, plots, the page, `compare`, `check`, baselines and the combination
+of processes all ask it. A field of these classes is a condition; adding one keeps its numbers apart everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from segbench.datasets import DATASETS
+from segbench.record import Record
+from segbench.results import Optimized
+
+UNKNOWN = "unknown"
+
+
+def _condition(label: str, words: Callable[[Any], str] | None = None, usual: object = ...) -> Any:
+    """A condition's name, how a value of it reads in a heading, and the value that goes without saying."""
+    return field(metadata={"label": label, "words": words, "usual": usual})
+
+
+def _switch(label: str, usual: object = ...) -> Any:
+    return _condition(label, lambda on: f"{label} {'on' if on else 'off'}", usual)
+
+
+def _in_words(item: Any, value: object) -> str:
+    if value is None:
+        return f"{item.metadata['label']} {UNKNOWN}"
+    words = item.metadata["words"]
+    return str(words(value)) if words else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Conditions:
+    """What two numbers must share."""
+
+    def differences(self, other: _Conditions) -> list[str]:
+        """What is unlike, such as ``precision fp32 -> fp16``; empty where the two numbers compare."""
+        return [
+            f"{item.metadata['label']} {_show(before)} -> {_show(after)}"
+            for item in fields(self)
+            for before, after in [(getattr(self, item.name), getattr(other, item.name))]
+            if before != after
+        ]
+
+
+Conditions = TypeVar("Conditions", bound=_Conditions)
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return UNKNOWN
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingConditions(_Conditions):
+    """What two timings must share: device, timed region and every setting that changes what is timed.
+
+    Names of protocols are no condition, nor are rounds, frames and warm-up, which say how long was measured; versions
+    of torch, CUDA, cuDNN and the driver stand beside a number (`beside`) and are said where they differ. None means
+    that a Record does not tell.
+
+    Attributes:
+        device: kind of device, ``cuda`` or ``cpu``.
+        mode: timed region, such as ``forward`` or ``swiftnet``.
+        precision: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
+        batch: images per pass.
+        synchronise: ``round`` or ``frame``.
+        grad: ``inference``, ``no_grad`` or ``enabled``.
+        cudnn_benchmark: whether cuDNN timed its algorithms and took the fastest.
+        channels_last: NHWC memory layout.
+        bn_folding: batch normalisation folded into convolutions.
+        pinned: page-locked memory for copies.
+        runtime: what ran the network; with its version for everything but PyTorch.
+        optimized: the fast mode rather than the network as built.
+        threads: of torch, on a CPU.
+        cores: that the process was kept to, such as ``0-3``; empty where it was free to move.
+        device_name: name of the chip.
+    """
+
+    device: str = _condition("device", str.upper)
+    mode: str = _condition("mode")
+    precision: str = _condition("precision")
+    batch: int = _condition("batch", lambda size: f"batch {size}")
+    synchronise: str | None = _condition("synchronised", lambda what: f"synchronised every {what}", "round")
+    grad: str | None = _condition("autograd", lambda what: f"autograd {what}", "inference")
+    cudnn_benchmark: bool | None = _switch("cudnn.benchmark")
+    channels_last: bool | None = _switch("channels_last", False)
+    bn_folding: bool | None = _switch("BN folding", False)
+    pinned: bool | None = _switch("pinned memory", False)
+    runtime: str = _condition("runtime", usual="PyTorch")
+    optimized: bool = _switch("fast mode", False)
+    threads: int | None = _condition("CPU threads", lambda count: f"{count} CPU threads")
+    cores: str = _condition("cores", lambda which: f"cores {which}" if which else "cores free", "")
+    device_name: str = _condition("device name")
+
+    @classmethod
+    def of(cls, record: Record) -> TimingConditions | None:
+        """The conditions of a Record's timing; None where it has none."""
+        speed = record.speed
+        if speed is None:
+            return None
+        protocol = speed.protocol_settings if isinstance(speed, Optimized) else record.protocol
+        return cls.put_together(
+            {**protocol, "mode": speed.mode, "precision": speed.precision, "batch": speed.batch or record.batch},
+            speed.device,
+            speed.device_name,
+            record.environment,
+            runtime=speed.runtime or "PyTorch",
+            optimized=isinstance(speed, Optimized),
+        )
+
+    @classmethod
+    def put_together(
+        cls,
+        protocol: Mapping[str, Any],
+        device: str,
+        device_name: str | None,
+        environment: Mapping[str, Any],
+        *,
+        runtime: str = "PyTorch",
+        optimized: bool = False,
+    ) -> TimingConditions:
+        """The conditions from their parts, for a timing that is still to be made.
+
+        Args:
+            protocol: as `Protocol.to_json` gives it.
+            device: kind of device.
+            device_name: name of the chip.
+            environment: as `describe_environment` gives it.
+            runtime: what runs the network.
+            optimized: the fast mode.
+        """
+        kind = device.partition(":")[0].lower()
+        settings = ("synchronise", "grad", "cudnn_benchmark", "channels_last", "bn_folding", "pinned")
+        return cls(
+            device=kind,
+            mode=str(protocol.get("mode", "")),
+            precision=str(protocol.get("precision", "")),
+            batch=int(protocol.get("batch") or 1),
+            **{name: protocol.get(name) for name in settings},
+            runtime=runtime,
+            optimized=optimized,
+            threads=environment.get("torch_threads") if kind == "cpu" else None,
+            cores=str(environment.get("pinned_cores") or ""),
+            device_name=str(device_name or _chip(kind, environment)),
+        )
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether a CPU was timed, which is never ranked with a GPU."""
+        return self.device == "cpu"
+
+    @property
+    def quantity(self) -> str:
+        """What the timing gives, and where: ``FPS (CUDA)``; images per second for batches."""
+        return f"{'FPS' if self.batch == 1 else 'Images/s'} ({self.device.upper()})"
+
+    def order(self) -> tuple[object, ...]:
+        """CUDA before CPU, then by everything else."""
+        return self.on_cpu, *(str(getattr(self, item.name)) for item in fields(self) if item.name != "device_name")
+
+    def chip(self) -> str:
+        """Name of the device, a CPU called one."""
+        return f"CPU {self.device_name}".removesuffix(" CPU") if self.on_cpu else self.device_name
+
+    def describe(self) -> str:
+        """Everything that does not go without saying, in one line."""
+        parts = [self.chip(), f"mode {self.mode}"]
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in ("device", "device_name", "mode") and value is not None:
+                parts += [_in_words(item, value)] * (value != item.metadata["usual"])
+        return ", ".join(part for part in parts if part)
+
+
+def _chip(kind: str, environment: Mapping[str, Any]) -> str:
+    """Name of the device where the timing itself does not say it."""
+    gpus = environment.get("gpus")
+    names = [gpu.get("name") for gpu in gpus.values() if isinstance(gpu, dict)] if isinstance(gpus, dict) else []
+    gpu = environment.get("gpu")
+    found = environment.get("cpu") if kind == "cpu" else gpu.get("name") if isinstance(gpu, dict) else gpu
+    return str(found or (names[0] if kind != "cpu" and len(set(names)) == 1 else kind.upper()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyConditions(_Conditions):
+    """What two accuracies must share: images, labels, scoring rule, protocol and weights.
+
+    Attributes:
+        dataset: title of the data set.
+        reading: how its files were read, the name that ``--dataset`` takes; None where the Record does not tell.
+        split: of the data set.
+        rule: scoring rule.
+        images: that were scored.
+        of_images: that the published split has; None where it is not known.
+        checkpoint: the first digits of the SHA-256 of the weights, or the name of their file.
+        protocol: every setting of the evaluation, by name, as JSON.
+    """
+
+    dataset: str = _condition("data set")
+    reading: str | None = _condition("reading", lambda name: f"read as {name}")
+    split: str = _condition("split")
+    rule: str | None = _condition("rule", lambda name: f"rule {name}")
+    images: int | None = _condition("images", lambda count: f"{count} images")
+    of_images: int | None = _condition("images of the split", lambda count: f"of {count}")
+    checkpoint: str | None = _condition("checkpoint", lambda name: f"weights {name}")
+    protocol: tuple[tuple[str, str], ...] = _condition("protocol")
+
+    @classmethod
+    def of(cls, record: Record) -> AccuracyConditions | None:
+        """The conditions of a Record's accuracy; None where it has none."""
+        accuracy = record.accuracy
+        if accuracy is None:
+            return None
+        settings = {name: value for name, value in accuracy.protocol.items() if name not in ("name", "steps")}
+        if accuracy.input_size is not None:
+            settings["input_size"] = list(accuracy.input_size)
+        spec = DATASETS.get(accuracy.variant or accuracy.dataset.lower())
+        sha = accuracy.checkpoint_sha256
+        return cls(
+            dataset=spec_title(accuracy.dataset),
+            reading=accuracy.variant,
+            split=accuracy.split or "",
+            rule=accuracy.rule,
+            images=accuracy.images,
+            of_images=_published(spec, accuracy.split) or None,
+            checkpoint=sha[:12] if sha else accuracy.checkpoint,
+            protocol=tuple(sorted((name, json.dumps(value)) for name, value in settings.items())),
+        )
+
+    @property
+    def official_rule(self) -> str | None:
+        """The data set's own scoring rule; None where the data set is not known."""
+        spec = DATASETS.get(self.reading or self.dataset.lower())
+        return spec.rule if spec else None
+
+    def marks(self) -> dict[str, str]:
+        """What keeps the score from being the data set's official one, by field: another rule, an incomplete split."""
+        marks = {}
+        if self.rule is not None and self.official_rule not in (None, self.rule):
+            marks["rule"] = f"rule {self.rule}, not the official {self.official_rule}"
+        if self.images is not None and self.of_images is not None and self.images < self.of_images:
+            marks["images"] = f"{self.images} of {self.of_images} images"
+        return marks
+
+    def differences(self, other: _Conditions) -> list[str]:
+        """What is unlike; of the protocol each setting by its name."""
+        found = [
+            text for text in super(AccuracyConditions, self).differences(other) if not text.startswith("protocol ")
+        ]
+        before, after = dict(self.protocol), dict(getattr(other, "protocol", ()))
+        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        return found + [f"{name} {before.get(name, UNKNOWN)} -> {after.get(name, UNKNOWN)}" for name in names]
+
+    def order(self) -> tuple[object, ...]:
+        """By data set, the official score of a whole split first."""
+        return self.dataset, len(self.marks()), *(str(getattr(self, item.name)) for item in fields(self)[1:])
+
+
+def spec_title(name: str) -> str:
+    """A data set's name as papers write it, such as ``CamVid`` for ``camvid``; an unknown one as it is."""
+    spec = DATASETS.get(name.lower())
+    return spec.title.split(" (")[0].split(",")[0] if spec else name
+
+
+def _published(spec: Any, split: str | None) -> int:
+    """Images of a published split; 0 where it is not known."""
+    if spec is None or not split:
+        return 0
+    parts = ("train", "val") if split == "trainval" else (split,)
+    return sum(spec.splits[part].images for part in parts if part in spec.splits)
+
+
+def beside(record: Record) -> dict[str, str]:
+    """What stands beside a timing and is said where it differs: versions, how long was measured, the host.
+
+    At batch 1 the host launches every kernel, so its processor is part of a GPU's timing too.
+    """
+    environment, protocol = record.environment, record.protocol
+    gpu = environment.get("gpu")
+    driver = (gpu.get("driver") if isinstance(gpu, dict) else None) or environment.get("driver")
+    found = {
+        "torch": environment.get("torch"),
+        "CUDA": environment.get("cuda"),
+        "cuDNN": environment.get("cudnn"),
+        "driver": driver,
+        "host CPU": environment.get("cpu"),
+        "environment variables": environment.get("variables") or None,
+        **{
+            name.replace("_", " "): protocol.get(name)
+            for name in ("warmup_passes", "warmup_seconds", "rounds", "frames", "round_seconds")
+        },
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def headings(conditions: Sequence[TimingConditions]) -> list[str]:
+    """The shortest headings that tell timings apart: the device, then whatever differs on it."""
+    return [
+        f"{one.quantity.removesuffix(')')}{''.join(f', {text}' for text in _apart(one, conditions))})"
+        for one in conditions
+    ]
+
+
+def _apart(one: TimingConditions, conditions: Sequence[TimingConditions]) -> list[str]:
+    """The conditions of one timing that differ from those of another on the same kind of device."""
+    like = [other for other in conditions if other.device == one.device]
+    return [
+        _in_words(item, getattr(one, item.name))
+        for item in fields(one)
+        if item.name != "device" and len({getattr(other, item.name) for other in like}) > 1
+    ]
+
+
+def small_print(conditions: Sequence[AccuracyConditions]) -> list[str]:
+    """What stands under each accuracy: data set and split, what is not official about it, and what tells them apart."""
+    lines = []
+    for one in conditions:
+        like = [other for other in conditions if (other.dataset, other.split) == (one.dataset, one.split)]
+        said = dict(one.marks())
+        if one.reading not in (None, one.dataset.lower()):
+            said["reading"] = f"read as {one.reading}"
+        for item in fields(one):
+            differs = len({getattr(other, item.name) for other in like}) > 1
+            if differs and item.name == "protocol":
+                said["protocol"] = ", ".join(_settings_apart(one, like))
+            elif differs and item.name not in ("dataset", "split", "of_images"):
+                said.setdefault(item.name, _in_words(item, getattr(one, item.name)))
+        lines.append(", ".join([f"{one.dataset} {one.split}".strip(), *said.values()]))
+    return lines
+
+
+def _settings_apart(one: AccuracyConditions, like: Iterable[AccuracyConditions]) -> list[str]:
+    own, others = dict(one.protocol), [dict(other.protocol) for other in like]
+    names = [name for name in own if any(other.get(name) != own[name] for other in others)]
+    return [f"{name.replace('_', ' ')} {own[name]}" for name in names]

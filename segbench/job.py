@@ -1,0 +1,170 @@
+"""A job: one network at one resolution, and what to measure of it and how. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import segbench
+from segbench.catalog import CATALOG
+from segbench.conditions import TimingConditions
+from segbench.protocol import PRESETS, Protocol, protocol_for
+from segbench.record import Record
+from segbench.resolution import show
+from segbench.results import Process
+
+BOUNDS = ("all", "launches", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to measure and how; `segbench.measure.record.check_settings` checks it before anything is built.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; `auto` takes CUDA where there is one.
+        mode: timed region, ``forward`` or ``swiftnet``; None for that of `preset`, or ``forward``.
+        preset: how a family of papers measured, a key of `segbench.protocol.PRESETS`.
+        precision: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
+        batch: images per forward.
+        rounds: rounds of frames; None for the protocol's.
+        budget_s: seconds that timing on a CPU may take.
+        counters: counting rules to show, and tools (fvcore, thop) to run beside them.
+        counts: count parameters and operations.
+        module_levels: keep the costs of the modules down to this level in the Record; 0 for none, None for all.
+        structure: keep all modules with their settings and operations, as a baseline does.
+        signature: sample the logits with weights that follow from the key names.
+        speed: measure speed and memory.
+        bounds: what to find out of what bounds the speed: ``all``, ``launches`` alone, or ``none``.
+        waterfall: measure the FPS as each switch of the protocol is applied.
+        optimize: measure the fast mode beside the protocol's.
+        environment: as `describe_environment` gives it; filled in when the settings are checked.
+    """
+
+    device: str = "auto"
+    mode: str | None = None
+    preset: str | None = None
+    precision: str = "fp32"
+    batch: int = 1
+    rounds: int | None = None
+    budget_s: float = 20.0
+    counters: tuple[str, ...] = ()
+    counts: bool = True
+    module_levels: int | None = 0
+    structure: bool = False
+    signature: bool = False
+    speed: bool = True
+    bounds: str = "all"
+    waterfall: bool = False
+    optimize: bool = False
+    environment: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def protocol(self) -> Protocol:
+        """The speed protocol that these settings name."""
+        return protocol_for(self.preset or self.mode or "forward", self.precision, self.batch, self.rounds)
+
+    def under_conditions_of(self, before: Record) -> Settings:
+        """These settings with the device and protocol that a Record was timed under; untimed where it was not."""
+        if not before.speed:
+            return replace(self, batch=before.batch, speed=False)
+        name = before.protocol.get("name")
+        return replace(
+            self,
+            device=before.speed.device,
+            preset=name if name in PRESETS else None,
+            mode=None if name in PRESETS else before.speed.mode,
+            precision=before.speed.precision,
+            batch=before.batch,
+            rounds=before.protocol.get("rounds"),
+        )
+
+
+# What the worker of another revision is told; it may be of another version.
+_SHARED = ("device", "mode", "preset", "precision", "batch", "rounds", "budget_s", "speed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network at one resolution in one process, and how to measure it.
+
+    Attributes:
+        model: catalog name, or ``package.module:factory``.
+        classes: output channels; None for the network's own number.
+        resolution: height and width.
+        settings: checked ones.
+        process: which fresh process of a comparison this is; None outside of one.
+        signature_at: height, width and weight scale of the signature to compare with; None to choose them.
+    """
+
+    model: str
+    classes: int | None
+    resolution: tuple[int, int]
+    settings: Settings
+    process: Process | None = None
+    signature_at: tuple[int, int, float] | None = None
+
+    @property
+    def key(self) -> tuple[str, int | None, tuple[int, int]]:
+        """The network, its classes and its size."""
+        return self.model, self.classes, self.resolution
+
+    @property
+    def title(self) -> str:
+        """Network and size in words."""
+        return f"{self.model} {show(self.resolution)}"
+
+    def conditions(self, device: str, device_name: str) -> TimingConditions:
+        """The conditions that the timing will have on a device."""
+        return TimingConditions.put_together(
+            self.settings.protocol().to_json(), device, device_name, self.settings.environment
+        )
+
+    def blank(self, **content: Any) -> Record:
+        """A Record of this job without results.
+
+        Args:
+            content: other fields of the Record.
+        """
+        settings, entry = self.settings, CATALOG.get(self.model)
+        values: dict[str, Any] = {
+            "model": self.model,
+            "fidelity": entry.fidelity if entry else None,
+            "classes": self.classes or 0,
+            "resolution": self.resolution,
+            "batch": settings.batch,
+            "protocol": settings.protocol().to_json() if settings.speed else {},
+            "environment": settings.environment,
+            "segbench": segbench.__version__,
+            # A count of operations is the same in every process.
+            "process": self.process if settings.speed else None,
+        }
+        return Record(**{**values, **content})
+
+    def failed(self, reason: str) -> Record:
+        """The Record of a measurement that could not be made."""
+        return self.blank(failure=reason)
+
+    def to_json(self) -> dict[str, Any]:
+        """For a process of another checkout, which may be of another version: plain types."""
+        return {
+            "model": self.model,
+            "classes": self.classes,
+            "resolution": list(self.resolution),
+            "signature_at": self.signature_at and list(self.signature_at),
+            "settings": {name: getattr(self.settings, name) for name in _SHARED},
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Job:
+        """Read a job back; its settings are not checked yet, and those that this version does not know left out."""
+        at = content.get("signature_at")
+        height, width = content["resolution"]
+        known = {item.name for item in fields(Settings)}
+        settings = Settings(**{name: value for name, value in content["settings"].items() if name in known})
+        return cls(
+            model=content["model"],
+            classes=content["classes"],
+            resolution=(height, width),
+            settings=settings,
+            signature_at=tuple(at) if at else None,
+        )
