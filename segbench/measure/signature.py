@@ -63,9 +63,8 @@ def signature(
     """
     if resolution is not None:
         return _at(subject, resolution, gain)
-    multiple, offset = (subject.entry.size_multiple, subject.entry.size_offset) if subject.entry else (1, 0)
     try:
-        return _at(subject, sizes.nearest(SIZE, multiple, offset), gain)
+        return _at(subject, subject.size_rule.nearest(SIZE), gain)
     except SegbenchError:
         if fallback == SIZE:
             raise
