@@ -33,6 +33,10 @@ class UnknownName(SegbenchError):
         super().__init__(f"unknown {kind} {given!r}: " + "; ".join(part for part in (offer, accepts) if part))
 
 
+class CatalogError(SegbenchError):
+    """A file of the catalog that does not hold entries as it should."""
+
+
 class BadOption(SegbenchError):
     """An option whose value is malformed or out of range."""
 

@@ -10,7 +10,6 @@ from segbench import catalog
 from segbench.errors import BadOption, UnknownName
 from segbench.measure.profile import Settings
 from segbench.measure.subject import resolve
-from segbench.resolution import nearest
 
 STAGE_LEVELS = 2
 """Levels of modules that a Record needs for the picture of a network's stages: its parts, and the parts of these."""
@@ -115,7 +114,7 @@ def sizes_and_classes(
     if paper and not resolutions and printed:
         for claim in claims:
             assert claim.size is not None
-            yield nearest(claim.size, entry.size_multiple, entry.size_offset), _classes(entry, {claim.dataset})
+            yield entry.size_rule.nearest(claim.size), _classes(entry, {claim.dataset})
         # Rows without a size, of a data set that the paper prints at none, take the catalog's first one.
         for dataset in dict.fromkeys(claim.dataset for claim in printed):
             if all(claim.dataset != dataset for claim in claims):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from segbench.errors import BadResolution
 
@@ -23,31 +24,61 @@ def parse(text: str) -> tuple[int, int]:
     return height, width
 
 
-def accepted_sides(multiple: int, offset: int = 0) -> str:
-    """In words, which heights and widths a reference code takes: multiples, or multiples plus an offset."""
-    return f"multiples of {multiple}" + (f" plus {offset}" if offset else "")
+@dataclass(frozen=True)
+class SizeRule:
+    """Heights and widths that a network's reference code takes.
+
+    Attributes:
+        multiple: both are multiples of it, plus `offset`.
+        offset: 1 where the reference takes sizes such as 8k + 1.
+    """
+
+    multiple: int = 1
+    offset: int = 0
+
+    def __str__(self) -> str:
+        """In words: ``multiples of 8 plus 1``."""
+        if self.multiple == 1:
+            return "all heights and widths"
+        return f"multiples of {self.multiple}" + (f" plus {self.offset}" if self.offset else "")
+
+    def accepts(self, height: int, width: int) -> bool:
+        """Whether the network takes this size."""
+        return (height - self.offset) % self.multiple == 0 and (width - self.offset) % self.multiple == 0
+
+    def nearest(self, resolution: tuple[int, int]) -> tuple[int, int]:
+        """The accepted size (height, width) closest to `resolution`."""
+        height, width = (
+            max(round((side - self.offset) / self.multiple), 1) * self.multiple + self.offset for side in resolution
+        )
+        return height, width
+
+    def check(self, height: int, width: int, model: str) -> None:
+        """Refuse a size that the network does not take.
+
+        Raises:
+            BadResolution: says what was given, what is accepted, and the nearest of it.
+        """
+        if not self.accepts(height, width):
+            raise BadResolution(
+                f"{model} takes heights and widths that are {self}, as its reference code does: "
+                f"{show((height, width))} given, {show(self.nearest((height, width)))} is the nearest"
+            )
 
 
-def check(height: int, width: int, multiple: int = 1, model: str = "", offset: int = 0) -> None:
-    """Refuse a size that is too small, or not a multiple (plus `offset`) that the network's reference code needs.
+ANY_SIZE = SizeRule()
+"""The rule of a network that takes every height and width."""
+
+
+def check(height: int, width: int, rule: SizeRule = ANY_SIZE, model: str = "") -> None:
+    """Refuse a size that is too small for any network, or that `model` with its size rule does not take.
 
     Raises:
         BadResolution: says what was given and what is accepted.
     """
     if min(height, width) < SMALLEST_SIDE:
         raise BadResolution(f"resolution {show((height, width))} is too small: at least 64x64 is accepted")
-    if (height - offset) % multiple or (width - offset) % multiple:
-        closest = show(nearest((height, width), multiple, offset))
-        raise BadResolution(
-            f"{model} takes heights and widths that are {accepted_sides(multiple, offset)}, "
-            f"as its reference code does: {show((height, width))} given, {closest} is the nearest"
-        )
-
-
-def nearest(resolution: tuple[int, int], multiple: int = 1, offset: int = 0) -> tuple[int, int]:
-    """The size closest to `resolution` whose sides are multiples plus `offset`."""
-    height, width = (max(round((side - offset) / multiple), 1) * multiple + offset for side in resolution)
-    return height, width
+    rule.check(height, width, model)
 
 
 def show(resolution: tuple[int, int]) -> str:

@@ -45,7 +45,7 @@ def test_parameters_are_what_the_catalog_says(entry: Entry) -> None:
 def test_logits_have_the_input_size_and_the_classes_asked_for(entry: Entry, sizes: list[tuple[int, int]]) -> None:
     net = built_on_meta(entry.name, 7)
     assert not net.training
-    multiple, offset = entry.size_multiple, entry.size_offset
+    multiple, offset = entry.size_rule.multiple, entry.size_rule.offset
     for height, width in sizes:
         size = (
             -(-(height - offset) // multiple) * multiple + offset,

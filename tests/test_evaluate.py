@@ -25,7 +25,7 @@ from segbench.accuracy.claimed import compare_with_claims
 from segbench.accuracy.datasets import DATASETS, Dataset, open_dataset
 from segbench.accuracy.distributed import Group
 from segbench.accuracy.evaluate import evaluate
-from segbench.accuracy.inference import Predictor, SizeRule, in_windows, window_starts
+from segbench.accuracy.inference import Predictor, in_windows, window_starts
 from segbench.accuracy.outputs import void_output
 from segbench.accuracy.overlay import overlay, spread
 from segbench.accuracy.prediction_files import file_name, official_values
@@ -44,6 +44,7 @@ from segbench.catalog import CATALOG
 from segbench.errors import BadOption, BadResolution, CheckpointError, FactoryError, SegbenchError, UnknownName
 from segbench.measure.device import CpuDevice, open_device
 from segbench.measure.frame import MeasurementError
+from segbench.resolution import SizeRule
 from tests import golden_recipe
 
 SIZE = (64, 128)
@@ -90,8 +91,8 @@ class Constant(nn.Module):
 def _predictor(
     net: nn.Module, protocol: EvaluationProtocol = PLAIN, classes: int = 19, outputs: int = 19, multiple: int = 1
 ) -> Predictor:
-    rule = SizeRule("net", multiple)
-    return Predictor(net, protocol, classes=classes, outputs=outputs, rule=rule, device=open_device("cpu"))
+    rule = SizeRule(multiple)
+    return Predictor(net, protocol, classes=classes, outputs=outputs, size_rule=rule, device=open_device("cpu"))
 
 
 class Asynchronous(CpuDevice):
@@ -102,7 +103,7 @@ class Asynchronous(CpuDevice):
 
 
 def test_a_kernel_that_failed_is_one_line_for_the_record() -> None:
-    predict = Predictor(Linear(), PLAIN, classes=19, outputs=19, rule=SizeRule("net"), device=Asynchronous())
+    predict = Predictor(Linear(), PLAIN, classes=19, outputs=19, device=Asynchronous())
     with pytest.raises(MeasurementError, match=r"an illegal memory access was encountered \(batch 1 at 64x128"):
         predict(torch.zeros(3, 64, 128, dtype=torch.uint8), (64, 128))
 

@@ -8,6 +8,7 @@ import torch
 from segbench.catalog import find
 from segbench.errors import BadResolution
 from segbench.models.pspnet import PSPNet
+from segbench.resolution import SizeRule
 from tests.wiring import built_on_meta
 
 
@@ -19,5 +20,5 @@ def test_sizes_other_than_8k_plus_1_are_refused() -> None:
 
 def test_the_catalog_says_what_the_network_accepts() -> None:
     entry = find("pspnet-r50")
-    assert (PSPNet.size_multiple, PSPNet.size_offset) == (entry.size_multiple, entry.size_offset) == (8, 1)
+    assert PSPNet.size_rule == entry.size_rule == SizeRule(8, 1)
     assert all(side % 8 == 1 for size in entry.resolutions for side in size)

@@ -50,7 +50,8 @@ def catalog_network(name: str) -> nn.Module:
 
 def about_128x256(name: str) -> tuple[int, int, int, int]:
     """The nearest size below that the network takes, or above for 8k + 1."""
-    multiple, offset = CATALOG[name].size_multiple, CATALOG[name].size_offset
+    rule = CATALOG[name].size_rule
+    multiple, offset = rule.multiple, rule.offset
     return 1, 3, 128 // multiple * multiple + offset, 256 // multiple * multiple + offset
 
 

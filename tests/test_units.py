@@ -48,13 +48,13 @@ def test_other_resolutions_are_refused(text: str) -> None:
 
 def test_a_size_that_the_reference_rejects_offers_the_nearest() -> None:
     with pytest.raises(BadResolution, match="136x256 is the nearest"):
-        resolution.check(133, 256, multiple=8, model="ddrnet-23")
+        resolution.check(133, 256, resolution.SizeRule(8), "ddrnet-23")
 
 
 def test_an_offset_beside_the_multiple_is_named_and_kept() -> None:
-    resolution.check(513, 1025, multiple=8, model="pspnet-r50", offset=1)
+    resolution.check(513, 1025, resolution.SizeRule(8, 1), "pspnet-r50")
     with pytest.raises(BadResolution, match=r"multiples of 8 plus 1, .* 1025x2049 is the nearest"):
-        resolution.check(1024, 2048, multiple=8, model="pspnet-r50", offset=1)
+        resolution.check(1024, 2048, resolution.SizeRule(8, 1), "pspnet-r50")
 
 
 def test_significant_never_writes_an_exponent() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,27 +16,7 @@ from segbench.measure.device import Device
 from segbench.measure.frame import DTYPES, device_failures
 from segbench.models.base import resize
 from segbench.protocol import protocol_for
-
-
-@dataclass(frozen=True)
-class SizeRule:
-    """Which heights and widths a network takes; see `segbench.models.Network.size_multiple`."""
-
-    model: str
-    multiple: int = 1
-    offset: int = 0
-
-    def nearest(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The closest size that the network takes."""
-        return sizes.nearest(size, self.multiple, self.offset)
-
-    def check(self, size: tuple[int, int], image: str = "") -> None:
-        """Refuse a size that the network does not take.
-
-        Raises:
-            BadResolution: says what is accepted.
-        """
-        sizes.check(*size, multiple=self.multiple, model=f"{image}{self.model}", offset=self.offset)
+from segbench.resolution import ANY_SIZE, SizeRule
 
 
 class Predictor:
@@ -50,8 +29,9 @@ class Predictor:
         *,
         classes: int,
         outputs: int,
-        rule: SizeRule,
         device: Device,
+        model: str = "the network",
+        size_rule: SizeRule = ANY_SIZE,
     ) -> None:
         """Put the network in place.
 
@@ -60,8 +40,9 @@ class Predictor:
             protocol: what is done to images and logits.
             classes: classes of the data set.
             outputs: channels of the logits: `classes`, or one more, of which `protocol.void_output` is the index.
-            rule: the sizes that the network takes.
             device: where it runs.
+            model: the network's name, for messages.
+            size_rule: heights and widths that it takes.
 
         Raises:
             BadOption: the outputs do not match the classes, and no output for ignored pixels is named.
@@ -69,7 +50,8 @@ class Predictor:
         extra = 0 if protocol.void_output is None else 1
         if outputs != classes + extra:
             raise BadOption(f"{outputs} outputs do not match {classes} classes")
-        self.protocol, self.rule, self.outputs = protocol, rule, outputs
+        self.protocol, self.outputs = protocol, outputs
+        self.model, self.size_rule = model, size_rule
         self.torch_device = device.torch_device
         self._device, self._arithmetic = device, protocol_for("forward", protocol.precision)
         self._dtype = DTYPES[protocol.precision]
@@ -93,7 +75,7 @@ class Predictor:
         if self.protocol.short_side is None:
             return image
         factor = self.protocol.short_side / min(image)
-        return self.rule.nearest((round(image[0] * factor), round(image[1] * factor)))
+        return self.size_rule.nearest((round(image[0] * factor), round(image[1] * factor)))
 
     def __call__(self, image: Tensor, size: tuple[int, int]) -> Tensor:
         """Predict one image.
@@ -124,7 +106,9 @@ class Predictor:
         total: Tensor | None = None
         for scale in protocol.scales:
             scaled = (
-                (height, width) if scale == 1.0 else self.rule.nearest((round(height * scale), round(width * scale)))
+                (height, width)
+                if scale == 1.0
+                else self.size_rule.nearest((round(height * scale), round(width * scale)))
             )
             x = self._prepare(pixels, scaled)
             for mirrored in (False, True) if protocol.flip else (False,):
@@ -151,17 +135,17 @@ class Predictor:
         """Float32 logits of the data set's classes at the input size."""
         window = self.protocol.window
         if window is None:
-            self.rule.check((int(x.shape[-2]), int(x.shape[-1])))
+            sizes.check(int(x.shape[-2]), int(x.shape[-1]), self.size_rule, self.model)
             logits = self._run(x)
         else:
-            self.rule.check(window)
+            sizes.check(*window, self.size_rule, self.model)
             logits = in_windows(self._run, x, window, self.protocol.stride or default_stride(window))
         return logits if self._order is None else logits[:, self._order]
 
     def _run(self, x: Tensor) -> Tensor:
         logits: Tensor = self._net(x)
         if logits.shape[1] != self.outputs:
-            raise FactoryError(f"{self.rule.model} returned {logits.shape[1]} classes, and {self.outputs} are expected")
+            raise FactoryError(f"{self.model} returned {logits.shape[1]} classes, and {self.outputs} are expected")
         return logits.float()
 
 

@@ -14,7 +14,7 @@ from segbench.accuracy.claimed import compare_with_claims, dataset_title
 from segbench.accuracy.datasets import open_dataset
 from segbench.accuracy.distributed import Group
 from segbench.accuracy.evaluate import Progress, Tally, Visit, evaluate
-from segbench.accuracy.inference import Predictor, SizeRule
+from segbench.accuracy.inference import Predictor
 from segbench.accuracy.loading import load_network
 from segbench.accuracy.prediction_files import prediction_writer
 from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation, named
@@ -143,11 +143,9 @@ class _Task:
 
     def evaluate(self, on_image: Progress | None) -> Tally:
         """Score this process's share."""
-        loaded, entry = self.loaded, self.loaded.subject.entry
-        name = loaded.subject.spec
-        rule = SizeRule(name, entry.size_multiple, entry.size_offset) if entry else SizeRule(name)
+        loaded, subject = self.loaded, self.loaded.subject
         if self.protocol.window is None and self.protocol.input_size is not None:
-            rule.check(self.protocol.input_size)
+            subject.check_resolution(self.protocol.input_size)
         size = self.protocol.input_size or self.protocol.window or self.spec.default_size
         with measurement_flags(self.speed_protocol):
             # A GPU that is full, or that another program has to itself, refuses the weights.
@@ -157,8 +155,9 @@ class _Task:
                     self.protocol,
                     classes=self.spec.num_classes,
                     outputs=loaded.outputs,
-                    rule=rule,
                     device=self.device,
+                    model=subject.spec,
+                    size_rule=subject.size_rule,
                 )
             return evaluate(
                 predictor,
@@ -206,8 +205,7 @@ class _Task:
             return next(iter(seen)), []
         size = protocol.input_size or self.spec.default_size
         if self.loaded.subject.entry:
-            entry = self.loaded.subject.entry
-            size = SizeRule(entry.name, entry.size_multiple, entry.size_offset).nearest(size)
+            size = self.loaded.subject.size_rule.nearest(size)
         return size, ["the images have different sizes: costs are at a usual one"] if seen else []
 
     def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> dict[str, Any]:

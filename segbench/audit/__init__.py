@@ -21,7 +21,7 @@ from segbench.measure.counting import operation_counts
 from segbench.measure.operations import RULES, record
 from segbench.measure.parameters import parameters
 from segbench.measure.subject import resolve
-from segbench.resolution import nearest, show
+from segbench.resolution import show
 
 __all__ = ["UNITS", "VERDICTS", "Audit", "Judgement", "Quantity", "Reading", "Verdict", "audit", "select"]
 
@@ -151,8 +151,7 @@ def _usual(model: str) -> list[tuple[int, int]]:
 
 
 def _accepted(model: str, sizes: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    entry = CATALOG[model]
-    return list(dict.fromkeys(nearest(size, entry.size_multiple, entry.size_offset) for size in sizes))
+    return list(dict.fromkeys(map(CATALOG[model].size_rule.nearest, sizes)))
 
 
 def _readings(claim: Claim, quantity: Quantity, classes: int, counts: _Counts) -> list[Reading]:

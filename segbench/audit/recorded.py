@@ -11,7 +11,6 @@ from segbench.audit.judgement import UNITS, VERDICTS, Judgement, Reading, rank, 
 from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, load_claims
 from segbench.record import Record
-from segbench.resolution import nearest
 
 Counts = dict[tuple[str, int], dict[tuple[int, int], Record]]
 
@@ -80,5 +79,5 @@ def _sizes(claim: Claim, found: dict[tuple[int, int], Record]) -> list[tuple[int
     if claim.size is None:
         return list(found)
     entry = CATALOG.get(claim.model)
-    wanted = nearest(claim.size, entry.size_multiple, entry.size_offset) if entry else claim.size
+    wanted = entry.size_rule.nearest(claim.size) if entry else claim.size
     return [wanted] if wanted in found else []

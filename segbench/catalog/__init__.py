@@ -3,26 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
-from segbench.catalog import (
-    attention,
-    compact,
-    context,
-    efrnet,
-    eseg,
-    factorised,
-    frfnet,
-    frmnet,
-    mfpnet,
-    panoptic,
-    pyramid,
-    references,
-    searched,
-    transformers,
-    two_branch,
-)
+from segbench.catalog.collect import Catalog
 from segbench.catalog.entry import FIDELITY_MEANING, Checkpoint, Entry, Fidelity, Golden, Preprocessing
 from segbench.catalog.known import KNOWN, KnownNetwork
 from segbench.errors import UnknownName
@@ -31,6 +14,7 @@ __all__ = [
     "CATALOG",
     "FIDELITY_MEANING",
     "KNOWN",
+    "Catalog",
     "Checkpoint",
     "Entry",
     "Fidelity",
@@ -45,20 +29,8 @@ __all__ = [
 
 _ALL = "see `segbench models`"
 
-
-def _collect(groups: Iterable[Iterable[Entry]]) -> Mapping[str, Entry]:
-    entries = [entry for group in groups for entry in group]
-    return MappingProxyType({entry.name: entry for entry in entries})
-
-
-CATALOG: Mapping[str, Entry] = _collect(
-    group.ENTRIES
-    for group in (
-        *(mfpnet, frmnet, frfnet, eseg, efrnet),
-        *(factorised, compact, two_branch, pyramid, attention, references),
-        *(context, searched, transformers, panoptic),
-    )
-)
+CATALOG = Catalog()
+"""Entry of every network by name; `segbench.catalog.collect` says in which order."""
 
 
 def list_models(*patterns: str) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from segbench.resolution import ANY_SIZE, SizeRule
+
 Fidelity = Literal["official", "port", "exact", "reconstruction"]
 
 FIDELITY_MEANING: Mapping[Fidelity, str] = MappingProxyType(
@@ -77,8 +79,7 @@ class Entry:
         params: parameters at `classes`, an integer that a test recounts.
         classes: class count of `params` and the default of the factory.
         live_params: parameters that reach the output, where the authors' network carries unused ones.
-        size_multiple: height and width must be multiples of it, because the reference code rejects others.
-        size_offset: height and width must be multiples of `size_multiple` plus this, as in 8k + 1.
+        size_rule: heights and widths that the reference code takes; it is the same for all networks of a file.
         preprocessing: what the reference does to the image first.
         source: ``owner/repository@commit`` of the reference code, where there is one.
         golden: reference outputs that the network meets.
@@ -95,8 +96,7 @@ class Entry:
     params: int
     classes: int = 19
     live_params: int | None = None
-    size_multiple: int = 1
-    size_offset: int = 0
+    size_rule: SizeRule = ANY_SIZE
     preprocessing: Preprocessing = IMAGENET
     source: str = ""
     golden: tuple[Golden, ...] = ()

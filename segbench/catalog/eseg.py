@@ -1,31 +1,16 @@
-"""The networks of the ESeg paper that segbench builds: its own, their ablations and the baselines they build on."""
+"""The networks of the ESeg paper that segbench builds: its own and its decoder on ResNet-50."""
 
 from __future__ import annotations
 
 from segbench.catalog.entry import Entry
 
 _ESEG = "Meng et al., arXiv 2203.12683"
-_DEEPLAB = "Chen et al., ECCV 2018 (DeepLabV3+), as a baseline of Meng et al., arXiv 2203.12683"
 
 
 def _eseg(name: str, params: int, note: str, family: str = "ESeg") -> Entry:
     function = name.replace("-", "_")
     return Entry(
         name, f"segbench.models.eseg:{function}", family, _ESEG, "reconstruction", ((1024, 2048),), params, note=note
-    )
-
-
-def _deeplab(backbone: str, params: int, note: str) -> Entry:
-    function = backbone.replace("-", "_")
-    return Entry(
-        f"deeplabv3plus-{backbone}",
-        f"segbench.models.deeplabv3plus:{function}",
-        "DeepLabV3+",
-        _DEEPLAB,
-        "reconstruction",
-        ((1024, 2048),),
-        params,
-        note=note,
     )
 
 
@@ -42,14 +27,7 @@ def _main_note(params: str, flops: str, error: str) -> str:
     )
 
 
-def _table8_note(flops: str, error: str) -> str:
-    return (
-        f"The paper gives no decoder detail: the textbook decoder lies {error} % under the printed {flops} B "
-        "(options decoder_kernel, low_level_channels come closer)."
-    )
-
-
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES = (
     _eseg("eseg-lite-s", 635_479, _LITE_NOTE),
     _eseg("eseg-lite-m", 1_588_041, _LITE_NOTE),
     _eseg("eseg-lite-l", 4_212_701, _LITE_NOTE),
@@ -62,13 +40,4 @@ ENTRIES: tuple[Entry, ...] = (
         "ESeg-S's decoder on ResNet-50: convolution MACs lie 0.3 % under the printed 188.0 B; params are not printed.",
         family="BiFPN",
     ),
-    _deeplab("efficientnet-b1-os16", 8_964_131, _table8_note("91.8", "3.7")),
-    _deeplab("efficientnet-b1-os32", 8_964_131, _table8_note("49.9", "2.8")),
-    _deeplab(
-        "resnet50-os16",
-        39_210_947,
-        "Lies 25 % above the printed 324.3 B, which no decoder meets together with the other three rows of the table: "
-        "it fits a trunk counted at stride 32 under an ASPP at stride 16.",
-    ),
-    _deeplab("resnet50-os32", 39_210_947, _table8_note("230.3", "3.1")),
 )

@@ -25,7 +25,7 @@ def _entry(name: str, params: int, resolutions: tuple[tuple[int, int], ...], not
 _DANET = f"{_NOTE}; the printed FLOPs leave out the matrix products of the attention (0.726 GMACs at 512x1024)"
 _ABLATION = f"{_NOTE}; Table 3 prints no cost, and FFM and SFM carry no parameters of their own"
 
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES = (
     _entry("frfnet", 4_002_479, (_CITYSCAPES, _CAMVID), _NOTE),
     _entry("frfnet-slim", 3_409_775, (_CITYSCAPES,), _NOTE),
     _entry("frfnet-danet", 4_035_379, (_CITYSCAPES,), _DANET),

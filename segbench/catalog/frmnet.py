@@ -1,13 +1,13 @@
-"""The networks of the FRMNet paper that segbench builds: its own, their ablations and the baselines they build on."""
+"""The networks of the FRMNet paper that segbench builds: its own and their ablations."""
 
 from __future__ import annotations
 
-from segbench.catalog.entry import Checkpoint, Entry, Golden
+from segbench.catalog.entry import Entry
 
 _PAPER = "FRMNet (Wang et al., arXiv 2412.08670)"
 _SIZES = ((1024, 2048), (720, 1280))
 
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES = (
     Entry(
         name="frmnet",
         factory="segbench.models.frmnet:frmnet",
@@ -46,26 +46,5 @@ ENTRIES: tuple[Entry, ...] = (
             "Ablation of table 2: printed 15.98 M and 214.81 G are met under ptflops-0.6.9, which skips SyncBatchNorm "
             "(with ordinary batch normalisation 214.827 G)."
         ),
-    ),
-    Entry(
-        name="sfnet-r18",
-        factory="segbench.models.sfnet:sfnet_r18",
-        family="SFNet",
-        paper="SFNet (Li et al., ECCV 2020)",
-        fidelity="official",
-        resolutions=_SIZES,
-        params=12_869_715,
-        source="lxtGH/SFSegNets@ba475bafbfde7ce0caf94b3d839574ab0b9b953a",
-        golden=(Golden("sfnet_r18"),),
-        checkpoints=(
-            Checkpoint(
-                where="https://drive.google.com/file/d/1X7w1HYrSXOJBkfRJuxtXdmR0BXUR-hR8/view",
-                keys="reference",
-                dataset="cityscapes",
-                classes=19,
-                claimed_miou_percent="79.0",
-            ),
-        ),
-        note="Stages 3 and 4 keep their strides, but their second convolutions are dilated by 2 and 4.",
     ),
 )

@@ -26,7 +26,7 @@ def _entry(
     )
 
 
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES = (
     _entry("mfpnet", "mfpnet", 1_001_696, resolutions=(_CITYSCAPES, _CAMVID, _CAMVID_LARGE)),
     _entry(
         "mfpnet-no-sgcn",

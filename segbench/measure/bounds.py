@@ -93,8 +93,8 @@ def what_bounds(
         speed: from `segbench.measure.speed.measure_speed`.
 
     Returns:
-        `speed` with ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict`` and ``roofline``, None where one could not
-        be measured; and a sentence for each of these.
+        `speed` with ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict`` and ``roofline``, None where one could
+        not be measured; and a sentence for each of these.
     """
     notes: list[str] = []
     frame_ms = 1000 * protocol.batch / speed.fps
@@ -124,3 +124,39 @@ def what_bounds(
             notes.append(f"the GPU could not be traced: {error}")
     speed_up = speed.graph_fps / speed.fps if speed.graph_fps else None
     return replace(speed, verdict=verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof)), notes
+
+
+def traced(
+    net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device, frames: int = TRACED_FRAMES
+) -> list[GpuEvent]:
+    """What the GPU did during some frames of a fresh network; empty where nothing tells.
+
+    Raises:
+        MeasurementError: the network fails on the device.
+    """
+    with measurement_flags(protocol), device_failures(resolution, protocol, device):
+        frame: Frame = make_frame(net, resolution, replace(protocol, bn_folding=False), device)
+        return device.trace(frame, frames) or []
+
+
+def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device) -> float:
+    """FPS of the same frame with the network as a CUDA graph.
+
+    Raises:
+        DeviceError: the device has no CUDA graphs.
+        MeasurementError: the network cannot be captured, as where it synchronises or copies to the host.
+    """
+    # Autograd's bookkeeping is no part of a graph, and a few rounds tell what a verdict needs.
+    quick = replace(protocol, rounds=min(protocol.rounds, GRAPH_ROUNDS), round_seconds=0.0, grad="inference")
+
+    def prepare(net: nn.Module) -> Any:
+        return device.graph(region(net, protocol.mode))
+
+    speed = measure_speed(net, resolution=resolution, protocol=quick, device=device, prepare=prepare)
+    return float(speed.fps)
+
+
+def region_ledger(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Ledger:
+    """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
+    net = subject.build("meta") if subject.entry else subject.build()
+    return record(Region(net, protocol.mode), (protocol.batch, 3, *resolution))

@@ -83,7 +83,7 @@ class Roofline:
     bytes: int
 
     def reached(self, rates: Rates, frame_s: float | None) -> results.Roofline:
-        """For a Record: times in ms, rates in T MAC/s and GB/s, and the share that a frame of so many seconds reached."""
+        """For a Record, with the share of the roofline that a frame of `frame_s` seconds reached."""
         return results.Roofline(
             tmacs_per_s=rates.macs_per_s / 1e12,
             gb_per_s=rates.bytes_per_s[-1][1] / 1e9,

@@ -55,17 +55,17 @@ def signature(
         gain: weight scale of that earlier signature; the first of `GAINS` with a usable output by default.
 
     Returns:
-        64 samples of the logits, their shape, mean and deviation, and ``modules``: for each module call, in the order in which calls ended, its ``path`` and statistics of its inputs (``in``) and
-        outputs (``out``): mean, standard deviation and a weighted sum of sampled values of each tensor.
+        64 samples of the logits, their shape, mean and deviation, and ``modules``: for each module call, in the order
+        in which calls ended, its ``path`` and statistics of its inputs (``in``) and outputs (``out``): mean, standard
+        deviation and a weighted sum of sampled values of each tensor.
 
     Raises:
         SegbenchError: the network fails on one image of these sizes, or its output is not finite at any weight scale.
     """
     if resolution is not None:
         return _at(subject, resolution, gain)
-    multiple, offset = (subject.entry.size_multiple, subject.entry.size_offset) if subject.entry else (1, 0)
     try:
-        return _at(subject, sizes.nearest(SIZE, multiple, offset), gain)
+        return _at(subject, subject.size_rule.nearest(SIZE), gain)
     except SegbenchError:
         if fallback == SIZE:
             raise

@@ -38,14 +38,18 @@ class Subject:
         """The first size at which papers cost the network; 1024x2048 for a user's own."""
         return self.entry.resolutions[0] if self.entry else (1024, 2048)
 
+    @property
+    def size_rule(self) -> sizes.SizeRule:
+        """Heights and widths that the network takes: all for a user's own."""
+        return self.entry.size_rule if self.entry else sizes.ANY_SIZE
+
     def check_resolution(self, resolution: tuple[int, int]) -> None:
         """Refuse a size that the network cannot take.
 
         Raises:
             BadResolution: too small, or not a multiple that the reference code needs.
         """
-        multiple, offset = (self.entry.size_multiple, self.entry.size_offset) if self.entry else (1, 0)
-        sizes.check(*resolution, multiple=multiple, model=self.spec, offset=offset)
+        sizes.check(*resolution, self.size_rule, self.spec)
 
     def build(self, device: str = "cpu") -> nn.Module:
         """A fresh instance in eval mode, random weights, on `device` (``"meta"`` for counting)."""

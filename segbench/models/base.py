@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segbench.errors import BadResolution
-from segbench.resolution import accepted_sides
+from segbench.catalog import CATALOG
+from segbench.resolution import ANY_SIZE, SizeRule
 
 StateDict = Mapping[str, Tensor]
 
@@ -35,18 +35,23 @@ class Network(nn.Module):
 
     Class attributes:
         align_corners: how the reference resizes its logits to the input size.
-        size_multiple: the reference rejects heights and widths that are not multiples of it, plus `size_offset`.
-        size_offset: see `size_multiple`; 1 where the reference takes sizes such as 8k + 1.
+        size_rule: heights and widths that the reference takes, from the catalog file beside the subclass's own file.
         renames: (regular expression, replacement) pairs that turn a reference key into ours. For each key every
             pair is applied in turn, so later pairs see the result of earlier ones.
         dropped: regular expressions of reference keys without a counterpart: auxiliary heads, dead layers.
     """
 
     align_corners: ClassVar[bool] = False
-    size_multiple: ClassVar[int] = 1
-    size_offset: ClassVar[int] = 0
+    size_rule: ClassVar[SizeRule] = ANY_SIZE
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
     dropped: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take the size rule that the catalog states for the networks of the subclass's file."""
+        super().__init_subclass__(**kwargs)
+        rule = CATALOG.size_rule(cls.__module__)
+        if rule is not None:
+            cls.size_rule = rule
 
     def logits(self, x: Tensor) -> Tensor:
         """Class scores ``(N, num_classes, h, w)`` at the stride of the reference code."""
@@ -56,21 +61,12 @@ class Network(nn.Module):
         """Class scores ``(N, num_classes, H, W)`` at the input size.
 
         Raises:
-            BadResolution: H or W is not a multiple of `size_multiple`, plus `size_offset`.
+            BadResolution: a size that `size_rule` does not accept.
         """
-        height, width = x.shape[-2:]
-        if self.size_multiple > 1 and not tracing():
-            self.check_size(int(height), int(width))
+        if self.size_rule.multiple > 1 and not tracing():
+            height, width = x.shape[-2:]
+            self.size_rule.check(int(height), int(width), type(self).__name__)
         return resize(self.logits(x), x.shape[-2:], self.align_corners)
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise `BadResolution` for a size that the reference code cannot take."""
-        multiple, offset = self.size_multiple, self.size_offset
-        if (height - offset) % multiple or (width - offset) % multiple:
-            raise BadResolution(
-                f"{type(self).__name__} takes heights and widths that are {accepted_sides(multiple, offset)}, "
-                f"as its reference code does: {height}x{width} given"
-            )
 
     def from_reference(self, state: StateDict) -> dict[str, Tensor]:
         """The reference's state dict under our keys, by key and not by order; keys of `dropped` are left out."""

@@ -89,7 +89,6 @@ class FeatureFusion(nn.Module):
 class BiSeNet(Network):
     """A spatial and a context path, fused at stride 8 (figure 2a)."""
 
-    size_multiple: ClassVar[int] = 32  # maps at strides 32 and 16 are doubled, not resized to the next finer one
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^conv_out\.conv\.", "head.0."),
         (r"^conv_out\.conv_out\.", "head.1."),

@@ -197,7 +197,6 @@ _FROM_ADMIT24 = (
 class BiSeNetV2(Network):
     """A wide, shallow detail branch and a narrow, deep semantic one, aggregated at stride 8 (figure 3)."""
 
-    size_multiple: ClassVar[int] = 32  # the semantic branch is upsampled by 4, not resized to the detail branch
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         *_FROM_ADMIT24,
         (r"^detail\.S", "detail.stage"),

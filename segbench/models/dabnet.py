@@ -71,7 +71,6 @@ class DABNet(Network):
     that the reference rejects sizes that are no multiples of 4.
     """
 
-    size_multiple: ClassVar[int] = 4
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         *DownsamplingBlock.renames,
         (r"^init_conv\.", "stem."),

@@ -251,7 +251,6 @@ class DDPS(Network):
     """Mix Transformer encoder and one step of the denoising decoder."""
 
     # The U-Net halves the map of stride 4 twice and joins what comes back.
-    size_multiple: ClassVar[int] = 16
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         *MMSEG_RENAMES,
         (r"^decode_head\.conv_seg_new\.", "decode_head.conv_seg."),

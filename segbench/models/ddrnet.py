@@ -151,7 +151,6 @@ class DDRNet(Network):
     """Two branches at strides 8 and 16 to 64 with bilateral fusions, DAPPM on the coarse one (figure 4)."""
 
     align_corners: ClassVar[bool] = False  # "in all places", as the repository's README asks for its weights
-    size_multiple: ClassVar[int] = 8  # coarse maps are resized to floor(H / 8), fine ones have ceil(H / 8) rows
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^conv1\.", "stem."),
         (r"^layer([34](?:_[12])?)\.", r"stages.\1.low."),

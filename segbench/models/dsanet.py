@@ -87,7 +87,6 @@ class DSANet(Network):
     """Semantic and spatial encoding branches, joined at stride 8 by a pointwise classifier (figure 1)."""
 
     # Max pool (floor) and strided convolution (ceil) are concatenated at strides 4 and 8.
-    size_multiple: ClassVar[int] = 8
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^spatial\.Spatial_Encoding_Network\.", "spatial."),
         (r"^FDSS_Block_(\d)\.FDSS_Module_\d_(\d+)\.", r"fdss_block_\1.\2."),

@@ -73,7 +73,6 @@ class EDANet(Network):
     """
 
     align_corners: ClassVar[bool] = True
-    size_multiple: ClassVar[int] = 4
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^layers\.0\.", "downsample1."),
         (r"^layers\.1\.", "downsample2."),

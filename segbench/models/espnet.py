@@ -76,7 +76,6 @@ class ESPNet(Network):
     of 8.
     """
 
-    size_multiple: ClassVar[int] = 8
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^encoder\.classifier\.conv\.", "project3."),
         (r"^encoder\.b(\d)\.", r"norm\1."),

@@ -136,7 +136,6 @@ class ESPNetv2(Network):
 
     align_corners: ClassVar[bool] = True
     # Doubling restores the sizes of the encoder's levels only where halving never rounds.
-    size_multiple: ClassVar[int] = 16
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^net\.", "encoder."),
         (r"\.(spp_dw|stages)\.(\d)\.conv\.", r".\1.\2."),

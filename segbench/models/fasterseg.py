@@ -191,7 +191,6 @@ class FasterSeg(Network):
 
     align_corners: ClassVar[bool] = True
     # The reference tells a map's stride from the quotient of heights, which must come out as 8, 16 and 32.
-    size_multiple: ClassVar[int] = 32
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^(arms|refines)32\.0\.", r"merge32.\1."),
         (r"^(arms|refines)32\.1\.", r"merge32to8.\1."),

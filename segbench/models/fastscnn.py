@@ -125,7 +125,6 @@ class FastSCNN(Network):
 
     align_corners: ClassVar[bool] = True
     # The fusion enlarges by 4, so the map at stride 8 must be a multiple of 4.
-    size_multiple: ClassVar[int] = 32
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"\.conv\.conv\.", ".conv."),
         (r"\.(dsconv\d)\.conv\.0\.", r".\1.0.conv."),

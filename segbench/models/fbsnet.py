@@ -134,7 +134,6 @@ class FBSNet(Network):
     sizes are multiples of 8.
     """
 
-    size_multiple: ClassVar[int] = 8
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         *DownsamplingBlock.renames,
         (r"^init_conv\.", "stem."),

@@ -150,7 +150,6 @@ class Lawin(Network):
     """Mix Transformer encoder and LawinASPP decoder."""
 
     # Windows of 8x8 positions must cover the map of stride 8.
-    size_multiple: ClassVar[int] = 64
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         *MMSEG_RENAMES,
         (r"^decode_head\.linear_c(\d)\.proj\.", r"decode_head.linear_c\1."),

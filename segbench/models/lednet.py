@@ -126,7 +126,6 @@ class LEDNet(Network):
     """
 
     align_corners: ClassVar[bool] = True
-    size_multiple: ClassVar[int] = 32
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^encoder\.initial_block\.", "encoder.0."),
         # Our encoder starts with the initial block, so that its other layers are numbered from 1.

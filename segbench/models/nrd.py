@@ -50,7 +50,6 @@ def dynamic_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class NRD(Network):
     """ResNet at output stride 32, ASPP, and one three-layer network per position of its output (figure 2)."""
 
-    size_multiple: ClassVar[int] = 32
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         *MMSEG_STEM_RENAMES,
         *MMSEG_ASPP_RENAMES,

@@ -121,7 +121,6 @@ class PIDNet(Network):
     """Branches for detail (P), context (I) and boundaries (D), joined by Pag and Bag (figure 4)."""
 
     align_corners: ClassVar[bool] = True
-    size_multiple: ClassVar[int] = 8  # coarse maps are resized to floor(H / 8), fine ones have ceil(H / 8) rows
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^conv1\.", "stem."),
         (r"^layer([34])\.", r"stage\1.i."),

@@ -39,8 +39,6 @@ class PSPNet(Network):
     """Dilated ResNet with a deep stem, pyramid pooling, classifier."""
 
     align_corners: ClassVar[bool] = True
-    size_multiple: ClassVar[int] = 8
-    size_offset: ClassVar[int] = 1
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^layer0\.7\.", "backbone.bn1."),
         (r"^layer0\.", "backbone.conv1."),

@@ -101,7 +101,6 @@ class ShelfNet(Network):
     """ResNet-18 and three columns behind it: up, down and up again (figure 1)."""
 
     align_corners: ClassVar[bool] = True
-    size_multiple: ClassVar[int] = 32  # the columns double maps without regard to the size of what is added
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^ladder\.(inconv|down_module|down_conv)", r"down.\1"),
         (r"\b(up_conv|up_dense|down_module|down_conv)_list\.", r"\1."),

@@ -82,7 +82,6 @@ class SQNet(Network):
     """SqueezeNet encoder with ELU, parallel dilated convolutions, refinement by bypasses (figure 1)."""
 
     # The last bypass is not resized in the reference, so the map at stride 2 must have an even size.
-    size_multiple: ClassVar[int] = 4
     renames: ClassVar[tuple[tuple[str, str], ...]] = (
         (r"^(fire\d_\d)\.conv1\.", r"\1.squeeze."),
         (r"^(fire\d_\d)\.conv2\.", r"\1.expand1x1."),

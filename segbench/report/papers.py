@@ -14,7 +14,6 @@ from segbench.record import Record
 from segbench.report.measured import Condition, Measured, Rows, measured
 from segbench.report.pairing import classes_fit
 from segbench.report.style import billions, millions, per_second
-from segbench.resolution import nearest
 from segbench.units import DASH
 
 Status = Literal["measured", "not measured", "not built", "failed"]
@@ -204,7 +203,7 @@ def _find(claim: Claim, candidates: Sequence[Measured], preferred: Size | None) 
     entry = CATALOG.get(claim.model)
 
     def accepted(size: Size) -> list[Size]:
-        return [size] + ([nearest(size, entry.size_multiple, entry.size_offset)] if entry else [])
+        return [size] + ([entry.size_rule.nearest(size)] if entry else [])
 
     wanted: list[Size] = []
     for size in (claim.size,) if claim.size else (preferred, *(entry.resolutions if entry else ())):

@@ -1,10 +1,11 @@
-"""Networks found by architecture search: FasterSeg."""
+"""FasterSeg: its catalog entries."""
 
 from __future__ import annotations
 
 from segbench.catalog.entry import Checkpoint, Entry, Golden
+from segbench.catalog.shared import CITYSCAPES, CITYSCAPES_HALF
+from segbench.resolution import SizeRule
 
-_SIZES = ((1024, 2048), (512, 1024))
 _FASTERSEG = "FasterSeg (Chen et al., ICLR 2020)"
 _FASTERSEG_SOURCE = "VITA-Group/FasterSeg@478b0265eb9ab626cfbe503ad16d2452878b38cc"
 _FASTERSEG_NOTE = (
@@ -12,16 +13,16 @@ _FASTERSEG_NOTE = (
     "reference never reaches; some heights that 32 does not divide happen to fit the reference, all are refused."
 )
 
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES = (
     Entry(
         name="fasterseg",
         factory="segbench.models.fasterseg:fasterseg",
         family="FasterSeg",
         paper=_FASTERSEG,
         fidelity="official",
-        resolutions=_SIZES,
+        resolutions=(CITYSCAPES, CITYSCAPES_HALF),
         params=3_421_875,
-        size_multiple=32,
+        size_rule=SizeRule(32),
         source=_FASTERSEG_SOURCE,
         golden=(Golden("fasterseg_student"),),
         checkpoints=(
@@ -40,9 +41,9 @@ ENTRIES: tuple[Entry, ...] = (
         family="FasterSeg",
         paper=_FASTERSEG,
         fidelity="official",
-        resolutions=_SIZES,
+        resolutions=(CITYSCAPES, CITYSCAPES_HALF),
         params=22_115_203,
-        size_multiple=32,
+        size_rule=SizeRule(32),
         source=_FASTERSEG_SOURCE,
         golden=(Golden("fasterseg_teacher"),),
         checkpoints=(
