@@ -17,9 +17,9 @@ import segbench
 from segbench import store
 from segbench.catalog import CATALOG, list_models
 from segbench.claims import PAPERS
-from segbench.measure.counting import operation_counts
-from segbench.measure.operations import modules as stages
-from segbench.measure.operations import record
+from segbench.counting.count import operation_counts
+from segbench.counting.modules import modules
+from segbench.counting.tracer import trace
 from segbench.measure.subject import resolve
 from segbench.planning import STAGE_LEVELS, sizes_and_classes
 from segbench.record import Record, down_to
@@ -37,16 +37,16 @@ def costs(names: Iterable[str]) -> Iterator[Record]:
             if classes not in nets:
                 nets[classes] = subject.build("meta")
             net = nets[classes]
-            ledger = record(net, (1, 3, *size))
+            traced = trace(net, (1, 3, *size))
             yield Record(
                 model=name,
                 fidelity=subject.fidelity,
                 classes=classes,
                 resolution=size,
-                params=ledger.params,
-                live_params=ledger.live_params,
-                operations=operation_counts(ledger),
-                modules=None if number else down_to(stages(ledger, net), STAGE_LEVELS),
+                params=traced.params,
+                live_params=traced.live_params,
+                operations=operation_counts(traced),
+                modules=None if number else down_to(modules(traced, net), STAGE_LEVELS),
                 segbench=segbench.__version__,
                 created="",
             )

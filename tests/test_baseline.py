@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from segbench import store
+from segbench.counting.modules import operation_totals, settings, structure
+from segbench.counting.tracer import trace
 from segbench.errors import RecordError
-from segbench.measure.operations import record
 from segbench.measure.signature import SAMPLES, drawn, fill, image, sample_indices, signature
-from segbench.measure.structure import operation_totals, settings, structure
 from segbench.measure.subject import resolve
 from segbench.record import Record
 from segbench.regress.baseline import dumps
@@ -252,7 +252,7 @@ def test_settings_are_public_constants_and_no_paths() -> None:
 
 def test_structure_counts_every_operation_once() -> None:
     net = resolve("espnet").build("meta")
-    ledger = record(net, (1, 3, 64, 128))
-    rows = structure(ledger, net)
-    assert sum(operation_totals(rows).values()) == sum(not operation.inside for operation in ledger.operations)
+    traced = trace(net, (1, 3, 64, 128))
+    rows = structure(traced, net)
+    assert sum(operation_totals(rows).values()) == sum(not operation.inside for operation in traced.operations)
     assert [row["path"] for row in rows] == [path for path, _ in net.named_modules()]

@@ -28,12 +28,13 @@ from typing import Any
 
 from torch import nn
 
+from segbench.counting.trace import Trace
+from segbench.counting.tracer import trace
 from segbench.errors import SegbenchError
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import DTYPES, Frame, device_failures, make_frame
 from segbench.measure.gpu import GpuEvent
-from segbench.measure.operations import Ledger, record
 from segbench.measure.protocol import Protocol
 from segbench.measure.region import Region, region
 from segbench.measure.roofline import Roofline, measure_rates, roofline
@@ -113,7 +114,7 @@ def what_bounds(
     try:
         with device_failures(resolution, protocol, device):
             rates = measure_rates(protocol, device)
-            roof = roofline(region_ledger(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
+            roof = roofline(region_trace(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
         found["roofline"] = roof.to_json(rates, frame_ms / 1000)
     except SegbenchError as error:
         notes.append(f"no roofline: {error}")
@@ -163,7 +164,7 @@ def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, d
     return float(speed["fps"])
 
 
-def region_ledger(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Ledger:
+def region_trace(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Trace:
     """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
     net = subject.build("meta") if subject.entry else subject.build()
-    return record(Region(net, protocol.mode), (protocol.batch, 3, *resolution))
+    return trace(Region(net, protocol.mode), (protocol.batch, 3, *resolution))

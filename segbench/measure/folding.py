@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from segbench.counting.trace import Operation, Trace
+from segbench.counting.tracer import trace
 from segbench.measure.deviation import deviation, logits_of, sample_image
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
-from segbench.measure.operations import Ledger, Operation, record
 from segbench.measure.protocol import PRESETS
 from segbench.resolution import show
 
@@ -70,8 +71,8 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
     """
     net = device.move(net.eval())
     protocol = PRESETS["forward"]
-    ledger = record(net, (1, 3, *resolution))
-    found = pairs(net, ledger)
+    traced = trace(net, (1, 3, *resolution))
+    found = pairs(net, traced)
     with measurement_flags(protocol), device_failures(resolution, protocol, device):
         image = sample_image(resolution, device)
         reference = logits_of(net, image)
@@ -89,11 +90,11 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
             f"batch normalisation was not folded: the logits {by} at {show(resolution)}, {tolerance:g} is the limit"
         )
     gone = {after for _, after in found}
-    left = {operation.path for operation in ledger.operations if operation.kind == "batch_norm"} - gone
+    left = {operation.path for operation in traced.operations if operation.kind == "batch_norm"} - gone
     return Folding(tuple(found), tuple(sorted(left)), kept)
 
 
-def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
+def pairs(net: nn.Module, traced: Trace) -> list[tuple[str, str]]:
     """Convolutions (transposed ones and linear layers too) and the normalisations that alone read their outputs.
 
     Both must be modules that do nothing else, and each must meet the other in every one of its calls.
@@ -101,7 +102,7 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
     modules = dict(net.named_modules())
     readers, writers = defaultdict(list), defaultdict(list)
     inside = defaultdict(set)
-    for operation in ledger.operations:
+    for operation in traced.operations:
         inside[operation.path].add(operation.kind)
         for storage in set(operation.reads):
             readers[storage].append(operation)
@@ -109,7 +110,7 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
             writers[storage].append(operation)
 
     def normalisation_after(operation: Operation) -> str | None:
-        if len(operation.writes) != 1 or operation.writes[0] in ledger.returned:
+        if len(operation.writes) != 1 or operation.writes[0] in traced.returned:
             return None
         output = operation.writes[0]
         if len(writers[output]) != 1 or len(readers[output]) != 1:
@@ -119,11 +120,11 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
         return reader.path if alone and inside[reader.path] == {"batch_norm"} else None
 
     after: dict[str, set[str | None]] = defaultdict(set)
-    for operation in ledger.operations:
-        if operation.kind in _KINDS and _takes_its_own_weight(operation, ledger):
+    for operation in traced.operations:
+        if operation.kind in _KINDS and _takes_its_own_weight(operation, traced):
             after[operation.path].add(normalisation_after(operation))
     before: dict[str, set[str | None]] = defaultdict(set)
-    for operation in ledger.operations:
+    for operation in traced.operations:
         if operation.kind == "batch_norm":
             sources = writers[operation.reads[0]]
             before[operation.path].add(sources[0].path if len(sources) == 1 else None)
@@ -137,9 +138,9 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
     ]
 
 
-def _takes_its_own_weight(operation: Operation, ledger: Ledger) -> bool:
+def _takes_its_own_weight(operation: Operation, traced: Trace) -> bool:
     # A weight computed anew in each forward (standardised, parametrised) cannot be scaled in advance.
-    weight = ledger.parameters.get(f"{operation.path}.weight" if operation.path else "weight")
+    weight = traced.parameters.get(f"{operation.path}.weight" if operation.path else "weight")
     two_dimensional = operation.kind != "linear" or len(operation.outputs[0]) == 2
     return weight is not None and weight.storage in operation.reads and two_dimensional
 

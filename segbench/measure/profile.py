@@ -7,19 +7,20 @@ from typing import Any
 from typing import Protocol as TypingProtocol
 
 import segbench
+from segbench.counting.count import operation_counts, parameters
+from segbench.counting.modules import module_costs
+from segbench.counting.rules import RULES
+from segbench.counting.tools import TOOLS, tool_counts
+from segbench.counting.tracer import trace
 from segbench.errors import BadOption, DeviceError, UnknownName
 from segbench.measure.bounds import what_bounds
-from segbench.measure.counting import module_costs, operation_counts, tool_counts
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
 from segbench.measure.memory import memory_json
-from segbench.measure.operations import RULES, record
-from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.protocol import PRESETS, Protocol, protocol_for
 from segbench.measure.speed import MeasurementError, measure_speed
 from segbench.measure.subject import Subject
-from segbench.measure.tools import TOOLS
 from segbench.measure.waterfall import waterfall
 from segbench.record import Record, down_to
 
@@ -46,7 +47,7 @@ class Settings:
         batch: images per forward.
         rounds: rounds of frames; None for the protocol's.
         budget_s: seconds that timing on a CPU may take.
-        counters: counting rules to show, and tools (fvcore, thop) to run beside the ledger.
+        counters: counting rules to show, and tools (fvcore, thop) to run beside the trace.
         speed: measure speed and memory as well.
         module_levels: keep the costs of the modules down to this level in the Record; 0 for none, None for all.
         preset: how a family of papers measured, a key of `segbench.measure.protocol.PRESETS`.
@@ -70,7 +71,7 @@ class Settings:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The counters that are packages rather than rules of the ledger."""
+        """The counters that are packages rather than rules of the trace."""
         return tuple(name for name in self.counters if name in TOOLS)
 
     def protocol(self) -> Protocol:
@@ -132,28 +133,28 @@ def profile(subject: Subject, resolution: tuple[int, int], settings: Settings, o
     say = on_stage or (lambda what, done=0, total=None: None)
     say("counting")
     net = subject.build("meta") if subject.entry else subject.build()
-    ledger = record(net, (settings.batch, 3, *resolution))
+    traced = trace(net, (settings.batch, 3, *resolution))
     result = Record(
         model=subject.spec,
         fidelity=subject.fidelity,
-        classes=subject.classes or ledger.output_shape[1],
+        classes=subject.classes or traced.output_shape[1],
         resolution=resolution,
         batch=settings.batch,
         params=parameters(net),
-        live_params=live_parameters(net, ledger),
-        operations=operation_counts(ledger),
-        modules=down_to(module_costs(ledger, net), settings.module_levels) if settings.module_levels != 0 else None,
+        live_params=traced.live_params,
+        operations=operation_counts(traced),
+        modules=down_to(module_costs(traced, net), settings.module_levels) if settings.module_levels != 0 else None,
         environment=settings.environment,
         segbench=segbench.__version__,
     )
-    if ledger.device != "meta":
-        result.notes.append(f"counted on {ledger.device}")
+    if traced.device != "meta":
+        result.notes.append(f"counted on {traced.device}")
     if settings.tools:
         say(f"counting with {', '.join(settings.tools)}")
-        result.tools, notes = tool_counts(subject, resolution, settings.tools, settings.batch)
+        result.tools, notes = tool_counts(subject.build, resolution, settings.tools, settings.batch)
         result.notes.extend(notes)
     if settings.speed:
-        del net, ledger
+        del net, traced
         _time(result, subject, settings, open_device(settings.device), say)
     return result
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segbench import resolution as sizes
+from segbench.counting.copies import undisturbed
 from segbench.errors import FactoryError, SegbenchError
 from segbench.measure.flags import measurement_flags
-from segbench.measure.operations.copies import undisturbed
-from segbench.measure.operations.outputs import main_output, tensors_in
 from segbench.measure.protocol import PRESETS
 from segbench.measure.subject import Subject
+from segbench.models.outputs import main_output, tensors_in
 
 SIZE = (128, 256)
 SAMPLES = 64
