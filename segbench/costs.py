@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -46,10 +47,15 @@ def costs(names: Iterable[str]) -> Iterator[Record]:
                 params=traced.params,
                 live_params=traced.live_params,
                 operations=operation_counts(traced),
-                modules=None if number else down_to(modules(traced, net), STAGE_LEVELS),
+                modules=None if number else _stages(modules(traced, net)),
                 segbench=segbench.__version__,
                 created="",
             )
+
+
+def _stages(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The modules down to `STAGE_LEVELS`, with exact integers alone."""
+    return [{key: row[key] for key in ("path", "type", "params", "macs")} for row in down_to(rows, STAGE_LEVELS)]
 
 
 def places(name: str) -> list[tuple[tuple[int, int], int]]:

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from segbench import build
 from segbench.counting.count import count_trace, parameters
-from segbench.counting.modules import breakdown, modules
+from segbench.counting.modules import modules
 from segbench.counting.rules import RULES
 from segbench.counting.shapes import KNOWN
 from segbench.counting.tools import run_tool
 from segbench.counting.tracer import trace
 from segbench.errors import BadResolution, FactoryError
+from segbench.record import down_to
 from tests.counting_networks import CASES, CHANNELS, HEIGHT, PIXELS, SHAPE, WIDTH, Function
 
 # Hand-worked multiply-accumulates; T tokens of C channels in attention.
@@ -245,40 +246,40 @@ def test_enets_projection_is_never_used() -> None:
     assert (parameters(net), trace(net, (1, 3, 128, 256)).live_params) == (360_422, 357_990)
 
 
-# The breakdown
+# Module by module
 
 
-def test_breakdown_adds_up() -> None:
+def test_modules_add_up() -> None:
     net = DeepStageThrownAway()
     traced = trace(net, SHAPE)
-    rows = {row.path: row for row in breakdown(traced, net)}
+    rows = {row["path"]: row for row in modules(traced, net)}
     assert list(rows)[:3] == ["", "stage1", "stage1.0"]
     total = rows[""]
-    assert (total.type, total.depth, total.share) == ("DeepStageThrownAway", 0, 1.0)
-    assert total.macs == count_trace(traced, "macs").total
-    assert total.params == parameters(net)
-    parts = [row for row in rows.values() if row.depth == 1]
-    assert sum(row.macs for row in parts) == total.macs
-    assert sum(row.params for row in parts) == total.params
-    assert sum(row.share for row in parts) == pytest.approx(1)
-    assert rows["head"].output == (1, 2, HEIGHT, WIDTH)
-    assert [row.path for row in breakdown(traced, net, depth=1)] == ["", "stage1", "stage2", "head"]
-    assert [row.path for row in breakdown(traced, net, depth=0)] == [""]
+    assert (total["type"], total["share"]) == ("DeepStageThrownAway", 1.0)
+    assert total["macs"] == count_trace(traced, "macs").total
+    assert total["params"] == parameters(net)
+    parts = [rows[name] for name in ("stage1", "stage2", "head")]
+    assert sum(row["macs"] for row in parts) == total["macs"]
+    assert sum(row["params"] for row in parts) == total["params"]
+    assert sum(row["share"] for row in parts) == pytest.approx(1)
+    assert rows["head"]["output"] == [1, 2, HEIGHT, WIDTH]
+    assert [row["path"] for row in down_to(rows.values(), 1)] == ["", "stage1", "stage2", "head"]
+    assert [row["path"] for row in down_to(rows.values(), 0)] == [""]
 
 
-def test_breakdown_of_modules_that_share_or_are_not_called() -> None:
+def test_modules_that_share_or_are_not_called() -> None:
     net = CASES["shared conv"]()
-    rows = {row.path: row for row in breakdown(trace(net, SHAPE), net)}
+    rows = {row["path"]: row for row in modules(trace(net, SHAPE), net)}
     assert list(rows) == ["", "conv", "first", "second"]
-    assert rows["conv"].macs == rows[""].macs == MACS["shared conv"]
+    assert rows["conv"]["macs"] == rows[""]["macs"] == MACS["shared conv"]
     unused = UnusedProjection()
-    row = next(row for row in breakdown(trace(unused, SHAPE), unused) if row.path == "projection")
-    assert (row.macs, row.output, row.share) == (0, None, 0.0)
+    row = next(row for row in modules(trace(unused, SHAPE), unused) if row["path"] == "projection")
+    assert (row["macs"], row["output"], row["share"]) == (0, None, 0.0)
 
 
 def test_modules_of_a_record() -> None:
     net = nn.Sequential(nn.Conv2d(C, 4, 1))
-    expected = {"params": 4 * C + 4, "macs": 4 * C * T}
+    expected = {"params": 4 * C + 4, "macs": 4 * C * T, "share": 1.0, "output": [1, 4, HEIGHT, WIDTH]}
     assert modules(trace(net, SHAPE), net) == [
         {"path": "", "type": "Sequential", **expected},
         {"path": "0", "type": "Conv2d", **expected},
@@ -287,7 +288,7 @@ def test_modules_of_a_record() -> None:
 
 def test_shares_of_a_network_without_products() -> None:
     net = nn.ReLU()
-    assert breakdown(trace(net, SHAPE), net)[0].share == 0.0
+    assert modules(trace(net, SHAPE), net)[0]["share"] == 0.0
 
 
 # No trace

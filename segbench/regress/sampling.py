@@ -10,7 +10,7 @@ from typing import Any
 
 import segbench
 from segbench.counting.count import operation_counts, parameters
-from segbench.counting.modules import structure
+from segbench.counting.modules import modules
 from segbench.counting.tracer import trace
 from segbench.errors import SegbenchError, UnknownName
 from segbench.isolate import run_isolated
@@ -124,7 +124,7 @@ def describe(task: Task) -> dict[str, Any]:
         params=parameters(net),
         live_params=traced.live_params,
         operations=operation_counts(traced),
-        modules=structure(traced, net),
+        modules=modules(traced, net, with_settings=True),
         environment=task.settings.environment,
         segbench=segbench.__version__,
     )
