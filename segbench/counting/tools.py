@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from segbench.counting import copies
 from segbench.counting.copies import called
-from segbench.errors import SegbenchError, UnknownName
+from segbench.errors import SegbenchError, UnknownName, first_line
 from segbench.models.outputs import tensors_in
 
 TOOLS = ("fvcore", "thop")
@@ -71,9 +71,7 @@ def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) 
     except ImportError as error:
         raise ToolError(f"{tool} is not installed, or does not import: {error} (pip install {tool})") from error
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        reason = lines[0].strip().rstrip(".") if lines else type(error).__name__
-        raise ToolError(f"{tool} fails on {called(built)}{_where(error)}: {reason}") from error
+        raise ToolError(f"{tool} fails on {called(built)}{_where(error)}: {first_line(error)}") from error
 
 
 def tool_counts(

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from segbench.counting import copies, kinds, rules, shapes
 from segbench.counting.trace import ModuleCall, Operation, Setting, Shape, StoredTensor, Trace
-from segbench.errors import BadResolution, FactoryError, SegbenchError
+from segbench.errors import BadResolution, FactoryError, SegbenchError, first_line
 from segbench.models.outputs import main_output, tensors_in
 
 # Composite operations that rules count or call free as they are; any other composite is recorded with its parts.
@@ -64,7 +64,7 @@ def trace(net: nn.Module, shape: tuple[int, int, int, int]) -> Trace:
     except SegbenchError:
         raise
     except Exception as error:
-        reason = _first_line(error)
+        reason = first_line(error)
     try:
         return _run(copies.on_cpu(net), shape, "cpu", f"real tensors ({reason})")
     except SegbenchError:
@@ -72,13 +72,8 @@ def trace(net: nn.Module, shape: tuple[int, int, int, int]) -> Trace:
     except Exception as error:
         size = "x".join(map(str, shape))
         raise FactoryError(
-            f"{copies.called(net)} fails on an image of {size} (NxCxHxW): {_first_line(error)}"
+            f"{copies.called(net)} fails on an image of {size} (NxCxHxW): {first_line(error)}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
 
 def _check_takes_one_image(net: nn.Module) -> None:
