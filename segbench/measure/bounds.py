@@ -33,10 +33,9 @@ from segbench.counting.tracer import trace
 from segbench.errors import SegbenchError
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
-from segbench.measure.frame import DTYPES, Frame, device_failures, make_frame
+from segbench.measure.frame import DTYPES, Frame, Region, device_failures, make_frame, region
 from segbench.measure.gpu import GpuEvent
 from segbench.measure.protocol import Protocol
-from segbench.measure.region import Region, region
 from segbench.measure.roofline import Roofline, measure_rates, roofline
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject

@@ -2,13 +2,15 @@
 
 In eval mode a normalisation is one scale and one shift per channel, which the convolution can do itself. Papers time
 networks so, or with the normalisation deleted: DDRNet keeps a bias in its place, PIDNet mostly nothing at all, which
-is another network. Here real weights are folded, and the logits are checked to have stayed.
+is another network. Here real weights are folded, and the logits are checked to have stayed: their `deviation`, which
+says of every faster form of a network how far it is from the plain one.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +21,6 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from segbench.counting.trace import Operation, Trace
 from segbench.counting.tracer import trace
-from segbench.measure.deviation import deviation, logits_of, sample_image
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
@@ -44,7 +45,7 @@ class Folding:
     Attributes:
         folded: (convolution, normalisation) by their paths in the network.
         left: paths of the normalisations that stay: before an activation, after a sum or a concatenation.
-        deviation: as from `segbench.measure.deviation.deviation`, of the folded network.
+        deviation: as from `deviation`, of the folded network.
     """
 
     folded: tuple[tuple[str, str], ...]
@@ -203,3 +204,35 @@ def _put_back(undo: list[list[tuple[nn.Module, str, object]]]) -> None:
     for changes in undo:
         for module, name, value in changes:
             setattr(module, name, value)
+
+
+def sample_image(resolution: tuple[int, int], device: Device) -> Tensor:
+    """The image (1, 3, H, W) of standard normal noise that forms of a network are compared on."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((1, 3, *resolution), generator=generator).to(device.torch_device)
+
+
+def logits_of(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """What a network says, as a tensor of its own that no later pass overwrites."""
+    with torch.inference_mode():
+        return run(image).clone()
+
+
+def deviation(reference: Tensor, other: Tensor) -> dict[str, Any]:
+    """Compare logits (N, classes, H, W).
+
+    Args:
+        reference: of the plain network in fp32.
+        other: of its faster form, in any precision.
+
+    Returns:
+        ``max_over_std``: the largest difference over the reference's standard deviation, None where a value is not
+        finite; ``labels_changed``: the share of positions whose label (argmax) differs.
+    """
+    difference = float((other.float() - reference).abs().max().item())
+    spread = float(reference.std().item())
+    relative = difference / spread if spread else difference
+    return {
+        "max_over_std": relative if math.isfinite(relative) else None,
+        "labels_changed": float((other.argmax(1) != reference.argmax(1)).float().mean().item()),
+    }

@@ -8,7 +8,7 @@ from typing import Protocol as TypingProtocol
 
 import segbench
 from segbench.counting.count import operation_counts, parameters
-from segbench.counting.modules import module_costs
+from segbench.counting.modules import modules
 from segbench.counting.rules import RULES
 from segbench.counting.tools import TOOLS, tool_counts
 from segbench.counting.tracer import trace
@@ -18,7 +18,7 @@ from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
 from segbench.measure.memory import memory_json
-from segbench.measure.protocol import PRESETS, Protocol, protocol_for
+from segbench.measure.protocol import COMMON_MODES, PRESETS, Protocol, protocol_for
 from segbench.measure.speed import MeasurementError, measure_speed
 from segbench.measure.subject import Subject
 from segbench.measure.waterfall import waterfall
@@ -30,10 +30,6 @@ class Stage(TypingProtocol):
 
     def __call__(self, what: str, done: int = 0, total: int | None = None) -> None:
         """Show it; never called while anything is timed."""
-
-
-COMMON_MODES = ("forward", "swiftnet")
-"""The timed regions that `--mode` offers; the others belong to presets."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,7 @@ def profile(subject: Subject, resolution: tuple[int, int], settings: Settings, o
         params=parameters(net),
         live_params=traced.live_params,
         operations=operation_counts(traced),
-        modules=down_to(module_costs(traced, net), settings.module_levels) if settings.module_levels != 0 else None,
+        modules=down_to(modules(traced, net), settings.module_levels) if settings.module_levels != 0 else None,
         environment=settings.environment,
         segbench=segbench.__version__,
     )
