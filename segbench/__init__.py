@@ -11,14 +11,14 @@ from segbench.catalog import list_models
 from segbench.errors import SegbenchError
 
 if TYPE_CHECKING:
-    from segbench.measure import count
+    from segbench.counting.count import count
     from segbench.models import build, load_checkpoint
 
 __all__ = ["SegbenchError", "__version__", "build", "count", "list_models", "load_checkpoint"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"build": "segbench.models", "load_checkpoint": "segbench.models", "count": "segbench.measure"}
+_LAZY = {"build": "segbench.models", "load_checkpoint": "segbench.models", "count": "segbench.counting.count"}
 
 
 def __getattr__(name: str) -> Any:

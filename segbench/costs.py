@@ -10,21 +10,18 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from torch import nn
-
-import segbench
 from segbench import store
 from segbench.catalog import CATALOG, list_models, match
 from segbench.claims import PAPERS
 from segbench.errors import RecordError, SegbenchError
-from segbench.measure.counting import operation_counts
-from segbench.measure.operations import modules as stages
-from segbench.measure.operations import record
-from segbench.measure.subject import resolve
+from segbench.job import Job, Settings
+from segbench.measure.record import measure_job
 from segbench.planning import STAGE_LEVELS, sizes_and_classes
-from segbench.record import Record, down_to
+from segbench.record import Record
 
 
 def costs(names: Iterable[str]) -> Iterator[Record]:
@@ -33,25 +30,15 @@ def costs(names: Iterable[str]) -> Iterator[Record]:
     The first Record of a network has the costs of its modules down to `STAGE_LEVELS`, from which reports draw stages.
     """
     for name in names:
-        nets: dict[int, nn.Module] = {}
         for number, (size, classes) in enumerate(places(name)):
-            subject = resolve(name, classes)
-            if classes not in nets:
-                nets[classes] = subject.build("meta")
-            net = nets[classes]
-            ledger = record(net, (1, 3, *size))
-            yield Record(
-                model=name,
-                fidelity=subject.fidelity,
-                classes=classes,
-                resolution=size,
-                params=ledger.params,
-                live_params=ledger.live_params,
-                operations=operation_counts(ledger),
-                modules=None if number else down_to(stages(ledger, net), STAGE_LEVELS),
-                segbench=segbench.__version__,
-                created="",
+            levels = 0 if number else STAGE_LEVELS
+            job = Job(
+                model=name, classes=classes, resolution=size, settings=Settings(speed=False, module_levels=levels)
             )
+            record = measure_job(job)
+            # Exact integers alone: shares and shapes follow from them.
+            stages = [replace(row, share=None, output=None) for row in record.modules or ()]
+            yield replace(record, modules=stages or None, created="")
 
 
 def places(name: str) -> list[tuple[tuple[int, int], int]]:
@@ -66,8 +53,11 @@ def lines(records: Iterable[Record]) -> str:
     return "".join(json.dumps(_costs_only(record.to_json())) + "\n" for record in records)
 
 
-def _costs_only(content: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in content.items() if value not in (None, {}, [], "")}
+def _costs_only(content: dict[str, Any]) -> dict[str, Any]:
+    known = {key: value for key, value in content.items() if value not in (None, {}, [], "")}
+    if "modules" in known:
+        known["modules"] = [_costs_only(row) | {"path": row["path"]} for row in known["modules"]]
+    return known
 
 
 def replaced(old: str, names: Iterable[str], new: str) -> str:

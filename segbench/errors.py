@@ -9,6 +9,12 @@ import difflib
 from collections.abc import Iterable
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text, at most 200 characters; the name of its type where it has no text."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
+
+
 class SegbenchError(Exception):
     """A call, or its input, that cannot be served; the message is meant for the user."""
 

@@ -22,7 +22,10 @@ MODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "logits": ("forward",),
     }
 )
-"""Timed region of each mode, in order; `logits` leaves them at the network's own stride."""
+"""Timed region of each mode, in order; without ``resize`` logits stay at the network's own stride, where it has one.
+
+This is all that a mode is: `segbench.measure.frame` does the steps that are named here.
+"""
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 SYNCHRONISE = ("round", "frame")
@@ -176,6 +179,10 @@ PRESETS: Mapping[str, Protocol] = MappingProxyType(
     }
 )
 """How each family of papers measured; torch's default TF32 state of their time is replaced by an explicit one."""
+
+
+COMMON_MODES = tuple(sorted(MODES.keys() & PRESETS.keys()))
+"""The timed regions that `--mode` offers, each with a preset of its own; the others belong to other presets."""
 
 
 def protocol_for(

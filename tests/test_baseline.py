@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from segbench.regress.repeats import collate, fold
 from torch import nn
 
 from segbench import store
+from segbench.counting.modules import modules, operation_totals, settings
+from segbench.counting.tracer import trace
 from segbench.errors import RecordError
-from segbench.measure.operations import record
 from segbench.measure.signature import SAMPLES, drawn, fill, image, sample_indices, signature
-from segbench.measure.structure import operation_totals, settings, structure
 from segbench.measure.subject import resolve
 from segbench.record import Record
 from segbench.regress.baseline import dumps
-from segbench.regress.repeats import collate, fold
 from tests import golden_recipe
 from tests.conftest import Answer
 
@@ -250,9 +250,9 @@ def test_settings_are_public_constants_and_no_paths() -> None:
     assert settings(nn.Conv2d(3, 4, 5, dilation=2))["kernel_size"] == [5, 5]
 
 
-def test_structure_counts_every_operation_once() -> None:
+def test_modules_with_settings_count_every_operation_once() -> None:
     net = resolve("espnet").build("meta")
-    ledger = record(net, (1, 3, 64, 128))
-    rows = structure(ledger, net)
-    assert sum(operation_totals(rows).values()) == sum(not operation.inside for operation in ledger.operations)
+    traced = trace(net, (1, 3, 64, 128))
+    rows = modules(traced, net, with_settings=True)
+    assert sum(operation_totals(rows).values()) == sum(not operation.inside for operation in traced.operations)
     assert [row["path"] for row in rows] == [path for path, _ in net.named_modules()]

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import DeviceType  # type: ignore[attr-defined]
 
-from segbench.measure.bounds import busy_ms, launches, region_ledger, verdict, what_bounds
+from segbench.counting.tracer import trace
+from segbench.measure.bounds import busy_ms, launches, region_trace, verdict, what_bounds
 from segbench.measure.device import CpuDevice, Device
 from segbench.measure.gpu import WARM_UP, GpuEvent, Graphed, gpu_events
-from segbench.measure.operations import record
 from segbench.measure.roofline import Rates, Roofline, bytes_moved, measure_rates, roofline
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import measure_speed
@@ -101,15 +101,15 @@ def test_an_operation_moves_its_inputs_and_outputs_once() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.conv(x).flatten(2).transpose(1, 2)
 
-    ledger = record(Views(), (1, 3, 8, 16))
-    moved = [bytes_moved(operation, 2) for operation in ledger.operations]
+    traced = trace(Views(), (1, 3, 8, 16))
+    moved = [bytes_moved(operation, 2) for operation in traced.operations]
     assert moved == [2 * (3 * 128 + 12 + 4 * 128), 0, 0]
 
 
 def test_a_roofline_by_hand() -> None:
     """A 1x1 convolution of 3 x 128 to 4 x 128 and an in-place ReLU, at 1 G MAC/s and 1 GB/s in fp32."""
     net = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU(inplace=True))
-    roof = roofline(record(net, (1, 3, 8, 16)), FLAT, 4)
+    roof = roofline(trace(net, (1, 3, 8, 16)), FLAT, 4)
     convolution, relu = 4 * (384 + 12 + 512), 4 * (512 + 512)
     assert roof.macs == 12 * 128
     assert roof.bytes == convolution + relu
@@ -117,7 +117,7 @@ def test_a_roofline_by_hand() -> None:
     assert roof.memory_s == pytest.approx((convolution + relu) * 1e-9)
     assert roof.fastest_s == pytest.approx((convolution + relu) * 1e-9)
     assert roof.compute_bound_s == 0
-    slow = roofline(record(net, (1, 3, 8, 16)), Rates(1e8, FLAT.bytes_per_s), 4)
+    slow = roofline(trace(net, (1, 3, 8, 16)), Rates(1e8, FLAT.bytes_per_s), 4)
     assert slow.fastest_s == pytest.approx(15360e-9 + relu * 1e-9)
     assert slow.compute_bound_s == pytest.approx(15360e-9)
     assert slow.to_json(FLAT, 1e-4)["share"] == pytest.approx(slow.fastest_s / 1e-4)
@@ -209,9 +209,9 @@ def test_a_cpu_has_a_roofline_and_neither_launches_nor_graphs() -> None:
     ("mode", "last"), [("swiftnet", "to"), ("predict", "argmax"), ("forward", "upsample_bilinear2d")]
 )
 def test_the_roofline_is_of_the_timed_region(mode: str, last: str) -> None:
-    ledger = region_ledger(TinySubject(), SIZE, protocol_for(mode))
-    assert ledger.operations[-1].kind == last
-    logits = region_ledger(TinySubject(), SIZE, protocol_for("logits"))
+    traced = region_trace(TinySubject(), SIZE, protocol_for(mode))
+    assert traced.operations[-1].kind == last
+    logits = region_trace(TinySubject(), SIZE, protocol_for("logits"))
     assert logits.output_shape == (1, 5, 32, 64)
 
 

@@ -21,8 +21,7 @@ from segbench.measure.fast import optimized_speed
 from segbench.measure.flags import flags_in_force, measurement_flags
 from segbench.measure.folding import fold
 from segbench.measure.forms import ENGINES, Forms
-from segbench.measure.frame import MeasurementError, make_frame
-from segbench.measure.region import region
+from segbench.measure.frame import MeasurementError, make_frame, region
 from segbench.measure.roofline import measure_rates
 from segbench.measure.speed import measure_speed
 from segbench.measure.waterfall import SWITCHES, waterfall

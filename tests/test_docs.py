@@ -256,16 +256,18 @@ STEPS = {
 
 
 def test_the_worked_layers_are_what_the_rules_count(in_folder: Path) -> None:
-    from segbench.measure.operations import RULES, price, record
+    from segbench.counting.count import count_trace
+    from segbench.counting.rules import RULES
+    from segbench.counting.tracer import trace
 
     namespace: dict[str, Any] = {}
     exec(next(block.text for block in blocks(DOCS / "counting-rules.md") if "class Worked" in block.text), namespace)
-    ledger = record(namespace["Worked"]().eval(), (1, 3, 64, 128))
+    traced = trace(namespace["Worked"]().eval(), (1, 3, 64, 128))
     header, *rows = table("counting-rules.md", "step")
     assert [cell.strip("`") for cell in header[2:]] == list(RULES)
     assert [row[0] for row in rows] == [*STEPS, "total"]
     for column, rule in enumerate(RULES, 2):
-        counted = price(ledger, rule)
+        counted = count_trace(traced, rule)
         for row in rows[:-1]:
             expected = sum(counted.by_kind.get(kind, 0) for kind in STEPS[row[0]])
             assert int(row[column].replace(",", "")) == expected, f"{row[0]} under {rule}"

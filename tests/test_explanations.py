@@ -18,9 +18,8 @@ from segbench.audit.judgement import NEAR, UNITS
 from segbench.audit.recorded import audit_records
 from segbench.catalog import CATALOG
 from segbench.claims import load_claims
-from segbench.measure.counting import operation_counts
-from segbench.measure.operations import record
-from segbench.measure.parameters import parameters
+from segbench.counting.count import operation_counts, parameters
+from segbench.counting.tracer import trace
 from segbench.report.paper_table import paper_view
 from segbench.report.papers import paper_tables
 from tests import explained_networks as networks
@@ -40,7 +39,7 @@ def _params(build: Callable[[], nn.Module]) -> int:
 
 
 def _operations(build: Callable[[], nn.Module], size: tuple[int, int], rule: str) -> int:
-    return operation_counts(record(_meta(build), (1, 3, *size)))[rule]
+    return operation_counts(trace(_meta(build), (1, 3, *size)))[rule]
 
 
 COUNTS: dict[tuple[str, Quantity, str], Callable[[], int]] = {

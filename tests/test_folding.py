@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 import segbench
+from segbench.counting.tracer import trace
 from segbench.measure import folding
 from segbench.measure.device import CpuDevice
 from segbench.measure.folding import FoldingError, fold, pairs
-from segbench.measure.operations import record
 from segbench.models.layers import ConvBNReLU
 from tests.forms_networks import SIZE, Tiny, randomised
 
@@ -21,7 +21,7 @@ CPU = CpuDevice()
 
 
 def found(net: nn.Module) -> list[tuple[str, str]]:
-    return pairs(net.eval(), record(net.eval(), (1, 3, *SIZE)))
+    return pairs(net.eval(), trace(net.eval(), (1, 3, *SIZE)))
 
 
 @pytest.mark.parametrize(

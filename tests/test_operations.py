@@ -1,4 +1,4 @@
-"""The ledger: what it sees, what reaches the output, what it leaves behind, and what it refuses."""
+"""The trace: what it sees, what reaches the output, what it leaves behind, and what it refuses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from segbench import build
+from segbench.counting.count import count_trace, parameters
+from segbench.counting.modules import modules
+from segbench.counting.rules import RULES
+from segbench.counting.shapes import KNOWN
+from segbench.counting.tools import run_tool
+from segbench.counting.tracer import trace
 from segbench.errors import BadResolution, FactoryError
-from segbench.measure.operations import RULES, breakdown, modules, price, record
-from segbench.measure.operations.shapes import KNOWN
-from segbench.measure.parameters import live_parameters, parameters
-from segbench.measure.tools import run_tool
+from segbench.record import down_to
 from tests.counting_networks import CASES, CHANNELS, HEIGHT, PIXELS, SHAPE, WIDTH, Function
 
 # Hand-worked multiply-accumulates; T tokens of C channels in attention.
@@ -62,31 +65,31 @@ MACS = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_macs_by_hand(name: str) -> None:
-    counted = price(record(CASES[name](), SHAPE), "macs")
+    counted = count_trace(trace(CASES[name](), SHAPE), "macs")
     assert counted.total == MACS.get(name, 0)
-    assert not counted.unpriced
+    assert not counted.unsupported
 
 
 @pytest.mark.parametrize(("name", "kind"), [("grid sample", "grid_sampler"), ("max unpooling", "max_unpool2d")])
 def test_operations_without_products_are_listed_with_zero(name: str, kind: str) -> None:
-    assert price(record(CASES[name](), SHAPE), "macs").by_kind[kind] == 0
+    assert count_trace(trace(CASES[name](), SHAPE), "macs").by_kind[kind] == 0
 
 
 def test_conv_macs_leaves_matrix_products_out() -> None:
-    ledger = record(CASES["multi-head attention"](), SHAPE)
-    assert price(ledger, "conv-macs").total == 4 * T * C * C
-    assert price(ledger, "2xmacs").total == 2 * price(ledger, "macs").total
+    traced = trace(CASES["multi-head attention"](), SHAPE)
+    assert count_trace(traced, "conv-macs").total == 4 * T * C * C
+    assert count_trace(traced, "2xmacs").total == 2 * count_trace(traced, "macs").total
 
 
-def test_the_ledger_holds_the_geometry_of_a_convolution() -> None:
-    ledger = record(nn.Sequential(nn.Conv2d(C, 16, (3, 5), stride=(2, 1), groups=4)), SHAPE)
-    (operation,) = ledger.operations
+def test_the_trace_holds_the_geometry_of_a_convolution() -> None:
+    traced = trace(nn.Sequential(nn.Conv2d(C, 16, (3, 5), stride=(2, 1), groups=4)), SHAPE)
+    (operation,) = traced.operations
     assert (operation.kind, operation.path, operation.kernel) == ("conv2d", "0", (3, 5))
     assert (operation.groups, operation.stride) == (4, (2, 1))
     assert operation.inputs == (SHAPE, (16, 2, 3, 5), (16,))
-    assert operation.outputs == (ledger.output_shape,) == ((1, 16, 7, 20),)
-    assert ledger.device == "meta"
-    assert [(call.path, call.type, call.parent) for call in ledger.calls] == [
+    assert operation.outputs == (traced.output_shape,) == ((1, 16, 7, 20),)
+    assert traced.device == "meta"
+    assert [(call.path, call.type, call.parent) for call in traced.calls] == [
         ("", nn.Sequential, -1),
         ("0", nn.Conv2d, 0),
     ]
@@ -95,24 +98,24 @@ def test_the_ledger_holds_the_geometry_of_a_convolution() -> None:
 def test_a_recurrent_layer_is_counted_by_its_linear_parts() -> None:
     lstm = nn.LSTM(C, 6, batch_first=True)
     net = Function(lambda x, lstm: lstm(x.flatten(2).transpose(1, 2))[0], lstm=lstm)
-    ledger = record(net, SHAPE)
-    assert price(ledger, "macs").total == T * 4 * 6 * (C + 6)
+    traced = trace(net, SHAPE)
+    assert count_trace(traced, "macs").total == T * 4 * 6 * (C + 6)
     for rule in ("fvcore", "thop", "ptflops-0.6.9"):
-        assert price(ledger, rule).unpriced == {"lstm": 1}
+        assert count_trace(traced, rule).unsupported == {"lstm": 1}
 
 
 def test_a_batch_counts_as_many_images() -> None:
     net = CASES["q @ k attention"]()
-    assert price(record(net, (3, *SHAPE[1:])), "macs").total == 3 * price(record(net, SHAPE), "macs").total
+    assert count_trace(trace(net, (3, *SHAPE[1:])), "macs").total == 3 * count_trace(trace(net, SHAPE), "macs").total
 
 
-# Live against executed
+# What reaches the output, against what is executed
 
 
 def dead(net: nn.Module) -> tuple[int, int]:
-    """Executed and live MACs."""
-    ledger = record(net, SHAPE)
-    return price(ledger, "macs").total, price(ledger, "macs", live_only=True).total
+    """MACs that are executed, and those that reach the output."""
+    traced = trace(net, SHAPE)
+    return count_trace(traced, "macs").total, count_trace(traced, "macs", reaching_output=True).total
 
 
 class DeepStageThrownAway(nn.Module):
@@ -151,7 +154,7 @@ def test_an_auxiliary_head_left_on_is_dead(container: Any) -> None:
     net = Function(forward, main=nn.Conv2d(C, 2, 1), aux=nn.Conv2d(C, 5, 1))
     assert dead(net) == (7 * C * T, 2 * C * T)
     # fvcore traces whatever is returned
-    assert price(record(net, SHAPE), "fvcore").total == 7 * C * T
+    assert count_trace(trace(net, SHAPE), "fvcore").total == 7 * C * T
 
 
 def test_the_first_output_is_the_main_one_without_a_known_name() -> None:
@@ -160,8 +163,8 @@ def test_the_first_output_is_the_main_one_without_a_known_name() -> None:
 
 
 def test_in_place_operations_keep_what_filled_their_storage() -> None:
-    executed, live = dead(CASES["in-place chain"]())
-    assert executed == live
+    executed, reaching = dead(CASES["in-place chain"]())
+    assert executed == reaching
 
 
 def test_a_write_after_the_last_read_is_dead() -> None:
@@ -183,8 +186,8 @@ def test_views_and_writes_through_views_stay_live() -> None:
         return canvas.flatten(2)
 
     net = Function(forward, a=nn.Conv2d(C, 2, 1), b=nn.Conv2d(C, 2, 3, padding=1))
-    executed, live = dead(net)
-    assert executed == live == 2 * C * T * 10
+    executed, reaching = dead(net)
+    assert executed == reaching == 2 * C * T * 10
 
 
 def test_both_sides_of_a_concatenation_are_live() -> None:
@@ -196,15 +199,15 @@ def test_a_value_that_steers_the_forward_is_live() -> None:
     net = Function(
         lambda x, gate, out: out(x) if gate(x).sum() > -1e9 else x, gate=nn.Conv2d(C, 1, 1), out=nn.Conv2d(C, 2, 1)
     )
-    ledger = record(net, SHAPE)
-    assert ledger.device.startswith("real tensors (")
-    assert price(ledger, "macs", live_only=True).total == 3 * C * T
+    traced = trace(net, SHAPE)
+    assert traced.device.startswith("real tensors (")
+    assert count_trace(traced, "macs", reaching_output=True).total == 3 * C * T
 
 
 def test_a_module_rule_leaves_out_calls_without_a_live_operation() -> None:
-    ledger = record(DeepStageThrownAway(), SHAPE)
-    executed, live = price(ledger, "thop"), price(ledger, "thop", live_only=True)
-    assert executed.total - live.total == 9 * C * 32 * T + 4 * 32 * T
+    traced = trace(DeepStageThrownAway(), SHAPE)
+    executed, reaching = count_trace(traced, "thop"), count_trace(traced, "thop", reaching_output=True)
+    assert executed.total - reaching.total == 9 * C * 32 * T + 4 * 32 * T
 
 
 # Parameters
@@ -225,59 +228,59 @@ class UnusedProjection(nn.Module):
 
 def test_parameters_and_live_parameters() -> None:
     net = UnusedProjection()
-    ledger = record(net, SHAPE)
+    traced = trace(net, SHAPE)
     used = 4 * C + 4 + 1
-    assert parameters(net) == ledger.params == used + 99 * (C + 1)
-    assert live_parameters(net, ledger) == live_parameters(net, SHAPE) == used
+    assert parameters(net) == traced.params == used + 99 * (C + 1)
+    assert traced.live_params == trace(net, SHAPE).live_params == used
 
 
 def test_parameters_of_a_dead_stage_are_dead() -> None:
     net = DeepStageThrownAway()
     stage2 = 32 * C * 9 + 32 + 2 * 32
-    assert parameters(net) - live_parameters(net, SHAPE) == stage2
+    assert parameters(net) - trace(net, SHAPE).live_params == stage2
 
 
 def test_enets_projection_is_never_used() -> None:
     with torch.device("meta"):
         net = build("enet")
-    assert (parameters(net), live_parameters(net, (1, 3, 128, 256))) == (360_422, 357_990)
+    assert (parameters(net), trace(net, (1, 3, 128, 256)).live_params) == (360_422, 357_990)
 
 
-# The breakdown
+# Module by module
 
 
-def test_breakdown_adds_up() -> None:
+def test_modules_add_up() -> None:
     net = DeepStageThrownAway()
-    ledger = record(net, SHAPE)
-    rows = {row.path: row for row in breakdown(ledger, net)}
+    traced = trace(net, SHAPE)
+    rows = {row["path"]: row for row in modules(traced, net)}
     assert list(rows)[:3] == ["", "stage1", "stage1.0"]
     total = rows[""]
-    assert (total.type, total.depth, total.share) == ("DeepStageThrownAway", 0, 1.0)
-    assert total.macs == price(ledger, "macs").total
-    assert total.params == parameters(net)
-    parts = [row for row in rows.values() if row.depth == 1]
-    assert sum(row.macs for row in parts) == total.macs
-    assert sum(row.params for row in parts) == total.params
-    assert sum(row.share for row in parts) == pytest.approx(1)
-    assert rows["head"].output == (1, 2, HEIGHT, WIDTH)
-    assert [row.path for row in breakdown(ledger, net, depth=1)] == ["", "stage1", "stage2", "head"]
-    assert [row.path for row in breakdown(ledger, net, depth=0)] == [""]
+    assert (total["type"], total["share"]) == ("DeepStageThrownAway", 1.0)
+    assert total["macs"] == count_trace(traced, "macs").total
+    assert total["params"] == parameters(net)
+    parts = [rows[name] for name in ("stage1", "stage2", "head")]
+    assert sum(row["macs"] for row in parts) == total["macs"]
+    assert sum(row["params"] for row in parts) == total["params"]
+    assert sum(row["share"] for row in parts) == pytest.approx(1)
+    assert rows["head"]["output"] == [1, 2, HEIGHT, WIDTH]
+    assert [row["path"] for row in down_to(rows.values(), 1)] == ["", "stage1", "stage2", "head"]
+    assert [row["path"] for row in down_to(rows.values(), 0)] == [""]
 
 
-def test_breakdown_of_modules_that_share_or_are_not_called() -> None:
+def test_modules_that_share_or_are_not_called() -> None:
     net = CASES["shared conv"]()
-    rows = {row.path: row for row in breakdown(record(net, SHAPE), net)}
+    rows = {row["path"]: row for row in modules(trace(net, SHAPE), net)}
     assert list(rows) == ["", "conv", "first", "second"]
-    assert rows["conv"].macs == rows[""].macs == MACS["shared conv"]
+    assert rows["conv"]["macs"] == rows[""]["macs"] == MACS["shared conv"]
     unused = UnusedProjection()
-    row = next(row for row in breakdown(record(unused, SHAPE), unused) if row.path == "projection")
-    assert (row.macs, row.output, row.share) == (0, None, 0.0)
+    row = next(row for row in modules(trace(unused, SHAPE), unused) if row["path"] == "projection")
+    assert (row["macs"], row["output"], row["share"]) == (0, None, 0.0)
 
 
 def test_modules_of_a_record() -> None:
     net = nn.Sequential(nn.Conv2d(C, 4, 1))
-    expected = {"params": 4 * C + 4, "macs": 4 * C * T}
-    assert modules(record(net, SHAPE), net) == [
+    expected = {"params": 4 * C + 4, "macs": 4 * C * T, "share": 1.0, "output": [1, 4, HEIGHT, WIDTH]}
+    assert modules(trace(net, SHAPE), net) == [
         {"path": "", "type": "Sequential", **expected},
         {"path": "0", "type": "Conv2d", **expected},
     ]
@@ -285,7 +288,7 @@ def test_modules_of_a_record() -> None:
 
 def test_shares_of_a_network_without_products() -> None:
     net = nn.ReLU()
-    assert breakdown(record(net, SHAPE), net)[0].share == 0.0
+    assert modules(trace(net, SHAPE), net)[0]["share"] == 0.0
 
 
 # No trace
@@ -357,7 +360,7 @@ def count_with(tool: str) -> Callable[[nn.Module], object]:
 
 
 @pytest.mark.parametrize("real", [False, True])
-@pytest.mark.parametrize("count", [lambda net: record(net, SHAPE), count_with("fvcore"), count_with("thop")])
+@pytest.mark.parametrize("count", [lambda net: trace(net, SHAPE), count_with("fvcore"), count_with("thop")])
 def test_counting_leaves_no_trace(count: Callable[[nn.Module], object], real: bool) -> None:
     net = Troublesome(real)
     before = fingerprint(net)
@@ -371,14 +374,14 @@ def test_counting_leaves_no_trace(count: Callable[[nn.Module], object], real: bo
 
 def test_counting_twice_is_the_same() -> None:
     net = Troublesome(real=False)
-    assert record(net, SHAPE).operations == record(net, SHAPE).operations
+    assert trace(net, SHAPE).operations == trace(net, SHAPE).operations
 
 
 def test_a_default_device_and_format_are_respected() -> None:
     net = nn.Conv2d(C, 4, 1).half()
     torch.set_default_dtype(torch.float64)
     try:
-        assert price(record(net, SHAPE), "macs").total == 4 * C * T
+        assert count_trace(trace(net, SHAPE), "macs").total == 4 * C * T
         assert torch.get_default_dtype() is torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
@@ -387,7 +390,7 @@ def test_a_default_device_and_format_are_respected() -> None:
 def test_a_large_network_costs_no_memory() -> None:
     with torch.device("meta"):
         net = nn.Linear(WIDTH, 1 << 36, bias=False)  # 6 TiB of weights
-    assert price(record(net, SHAPE), "macs").total == C * HEIGHT * WIDTH << 36
+    assert count_trace(trace(net, SHAPE), "macs").total == C * HEIGHT * WIDTH << 36
 
 
 # Networks that are hard to run
@@ -395,17 +398,17 @@ def test_a_large_network_costs_no_memory() -> None:
 
 def test_control_flow_on_values_falls_back_to_real_tensors() -> None:
     net = Function(lambda x, conv: conv(x) if bool(x.mean() > 1) else conv(conv(x)), conv=nn.Conv2d(C, C, 1))
-    ledger = record(net, SHAPE)
-    assert ledger.device.startswith("real tensors (") and ledger.device.endswith(")")
-    assert price(ledger, "macs").total == 2 * C * C * T
+    traced = trace(net, SHAPE)
+    assert traced.device.startswith("real tensors (") and traced.device.endswith(")")
+    assert count_trace(traced, "macs").total == 2 * C * C * T
 
 
 def test_a_network_built_on_meta_falls_back_with_zeros() -> None:
     with torch.device("meta"):
         net = Troublesome(real=True)
-    ledger = record(net, SHAPE)
-    assert ledger.device.startswith("real tensors (")
-    assert price(ledger, "macs").total == C * C * 9 * T
+    traced = trace(net, SHAPE)
+    assert traced.device.startswith("real tensors (")
+    assert count_trace(traced, "macs").total == C * C * 9 * T
 
 
 def test_an_operation_without_a_meta_kernel_is_run_and_listed() -> None:
@@ -413,10 +416,10 @@ def test_an_operation_without_a_meta_kernel_is_run_and_listed() -> None:
     library.define("halve(Tensor x) -> Tensor")
     library.impl("halve", lambda x: x / 2, "CPU")
     net = Function(lambda x, conv: torch.ops.segbench_test.halve(conv(x)), conv=nn.Conv2d(C, 4, 1))
-    ledger = record(net, SHAPE)
-    counted = price(ledger, "macs")
-    assert ledger.device.startswith("real tensors (")
-    assert (counted.total, counted.unpriced) == (4 * C * T, {"segbench_test::halve": 1})
+    traced = trace(net, SHAPE)
+    counted = count_trace(traced, "macs")
+    assert traced.device.startswith("real tensors (")
+    assert (counted.total, counted.unsupported) == (4 * C * T, {"segbench_test::halve": 1})
 
 
 def test_a_plain_tensor_attribute_runs_on_meta() -> None:
@@ -429,16 +432,16 @@ def test_a_plain_tensor_attribute_runs_on_meta() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.flatten(2).transpose(1, 2) @ self.anchors[0] * self.table["scale"]
 
-    ledger = record(WithAnchors(), SHAPE)
-    assert (ledger.device, price(ledger, "macs").total) == ("meta", T * C * 4)
+    traced = trace(WithAnchors(), SHAPE)
+    assert (traced.device, count_trace(traced, "macs").total) == ("meta", T * C * 4)
 
 
 def test_lazy_modules_are_materialised_on_the_copy() -> None:
     net = nn.Sequential(nn.LazyConv2d(4, 3, padding=1), nn.LazyBatchNorm2d(), nn.Conv2d(4, 2, 1))
-    ledger = record(net, SHAPE)
-    assert price(ledger, "macs").total == (4 * C * 9 + 8) * T
-    assert price(ledger, "thop").total == (4 * C * 9 + 8 + 16) * T
-    assert ledger.params == 4 * C * 9 + 4 + 8 + 10
+    traced = trace(net, SHAPE)
+    assert count_trace(traced, "macs").total == (4 * C * 9 + 8) * T
+    assert count_trace(traced, "thop").total == (4 * C * 9 + 8 + 16) * T
+    assert traced.params == 4 * C * 9 + 4 + 8 + 10
     assert isinstance(net[0], nn.LazyConv2d) and net[0].has_uninitialized_params()
     with pytest.raises(FactoryError, match="lazy modules"):
         parameters(net)
@@ -446,13 +449,13 @@ def test_lazy_modules_are_materialised_on_the_copy() -> None:
 
 def test_a_wrapped_network_is_counted_as_the_network() -> None:
     net = nn.Conv2d(C, 4, 1)
-    assert record(nn.DataParallel(net), SHAPE).operations == record(net, SHAPE).operations
+    assert trace(nn.DataParallel(net), SHAPE).operations == trace(net, SHAPE).operations
 
 
 def test_weight_norm_and_parametrisations() -> None:
     net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(C, 4, 1)))
-    ledger = record(net, SHAPE)
-    assert (ledger.device, price(ledger, "macs").total) == ("meta", 4 * C * T)
+    traced = trace(net, SHAPE)
+    assert (traced.device, count_trace(traced, "macs").total) == ("meta", 4 * C * T)
 
 
 class TwoInputs(nn.Module):
@@ -473,7 +476,7 @@ class TwoInputs(nn.Module):
 )
 def test_what_is_refused(net: nn.Module, shape: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
-        record(net, shape)
+        trace(net, shape)
     assert "\n" not in str(caught.value)
 
 
@@ -481,7 +484,7 @@ def test_a_network_that_cannot_be_copied_is_refused() -> None:
     net = nn.ReLU()
     vars(net)["lines"] = iter("generators cannot be copied" for _ in range(1))
     with pytest.raises(FactoryError, match="ReLU cannot be copied"):
-        record(net, SHAPE)
+        trace(net, SHAPE)
 
 
 def test_the_networks_own_refusal_comes_through() -> None:
@@ -489,7 +492,7 @@ def test_the_networks_own_refusal_comes_through() -> None:
         raise BadResolution("multiples of 32")
 
     with pytest.raises(BadResolution, match="multiples of 32"):
-        record(Function(forward), SHAPE)
+        trace(Function(forward), SHAPE)
 
 
 # Shapes known without torch's meta kernels
@@ -526,9 +529,9 @@ def test_known_shapes_are_torchs(size: tuple[int, int, int, int]) -> None:
 
 def test_a_wrong_channel_count_is_not_hidden_by_a_known_shape() -> None:
     with pytest.raises(FactoryError, match="BatchNorm2d fails"):
-        record(nn.BatchNorm2d(3), SHAPE)
+        trace(nn.BatchNorm2d(3), SHAPE)
     with pytest.raises(FactoryError, match="PReLU fails"):
-        record(nn.PReLU(3), SHAPE)
+        trace(nn.PReLU(3), SHAPE)
 
 
 # What papers print
@@ -550,16 +553,18 @@ def test_a_wrong_channel_count_is_not_hidden_by_a_known_shape() -> None:
 def test_published_figures(name: str, rule: str, resolution: tuple[int, int], expected: int) -> None:
     with torch.device("meta"):
         net = build(name)
-    assert price(record(net, (1, 3, *resolution)), rule).total == expected
+    assert count_trace(trace(net, (1, 3, *resolution)), rule).total == expected
 
 
 def test_rules_need_neither_fvcore_nor_thop() -> None:
     script = (
         "import sys; sys.modules['fvcore'] = sys.modules['thop'] = None\n"
         "from torch import nn\n"
-        "from segbench.measure.operations import RULES, price, record\n"
-        "ledger = record(nn.Conv2d(3, 4, 1), (1, 3, 8, 8))\n"
-        "print([price(ledger, rule).total for rule in RULES])\n"
+        "from segbench.counting.count import count_trace\n"
+        "from segbench.counting.rules import RULES\n"
+        "from segbench.counting.tracer import trace\n"
+        "traced = trace(nn.Conv2d(3, 4, 1), (1, 3, 8, 8))\n"
+        "print([count_trace(traced, rule).total for rule in RULES])\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str([768, 768, 1536, 768, 768, 1024, 1024])
@@ -567,7 +572,9 @@ def test_rules_need_neither_fvcore_nor_thop() -> None:
 
 def test_every_rule_prices_every_network() -> None:
     for build_case in CASES.values():
-        ledger = record(build_case(), SHAPE)
+        traced = trace(build_case(), SHAPE)
         for rule in RULES:
-            counted = price(ledger, rule)
-            assert counted.total == sum(counted.by_kind.values()) >= price(ledger, rule, live_only=True).total
+            counted = count_trace(traced, rule)
+            assert (
+                counted.total == sum(counted.by_kind.values()) >= count_trace(traced, rule, reaching_output=True).total
+            )

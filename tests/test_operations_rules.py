@@ -1,15 +1,17 @@
-"""Every price by hand: each rule is a table of functions, and each function has its arithmetic spelled out here."""
+"""Every count by hand: each rule is a table of functions, and each function has its arithmetic spelled out here."""
 
 from __future__ import annotations
 
 import pytest
 from torch import nn
 
+from segbench.counting import fvcore_rule, macs, rules
+from segbench.counting import ptflops_rule as ptflops
+from segbench.counting import thop_rule as thop
+from segbench.counting.count import Count, count_trace
+from segbench.counting.rules import RULES
+from segbench.counting.trace import ModuleCall, Operation, Setting, Shape, Trace
 from segbench.errors import UnknownName
-from segbench.measure.operations import RULES, Ledger, ModuleCall, Operation, Price, fvcore_rule, macs, price
-from segbench.measure.operations import ptflops_rule as ptflops
-from segbench.measure.operations import thop_rule as thop
-from segbench.measure.operations.ledger import Setting, Shape
 
 
 def op(kind: str, *inputs: Shape, out: Shape, **about: object) -> Operation:
@@ -37,7 +39,7 @@ AFFINE_GRID = op("affine_grid_generator", (2, 2, 3), out=(2, 6, 10, 2))
 
 
 @pytest.mark.parametrize(
-    ("priced", "expected"),
+    ("counted", "expected"),
     [
         (macs.convolution(CONV), 2 * 4 * 8 * 9 * 6 * 10),
         (macs.convolution(GROUPED), 2 * 16 * (8 // 4) * 9 * 3 * 5),
@@ -52,21 +54,21 @@ AFFINE_GRID = op("affine_grid_generator", (2, 2, 3), out=(2, 6, 10, 2))
         (macs.summed_product(ADDBMM), 2 * 6 * 8 * 5),
         (macs.attention(ATTENTION), 2 * 3 * (10 * 12 * 4 + 10 * 12 * 5)),
         (macs.affine_grid(AFFINE_GRID), 2 * 60 * 3 * 2),
-        (macs.TWICE_MACS["conv2d"](CONV), 2 * 2 * 4 * 8 * 9 * 60),
-        (macs.CONV_MACS["matmul"](MATMUL), 0),
-        (macs.CONV_MACS["linear"](LINEAR), 2 * 7 * 8 * 5),
+        (rules.TWICE_MACS["conv2d"](CONV), 2 * 2 * 4 * 8 * 9 * 60),
+        (rules.CONV_MACS["matmul"](MATMUL), 0),
+        (rules.CONV_MACS["linear"](LINEAR), 2 * 7 * 8 * 5),
     ],
 )
-def test_macs(priced: int, expected: int) -> None:
-    assert priced == expected
+def test_macs(counted: int, expected: int) -> None:
+    assert counted == expected
 
 
 @pytest.mark.parametrize(
-    ("priced", "expected"),
+    ("counted", "expected"),
     [
-        (fvcore_rule.FVCORE["conv2d"](GROUPED), 2 * 16 * 2 * 9 * 3 * 5),
-        (fvcore_rule.FVCORE["conv_transpose2d"](TRANSPOSED), 2 * 8 * 4 * 16 * 60),
-        (fvcore_rule.FVCORE["linear"](LINEAR), 2 * 7 * 8 * 5),
+        (rules.FVCORE["conv2d"](GROUPED), 2 * 16 * 2 * 9 * 3 * 5),
+        (rules.FVCORE["conv_transpose2d"](TRANSPOSED), 2 * 8 * 4 * 16 * 60),
+        (rules.FVCORE["linear"](LINEAR), 2 * 7 * 8 * 5),
         (fvcore_rule.unbroadcast_product(MATMUL), 2 * 6 * 8 * 5),
         (fvcore_rule.unbroadcast_product(BROADCAST), 6 * 8 * 5),
         (fvcore_rule.matrix_product(ADDMM), 6 * 8 * 5),
@@ -90,8 +92,8 @@ def test_macs(priced: int, expected: int) -> None:
         (fvcore_rule.einsum(op("einsum", (3, 4), (4, 5), out=(3, 5), equation="ij,jk->ik")), 3 * 4 * 5),
     ],
 )
-def test_fvcore(priced: int, expected: int) -> None:
-    assert priced == expected
+def test_fvcore(counted: int, expected: int) -> None:
+    assert counted == expected
 
 
 def test_fvcore_reads_numpys_four_digits() -> None:
@@ -101,7 +103,7 @@ def test_fvcore_reads_numpys_four_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("priced", "expected"),
+    ("counted", "expected"),
     [
         (thop.convolution(call(nn.Conv2d, IMAGE, out=(2, 4, 6, 10), kernel_size=(3, 3), groups=1)), 480 * 8 * 9),
         (thop.convolution(call(nn.Conv2d, IMAGE, out=(2, 16, 3, 5), kernel_size=(3, 3), groups=4)), 480 * 2 * 9),
@@ -126,8 +128,8 @@ def test_fvcore_reads_numpys_four_digits() -> None:
         (thop.times_counted(call(nn.Conv2d, IMAGE, out=IMAGE, occurrences=3)), 9),
     ],
 )
-def test_thop(priced: int, expected: int) -> None:
-    assert priced == expected
+def test_thop(counted: int, expected: int) -> None:
+    assert counted == expected
 
 
 def conv_call(kind: type[nn.Module], out: Shape, kernel: int, groups: int = 1, bias: bool = False) -> ModuleCall:
@@ -139,7 +141,7 @@ TOKENS = (2, 10, 8)
 
 
 @pytest.mark.parametrize(
-    ("priced", "expected"),
+    ("counted", "expected"),
     [
         (ptflops.convolution(conv_call(nn.Conv2d, (2, 4, 6, 10), 3)), 9 * 8 * 4 * 120),
         (ptflops.convolution(conv_call(nn.Conv2d, (2, 4, 6, 10), 3, bias=True)), (9 * 8 * 4 + 4) * 120),
@@ -149,7 +151,7 @@ TOKENS = (2, 10, 8)
             ptflops.transposed_convolution(conv_call(nn.ConvTranspose2d, (2, 4, 12, 20), 4, bias=True)),
             16 * 8 * 4 * 120 + 4 * 2 * 12 * 12,  # the bias on height times height
         ),
-        (ptflops.PTFLOPS_0_6_9[nn.ConvTranspose2d](conv_call(nn.Conv2d, (2, 4, 12, 20), 4)), 16 * 8 * 4 * 480),
+        (rules.PTFLOPS_0_6_9[nn.ConvTranspose2d](conv_call(nn.Conv2d, (2, 4, 12, 20), 4)), 16 * 8 * 4 * 480),
         (ptflops.input_elements(call(nn.MaxPool2d, IMAGE, out=(2, 8, 3, 5))), 960),
         (ptflops.output_elements(call(nn.ReLU, IMAGE, out=IMAGE)), 960),
         (ptflops.first_image(call(nn.Upsample, IMAGE, out=(2, 8, 12, 20))), 1920),
@@ -176,41 +178,41 @@ TOKENS = (2, 10, 8)
         (ptflops.per_path(call(nn.Conv2d, IMAGE, out=IMAGE, occurrences=3)), 3),
     ],
 )
-def test_ptflops(priced: int, expected: int) -> None:
-    assert priced == expected
+def test_ptflops(counted: int, expected: int) -> None:
+    assert counted == expected
 
 
 def test_what_tells_the_two_ptflops_releases_apart() -> None:
-    new = set(ptflops.PTFLOPS_0_6_9) - set(ptflops.PTFLOPS_0_6_3)
+    new = set(rules.PTFLOPS_0_6_9) - set(rules.PTFLOPS_0_6_3)
     instance_norms = {nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d}
     transposed = {nn.ConvTranspose1d, nn.ConvTranspose3d}
     assert new == {nn.GELU, nn.GroupNorm, nn.MultiheadAttention} | instance_norms | transposed
-    changed = {kind for kind, function in ptflops.PTFLOPS_0_6_3.items() if ptflops.PTFLOPS_0_6_9[kind] is not function}
+    changed = {kind for kind, function in rules.PTFLOPS_0_6_3.items() if rules.PTFLOPS_0_6_9[kind] is not function}
     assert changed == {nn.Linear, nn.ConvTranspose2d}
 
 
-def ledger_of(operations: list[Operation], calls: list[ModuleCall], batch: int = 1) -> Ledger:
-    return Ledger(
+def trace_of(operations: list[Operation], calls: list[ModuleCall], batch: int = 1) -> Trace:
+    return Trace(
         (batch, 3, 4, 4), (batch, 1, 4, 4), "meta", tuple(operations), tuple(calls), {}, frozenset({9}), frozenset({9})
     )
 
 
 def test_rules_in_order() -> None:
     assert list(RULES) == ["macs", "conv-macs", "2xmacs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9"]
-    assert all(rule.counts for rule in RULES.values())
+    assert all(rule.meaning for rule in RULES.values())
 
 
 def test_unknown_rule_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean fvcore"):
-        price(ledger_of([], []), "fvcor")
+        count_trace(trace_of([], []), "fvcor")
 
 
-def test_a_composite_is_priced_by_its_parts_or_as_a_whole_but_once() -> None:
+def test_a_composite_is_counted_by_its_parts_or_as_a_whole_but_once() -> None:
     whole = op("einsum", (1, 2, 3), (1, 2, 4), out=(1, 3, 4), equation="abc,abd->acd", writes=(9,), divided=True)
     part = op("bmm", (1, 3, 2), (1, 2, 4), out=(1, 3, 4), writes=(9,), inside="einsum")
-    ledger = ledger_of([part, whole], [call(nn.Module, (1,), out=(1,))])
-    assert price(ledger, "macs") == Price(24, {}, {"bmm": 24})
-    assert price(ledger, "fvcore") == Price(24, {}, {"einsum": 24})
+    traced = trace_of([part, whole], [call(nn.Module, (1,), out=(1,))])
+    assert count_trace(traced, "macs") == Count(24, {}, {"bmm": 24})
+    assert count_trace(traced, "fvcore") == Count(24, {}, {"einsum": 24})
 
 
 def test_what_a_rule_cannot_price_is_listed() -> None:
@@ -221,14 +223,14 @@ def test_what_a_rule_cannot_price_is_listed() -> None:
         op("view", IMAGE, out=IMAGE, reads=(9,)),
         op("my::scaled", IMAGE, out=IMAGE, reads=(9,), writes=(9,), pointwise=True),
     ]
-    ledger = ledger_of(operations, [call(nn.Module, IMAGE, out=IMAGE)])
-    assert price(ledger, "macs").unpriced == {"my::deformable": 1}
-    assert price(ledger, "macs").by_kind == {"relu": 0, "silu": 0, "view": 0, "my::scaled": 0}
-    assert price(ledger, "fvcore").unpriced == {"my::deformable": 1, "silu": 1, "my::scaled": 1}
-    assert price(ledger, "thop").unpriced == {"my::deformable": 1, "relu": 1, "silu": 1, "my::scaled": 1}
+    traced = trace_of(operations, [call(nn.Module, IMAGE, out=IMAGE)])
+    assert count_trace(traced, "macs").unsupported == {"my::deformable": 1}
+    assert count_trace(traced, "macs").by_kind == {"relu": 0, "silu": 0, "view": 0, "my::scaled": 0}
+    assert count_trace(traced, "fvcore").unsupported == {"my::deformable": 1, "silu": 1, "my::scaled": 1}
+    assert count_trace(traced, "thop").unsupported == {"my::deformable": 1, "relu": 1, "silu": 1, "my::scaled": 1}
 
 
 def test_ptflops_reports_per_image_and_the_others_the_batch() -> None:
     calls = [conv_call(nn.Conv2d, (2, 4, 6, 10), 3)]
-    ledger = ledger_of([CONV], calls, batch=2)
-    assert price(ledger, "macs").total == 2 * price(ledger, "ptflops-0.6.3").total
+    traced = trace_of([CONV], calls, batch=2)
+    assert count_trace(traced, "macs").total == 2 * count_trace(traced, "ptflops-0.6.3").total

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from segbench import build
 from segbench.catalog import CATALOG
+from segbench.counting.count import count_trace
+from segbench.counting.tools import TOOLS, ToolError, run_tool
+from segbench.counting.tracer import trace
 from segbench.errors import UnknownName
-from segbench.measure.operations import price, record
-from segbench.measure.tools import TOOLS, ToolError, run_tool
 from tests.counting_networks import CASES, CHANNELS, PIXELS, SHAPE, Function
 
 # Operations on which a tool fails under some versions of torch, and so reports nothing to compare with.
@@ -24,8 +25,8 @@ FAILS_ON = {("fvcore", "max_unpool2d"): "torch 2.13 checks the size with a tenso
 
 def compare(tool: str, net: nn.Module, shape: tuple[int, int, int, int]) -> None:
     """Hold the rule against the tool to the integer, or the failure against the table."""
-    ledger = record(net, shape)
-    kinds = {operation.kind for operation in ledger.operations}
+    traced = trace(net, shape)
+    kinds = {operation.kind for operation in traced.operations}
     cause = next((kind for kind in kinds if (tool, kind) in FAILS_ON), None)
     try:
         reported = run_tool(tool, net, shape).total
@@ -33,7 +34,7 @@ def compare(tool: str, net: nn.Module, shape: tuple[int, int, int, int]) -> None
         assert cause is not None, error
         assert re.search(f"{tool} fails on .* in {cause}: ", str(error))
     else:
-        assert reported == price(ledger, tool).total
+        assert reported == count_trace(traced, tool).total
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -81,7 +82,7 @@ def unpool_that_traces(
 @pytest.mark.parametrize("name", ["enet", "efrnet-ffm1"])
 def test_fvcore_rule_where_fvcore_fails_on_unpooling(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = catalog_network(name)
-    expected = price(record(net, (1, 3, 128, 256)), "fvcore").total
+    expected = count_trace(trace(net, (1, 3, 128, 256)), "fvcore").total
     monkeypatch.setattr(torch.nn.functional, "max_unpool2d", unpool_that_traces)
     assert run_tool("fvcore", net, (1, 3, 128, 256)).total == expected
 
@@ -141,7 +142,7 @@ def test_outputs_that_a_trace_does_not_take() -> None:
 def test_import_in_a_fresh_process_gives_no_warning() -> None:
     script = (
         "from torch import nn\n"
-        "from segbench.measure.tools import run_tool\n"
+        "from segbench.counting.tools import run_tool\n"
         "print([run_tool(tool, nn.Conv2d(3, 4, 1), (1, 3, 8, 8)).total for tool in ('fvcore', 'thop')])\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)

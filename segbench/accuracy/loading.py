@@ -11,9 +11,9 @@ from torch import nn
 
 from segbench.accuracy.outputs import void_output
 from segbench.accuracy.settings import EvaluationSettings
+from segbench.counting.tracer import trace
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import SegbenchError
-from segbench.measure.operations import record as count_operations
 from segbench.measure.subject import Subject, resolve
 from segbench.models.checkpoint import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
 from segbench.models.own import OwnNetwork, load_factory, takes_classes
@@ -74,7 +74,7 @@ def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int]
     """Output channels: as many as the checkpoint has classes, or what a user's factory of one width returns."""
     assert subject.classes is not None
     if subject.entry is None and not takes_classes(load_factory(subject.spec)):
-        return count_operations(replace(subject, classes=None).build(), (1, 3, *size)).output_shape[1]
+        return trace(replace(subject, classes=None).build(), (1, 3, *size)).output_shape[1]
     # A user's constructor may do what the meta device cannot.
     device = "meta" if subject.entry else "cpu"
     found = class_count(lambda classes: weights_of(replace(subject, classes=classes).build(device)), content)

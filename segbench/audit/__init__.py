@@ -17,9 +17,9 @@ from segbench.audit.explanations import Quantity
 from segbench.audit.judgement import DOUBLED, UNITS, VERDICTS, Judgement, Reading, Verdict, rank, read
 from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, load_claims, select
-from segbench.measure.counting import operation_counts
-from segbench.measure.operations import RULES, record
-from segbench.measure.parameters import parameters
+from segbench.counting.count import operation_counts, parameters
+from segbench.counting.rules import RULES
+from segbench.counting.tracer import trace
 from segbench.measure.subject import resolve
 from segbench.resolution import show
 
@@ -135,9 +135,9 @@ class _Counts:
     def operations(self, model: str, classes: int, size: tuple[int, int]) -> dict[str, int]:
         key = (model, classes, size)
         if key not in self._operations:
-            ledger = record(resolve(model, classes).build("meta"), (1, 3, *size))
-            self._params[model, classes] = ledger.params
-            self._operations[key] = operation_counts(ledger)
+            traced = trace(resolve(model, classes).build("meta"), (1, 3, *size))
+            self._params[model, classes] = traced.params
+            self._operations[key] = operation_counts(traced)
         return self._operations[key]
 
 

@@ -1,7 +1,1 @@
-"""Measuring: parameters, operations, speed, memory, and the environment they were measured in."""
-
-from __future__ import annotations
-
-from segbench.measure.counting import count
-
-__all__ = ["count"]
+"""Measuring: speed, memory, and the environment they were measured in."""

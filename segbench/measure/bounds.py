@@ -25,11 +25,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from segbench.counting.trace import Trace
+from segbench.counting.tracer import trace
 from segbench.errors import SegbenchError
 from segbench.measure.device import Device
-from segbench.measure.frame import DTYPES, device_failures
+from segbench.measure.flags import measurement_flags
+from segbench.measure.frame import DTYPES, Frame, Region, device_failures, make_frame, region
 from segbench.measure.gpu import GpuEvent
 from segbench.measure.roofline import Roofline, measure_rates, roofline
+from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
 from segbench.protocol import Protocol
 from segbench.results import Speed
@@ -107,7 +111,7 @@ def what_bounds(
     try:
         with device_failures(resolution, protocol, device):
             rates = measure_rates(protocol, device)
-            roof = roofline(region_ledger(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
+            roof = roofline(region_trace(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
         speed = replace(speed, roofline=roof.reached(rates, frame_ms / 1000))
     except SegbenchError as error:
         notes.append(f"no roofline: {error}")
@@ -153,10 +157,10 @@ def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, d
         return device.graph(region(net, protocol.mode))
 
     speed = measure_speed(net, resolution=resolution, protocol=quick, device=device, prepare=prepare)
-    return float(speed.fps)
+    return speed.fps
 
 
-def region_ledger(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Ledger:
+def region_trace(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Trace:
     """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
     net = subject.build("meta") if subject.entry else subject.build()
-    return record(Region(net, protocol.mode), (protocol.batch, 3, *resolution))
+    return trace(Region(net, protocol.mode), (protocol.batch, 3, *resolution))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from segbench.errors import DeviceError
+from segbench.errors import DeviceError, first_line
 from segbench.measure import gpu, nvml
 from segbench.measure.environment import cpu_model
 
@@ -252,5 +252,4 @@ def open_device(spec: str = "auto") -> Device:
     try:
         return CudaDevice(index)
     except Exception as error:  # torch raises classes of several kinds where CUDA cannot be initialised
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DeviceError(f"device {spec!r} does not start: {reason[:200]}; accepted here: cpu") from error
+        raise DeviceError(f"device {spec!r} does not start: {first_line(error)}; accepted here: cpu") from error

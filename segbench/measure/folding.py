@@ -2,13 +2,15 @@
 
 In eval mode a normalisation is one scale and one shift per channel, which the convolution can do itself. Papers time
 networks so, or with the normalisation deleted: DDRNet keeps a bias in its place, PIDNet mostly nothing at all, which
-is another network. Here real weights are folded, and the logits are checked to have stayed.
+is another network. Here real weights are folded, and the logits are checked to have stayed: their `deviation`, which
+says of every faster form of a network how far it is from the plain one.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from segbench.measure.deviation import deviation, logits_of, sample_image
+from segbench.counting.trace import Operation, Trace
+from segbench.counting.tracer import trace
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
-from segbench.measure.operations import Ledger, Operation, record
 from segbench.protocol import PRESETS
 from segbench.resolution import show
 
@@ -43,7 +45,7 @@ class Folding:
     Attributes:
         folded: (convolution, normalisation) by their paths in the network.
         left: paths of the normalisations that stay: before an activation, after a sum or a concatenation.
-        deviation: as from `segbench.measure.deviation.deviation`, of the folded network.
+        deviation: as from `deviation`, of the folded network.
     """
 
     folded: tuple[tuple[str, str], ...]
@@ -70,8 +72,8 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
     """
     net = device.move(net.eval())
     protocol = PRESETS["forward"]
-    ledger = record(net, (1, 3, *resolution))
-    found = pairs(net, ledger)
+    traced = trace(net, (1, 3, *resolution))
+    found = pairs(net, traced)
     with measurement_flags(protocol), device_failures(resolution, protocol, device):
         image = sample_image(resolution, device)
         reference = logits_of(net, image)
@@ -89,11 +91,11 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
             f"batch normalisation was not folded: the logits {by} at {show(resolution)}, {tolerance:g} is the limit"
         )
     gone = {after for _, after in found}
-    left = {operation.path for operation in ledger.operations if operation.kind == "batch_norm"} - gone
+    left = {operation.path for operation in traced.operations if operation.kind == "batch_norm"} - gone
     return Folding(tuple(found), tuple(sorted(left)), kept)
 
 
-def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
+def pairs(net: nn.Module, traced: Trace) -> list[tuple[str, str]]:
     """Convolutions (transposed ones and linear layers too) and the normalisations that alone read their outputs.
 
     Both must be modules that do nothing else, and each must meet the other in every one of its calls.
@@ -101,7 +103,7 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
     modules = dict(net.named_modules())
     readers, writers = defaultdict(list), defaultdict(list)
     inside = defaultdict(set)
-    for operation in ledger.operations:
+    for operation in traced.operations:
         inside[operation.path].add(operation.kind)
         for storage in set(operation.reads):
             readers[storage].append(operation)
@@ -109,7 +111,7 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
             writers[storage].append(operation)
 
     def normalisation_after(operation: Operation) -> str | None:
-        if len(operation.writes) != 1 or operation.writes[0] in ledger.returned:
+        if len(operation.writes) != 1 or operation.writes[0] in traced.returned:
             return None
         output = operation.writes[0]
         if len(writers[output]) != 1 or len(readers[output]) != 1:
@@ -119,11 +121,11 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
         return reader.path if alone and inside[reader.path] == {"batch_norm"} else None
 
     after: dict[str, set[str | None]] = defaultdict(set)
-    for operation in ledger.operations:
-        if operation.kind in _KINDS and _takes_its_own_weight(operation, ledger):
+    for operation in traced.operations:
+        if operation.kind in _KINDS and _takes_its_own_weight(operation, traced):
             after[operation.path].add(normalisation_after(operation))
     before: dict[str, set[str | None]] = defaultdict(set)
-    for operation in ledger.operations:
+    for operation in traced.operations:
         if operation.kind == "batch_norm":
             sources = writers[operation.reads[0]]
             before[operation.path].add(sources[0].path if len(sources) == 1 else None)
@@ -137,9 +139,9 @@ def pairs(net: nn.Module, ledger: Ledger) -> list[tuple[str, str]]:
     ]
 
 
-def _takes_its_own_weight(operation: Operation, ledger: Ledger) -> bool:
+def _takes_its_own_weight(operation: Operation, traced: Trace) -> bool:
     # A weight computed anew in each forward (standardised, parametrised) cannot be scaled in advance.
-    weight = ledger.parameters.get(f"{operation.path}.weight" if operation.path else "weight")
+    weight = traced.parameters.get(f"{operation.path}.weight" if operation.path else "weight")
     two_dimensional = operation.kind != "linear" or len(operation.outputs[0]) == 2
     return weight is not None and weight.storage in operation.reads and two_dimensional
 
@@ -202,3 +204,35 @@ def _put_back(undo: list[list[tuple[nn.Module, str, object]]]) -> None:
     for changes in undo:
         for module, name, value in changes:
             setattr(module, name, value)
+
+
+def sample_image(resolution: tuple[int, int], device: Device) -> Tensor:
+    """The image (1, 3, H, W) of standard normal noise that forms of a network are compared on."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((1, 3, *resolution), generator=generator).to(device.torch_device)
+
+
+def logits_of(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """What a network says, as a tensor of its own that no later pass overwrites."""
+    with torch.inference_mode():
+        return run(image).clone()
+
+
+def deviation(reference: Tensor, other: Tensor) -> dict[str, Any]:
+    """Compare logits (N, classes, H, W).
+
+    Args:
+        reference: of the plain network in fp32.
+        other: of its faster form, in any precision.
+
+    Returns:
+        ``max_over_std``: the largest difference over the reference's standard deviation, None where a value is not
+        finite; ``labels_changed``: the share of positions whose label (argmax) differs.
+    """
+    difference = float((other.float() - reference).abs().max().item())
+    spread = float(reference.std().item())
+    relative = difference / spread if spread else difference
+    return {
+        "max_over_std": relative if math.isfinite(relative) else None,
+        "labels_changed": float((other.argmax(1) != reference.argmax(1)).float().mean().item()),
+    }

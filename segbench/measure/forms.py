@@ -12,13 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segbench.errors import DeviceError
-from segbench.measure.deviation import deviation, logits_of, sample_image
+from segbench.errors import DeviceError, first_line
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
-from segbench.measure.folding import Folding, fold
-from segbench.measure.frame import DTYPES, MeasurementError, device_failures, first_line, is_out_of_memory
-from segbench.measure.region import region
+from segbench.measure.folding import Folding, deviation, fold, logits_of, sample_image
+from segbench.measure.frame import DTYPES, MeasurementError, device_failures, is_out_of_memory, region
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
 from segbench.protocol import PRESETS, Protocol
@@ -112,7 +110,7 @@ class Forms:
         return speed, made[0]
 
     def deviation(self, run: Callable[[Tensor], Tensor], protocol: Protocol) -> dict[str, Any]:
-        """How far a form's logits are from those of the plain network in fp32; see `segbench.measure.deviation`.
+        """How far a form's logits are from the plain network's in fp32; see `segbench.measure.folding.deviation`.
 
         Args:
             run: the form, as timed in a mode whose logits have the input's size.

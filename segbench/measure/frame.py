@@ -1,24 +1,34 @@
-"""One frame: the timed region of a protocol as a callable, with weights and input in place."""
+"""One frame: the timed region of a protocol as a callable, with weights and input in place.
+
+Which steps a region has is said in `segbench.protocol.MODES` alone; here each step is put into practice.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from segbench.errors import BadOption, DeviceError, SegbenchError
+from segbench.errors import BadOption, DeviceError, SegbenchError, first_line
 from segbench.measure.device import Device
-from segbench.protocol import Protocol
+from segbench.protocol import MODES, Protocol
 from segbench.resolution import show
 
 Frame = Callable[[], Tensor]
 Prepare = Callable[[nn.Module], Callable[[Tensor], Tensor]]
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+# What is done to the logits on the device, by the name of the step.
+_AFTER_LOGITS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "argmax": lambda logits: logits.argmax(1),
+    "uint8": lambda labels: labels.to(torch.uint8),
+}
 
 
 class MeasurementError(SegbenchError):
@@ -55,48 +65,82 @@ def make_frame(
     net = device.move(net.eval()).to(dtype=dtype)
     if protocol.channels_last:
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run: Callable[[Tensor], Tensor] = net
-    if protocol.mode == "logits" and callable(getattr(net, "logits", None)):
-        run = cast(Callable[[Tensor], Tensor], net.logits)
-    if prepare is not None:
-        run = prepare(net)
+    run = followed(region(net, protocol.mode) if prepare is None else prepare(net), protocol.mode)
     # A generator of its own: the caller's random numbers stay what they were.
     generator = torch.Generator().manual_seed(0)
     image = torch.randn((protocol.batch, 3, *resolution), generator=generator).contiguous(memory_format=layout)
-    if protocol.mode == "swiftnet":
-        return _swiftnet(run, image, dtype, device.torch_device, protocol.pinned)
-    x = image.to(device.torch_device, dtype)
-    if protocol.mode == "predict":
-        return lambda: run(x).argmax(1)
-    return lambda: run(x)
+    load = _copy_in(image, dtype, protocol, device.torch_device)
+    unload = _copy_out(protocol)
+    return lambda: unload(run(load()))
 
 
-def _swiftnet(
-    run: Callable[[Tensor], Tensor], image: Tensor, dtype: torch.dtype, device: torch.device, pinned: bool
-) -> Frame:
-    """Figure 5 of the SwiftNet paper: copy in, forward with resize, argmax, uint8, copy out.
-
-    `copy=True` makes both copies real where host and device are the same memory.
-    """
-    if pinned:
-        return _swiftnet_pinned(run, image.pin_memory(), dtype, device)
-
-    def frame() -> Tensor:
-        x = image.to(device, copy=True).to(dtype)
-        return run(x).argmax(1).to(torch.uint8).to("cpu", copy=True)
-
-    return frame
+def region(net: nn.Module, mode: str) -> Callable[[Tensor], Tensor]:
+    """Image to logits: at the network's own stride where the mode has no resize and the network allows it."""
+    if "resize" not in MODES[mode] and has_own_stride(net):
+        return cast(Callable[[Tensor], Tensor], net.logits)
+    return net
 
 
-def _swiftnet_pinned(run: Callable[[Tensor], Tensor], image: Tensor, dtype: torch.dtype, device: torch.device) -> Frame:
-    host = torch.empty((image.shape[0], *image.shape[2:]), dtype=torch.uint8, pin_memory=True)
+def has_own_stride(net: nn.Module) -> bool:
+    """Whether a network gives its logits before they are resized."""
+    return callable(getattr(net, "logits", None))
 
-    def frame() -> Tensor:
-        x = image.to(device, copy=True, non_blocking=True).to(dtype)
-        # Blocking, as in the figure: the host waits for its labels in every frame.
-        return host.copy_(run(x).argmax(1).to(torch.uint8))
 
-    return frame
+def followed(run: Callable[[Tensor], Tensor], mode: str) -> Callable[[Tensor], Tensor]:
+    """Image to logits, followed by what the mode does to them on the device: labels, labels as uint8."""
+    steps = [_AFTER_LOGITS[step] for step in MODES[mode] if step in _AFTER_LOGITS]
+    if not steps:
+        return run
+
+    def run_and_follow(x: Tensor) -> Tensor:
+        y = run(x)
+        for step in steps:
+            y = step(y)
+        return y
+
+    return run_and_follow
+
+
+class Region(nn.Module):
+    """A mode's timed region without its copies, as a network: a trace of it has all of its operations."""
+
+    def __init__(self, net: nn.Module, mode: str) -> None:
+        """Wrap a network; `mode` is a key of `segbench.protocol.MODES`."""
+        super().__init__()
+        self.net = net
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` to logits (N, classes, h, w), or to labels (N, H, W)."""
+        return followed(region(self.net, self.mode), self.mode)(x)
+
+
+def _copy_in(image: Tensor, dtype: torch.dtype, protocol: Protocol, device: torch.device) -> Callable[[], Tensor]:
+    """Copy the image in every frame, or once, before all of them."""
+    if "copy in" not in protocol.steps:
+        x = image.to(device, dtype)
+        return lambda: x
+    host = image.pin_memory() if protocol.pinned else image
+    # `copy=True`, here and below, makes the copies real where host and device are the same memory.
+    return lambda: host.to(device, copy=True, non_blocking=protocol.pinned).to(dtype)
+
+
+def _copy_out(protocol: Protocol) -> Callable[[Tensor], Tensor]:
+    """Copy the result to the host, or leave it on the device."""
+    if "copy out" not in protocol.steps:
+        return lambda y: y
+    if not protocol.pinned:
+        return lambda y: y.to("cpu", copy=True)
+    host: Tensor | None = None
+
+    def copy_out(y: Tensor) -> Tensor:
+        nonlocal host
+        if host is None:
+            host = torch.empty(y.shape, dtype=y.dtype, pin_memory=True)
+        # Blocking, as in SwiftNet's figure: the host waits for its labels in every frame.
+        return host.copy_(y)
+
+    return copy_out
 
 
 @contextlib.contextmanager
@@ -139,9 +183,3 @@ def is_out_of_memory(error: BaseException) -> bool:
             "cublas_status_alloc_failed",
         )
     )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's text, at most 200 characters."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -8,28 +8,24 @@ from typing import Protocol as TypingProtocol
 
 from torch import nn
 
+from segbench.counting.count import operation_counts, parameters
+from segbench.counting.modules import modules
+from segbench.counting.rules import RULES
+from segbench.counting.tools import TOOLS, tool_counts
+from segbench.counting.tracer import trace
 from segbench.errors import BadOption, DeviceError, SegbenchError, UnknownName
 from segbench.job import BOUNDS, Job, Settings
 from segbench.measure.bounds import TRACED_FRAMES, launches, traced, what_bounds
-from segbench.measure.counting import module_costs, operation_counts, tool_counts
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
 from segbench.measure.memory import measure_memory
-from segbench.measure.operations import RULES, record
-from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.signature import signature
 from segbench.measure.speed import MeasurementError, measure_speed
-from segbench.measure.structure import structure
 from segbench.measure.subject import Subject, resolve
-from segbench.measure.tools import TOOLS
 from segbench.measure.waterfall import waterfall
-from segbench.protocol import PRESETS, Protocol
+from segbench.protocol import COMMON_MODES, PRESETS, Protocol
 from segbench.record import Record, down_to
-from segbench.results import ModuleRow
-
-COMMON_MODES = ("forward", "swiftnet")
-"""The timed regions that `--mode` offers; the others belong to presets."""
 
 
 class Stage(TypingProtocol):
@@ -116,22 +112,21 @@ def measure_job(
 def _count(result: Record, subject: Subject, job: Job, say: Stage) -> None:
     settings, size = job.settings, job.resolution
     net = subject.build("meta") if subject.entry else subject.build()
-    ledger = record(net, (settings.batch, 3, *size))
-    result.classes = subject.classes or ledger.output_shape[1]
+    traced = trace(net, (settings.batch, 3, *size))
+    result.classes = subject.classes or traced.output_shape[1]
     result.params = parameters(net)
-    result.live_params = live_parameters(net, ledger)
-    result.operations = operation_counts(ledger)
+    result.live_params = traced.live_params
+    result.operations = operation_counts(traced)
     if settings.structure:
-        result.modules = [ModuleRow(**row) for row in structure(ledger, net)]
+        result.modules = modules(traced, net, with_settings=True)
     elif settings.module_levels != 0:
-        rows = [ModuleRow(**row) for row in module_costs(ledger, net)]
-        result.modules = down_to(rows, settings.module_levels)
-    if ledger.device != "meta":
-        result.notes.append(f"counted on {ledger.device}")
+        result.modules = down_to(modules(traced, net), settings.module_levels)
+    if traced.device != "meta":
+        result.notes.append(f"counted on {traced.device}")
     tools = tuple(name for name in settings.counters if name in TOOLS)
     if tools:
         say(f"counting with {', '.join(tools)}")
-        result.tools, notes = tool_counts(subject, size, tools, settings.batch)
+        result.tools, notes = tool_counts(subject.build, size, tools, settings.batch)
         result.notes.extend(notes)
 
 

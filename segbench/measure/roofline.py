@@ -1,4 +1,4 @@
-"""The fastest that this device could run a network: its own matrix rate and copy bandwidth against the ledger.
+"""The fastest that this device could run a network: its own matrix rate and copy bandwidth against the trace.
 
 An operation can finish no sooner than its multiply-accumulates take at the highest rate that this device shows on a
 matrix product in the same precision, and no sooner than its inputs and outputs take to move once at the bandwidth that
@@ -6,7 +6,7 @@ it shows on a copy of that size. The later of the two, summed over the operation
 execution: what eager PyTorch could reach with perfect kernels. The share of it that is reached says how much is left
 to gain by better kernels; what fusing operations or a lower precision gain lies beyond it.
 
-Two ways to exceed it are known: cuDNN's Winograd convolutions multiply less than the ledger counts, and compilers that
+Two ways to exceed it are known: cuDNN's Winograd convolutions multiply less than the trace counts, and compilers that
 fuse operations move less than it counts.
 """
 
@@ -22,11 +22,11 @@ from typing import Any
 import torch
 
 from segbench import results
+from segbench.counting.rules import MACS
+from segbench.counting.trace import Operation, Trace
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import DTYPES
-from segbench.measure.operations import Ledger, Operation
-from segbench.measure.operations.macs import MACS
 from segbench.protocol import Protocol
 
 # Bytes that a measured copy moves, read and written: from what any cache holds to what none does.
@@ -97,21 +97,21 @@ class Roofline:
         )
 
 
-def roofline(ledger: Ledger, rates: Rates, itemsize: int) -> Roofline:
-    """Price every operation by arithmetic and by bytes.
+def roofline(traced: Trace, rates: Rates, itemsize: int) -> Roofline:
+    """Time every operation by arithmetic and by bytes.
 
     Args:
-        ledger: of one frame.
+        traced: of one frame.
         rates: of the device, in the same precision.
         itemsize: bytes of a value in that precision; labels and indices are taken to have the same.
     """
     compute = memory = fastest = bound = 0.0
     macs = moved = 0
-    for operation in ledger.operations:
+    for operation in traced.operations:
         if operation.divided:
             continue
-        price = MACS.get(operation.kind)
-        work, size = price(operation) if price else 0, bytes_moved(operation, itemsize)
+        counter = MACS.get(operation.kind)
+        work, size = counter(operation) if counter else 0, bytes_moved(operation, itemsize)
         arithmetic, traffic = work / rates.macs_per_s, size / rates.bandwidth(size)
         compute, memory, macs, moved = compute + arithmetic, memory + traffic, macs + work, moved + size
         fastest += max(arithmetic, traffic)

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segbench import resolution as sizes
+from segbench.counting.copies import undisturbed
 from segbench.errors import FactoryError, SegbenchError
 from segbench.measure.flags import measurement_flags
-from segbench.measure.operations.copies import undisturbed
-from segbench.measure.operations.outputs import main_output, tensors_in
 from segbench.measure.subject import Subject
+from segbench.models.outputs import main_output, tensors_in
 from segbench.protocol import PRESETS
 from segbench.results import Signature
 

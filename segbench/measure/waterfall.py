@@ -15,10 +15,10 @@ from typing import Any
 from segbench.errors import DeviceError, SegbenchError
 from segbench.measure.device import Device
 from segbench.measure.forms import Forms, fp16_is_emulated, require_cudnn
+from segbench.measure.frame import has_own_stride
 from segbench.measure.memory import release
-from segbench.measure.region import has_own_stride
 from segbench.measure.subject import Subject
-from segbench.protocol import PRESETS, Protocol
+from segbench.protocol import MODES, PRESETS, Protocol
 from segbench.results import Speed, WaterfallRow
 
 Say = Callable[[str], None]
@@ -172,7 +172,8 @@ class _Run:
             )
         if "cudnn_benchmark" in switch.settings:
             require_cudnn(self.device)
-        if switch.settings.get("mode") == "logits" and not has_own_stride(self.forms.plain()):
+        mode = switch.settings.get("mode")
+        if mode is not None and "resize" not in MODES[mode] and not has_own_stride(self.forms.plain()):
             raise DeviceError("the network has no `logits` before the resize, as segbench's own networks do")
 
 

@@ -69,7 +69,7 @@ class FFM(nn.Module):
             reduction: the high-level map's channels are divided by it, and the low-level map's where it has as
                 few or fewer; a wider low-level map is reduced to the same width as the high-level one.
             expand: follow the 1-D convolutions by a 1x1 convolution to `out_channels`.
-            modules: up-sample with `nn.Upsample` modules, which counters of modules price.
+            modules: up-sample with `nn.Upsample` modules, which counters of modules see.
         """
         super().__init__()
         inner_high = high[0] // reduction

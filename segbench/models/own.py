@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from segbench.errors import FactoryError
 from segbench.models.base import resize, tracing
+from segbench.models.outputs import logits_in
 
 DEFAULT_CLASSES = 19
 
@@ -44,16 +45,13 @@ class OwnNetwork(nn.Module):
 
     def first_tensor(self, output: Any) -> Tensor:
         """The logits among what the network returned."""
-        if isinstance(output, Mapping):
-            output = next((output[key] for key in ("out", "logits") if key in output), None)
-        while isinstance(output, (tuple, list)) and output:
-            output = output[0]
-        if not isinstance(output, Tensor):
+        logits = logits_in(output)
+        if logits is None:
             raise FactoryError(
                 f"{self.spec} returned {type(output).__name__} instead of logits: a tensor, a tuple or list whose "
                 f"first item is one, or a dict with `out` or `logits` is accepted"
             )
-        return output
+        return logits
 
     def check_shape(self, x: Tensor, logits: Tensor) -> None:
         """Refuse anything but ``(N, classes, h, w)``."""
@@ -141,5 +139,6 @@ def build_own(spec: str, classes: int | None = None) -> OwnNetwork:
 
 
 def _one_line(error: Exception) -> str:
+    """All of a message, because a user's own code may say what matters on its last line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segbench.measure.structure import operation_totals
+from segbench.counting.modules import operation_totals
 from segbench.record import Record
 
 TOLERANCE = 1e-4

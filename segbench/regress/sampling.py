@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import segbench
+from segbench.counting.count import operation_counts, parameters
+from segbench.counting.modules import modules
+from segbench.counting.tracer import trace
 from segbench.errors import SegbenchError, UnknownName
 from segbench.isolate import run_isolated
 from segbench.measure.bounds import TRACED_FRAMES, launches, traced
-from segbench.measure.counting import operation_counts
 from segbench.measure.device import open_device
 from segbench.measure.memory import memory_json
-from segbench.measure.operations import record as record_operations
-from segbench.measure.parameters import live_parameters, parameters
 from segbench.measure.profile import Settings
 from segbench.measure.signature import signature
 from segbench.measure.speed import MeasurementError, measure_speed
-from segbench.measure.structure import structure
 from segbench.measure.subject import resolve
 from segbench.protocol import PRESETS
 from segbench.record import Record
@@ -115,17 +114,17 @@ def describe(task: Task) -> dict[str, Any]:
     subject = resolve(task.model, task.classes)
     subject.check_resolution(task.resolution)
     net = subject.build("meta") if subject.entry else subject.build()
-    ledger = record_operations(net, (task.settings.batch, 3, *task.resolution))
+    traced = trace(net, (task.settings.batch, 3, *task.resolution))
     result = Record(
         model=subject.spec,
         fidelity=subject.fidelity,
-        classes=subject.classes or ledger.output_shape[1],
+        classes=subject.classes or traced.output_shape[1],
         resolution=task.resolution,
         batch=task.settings.batch,
         params=parameters(net),
-        live_params=live_parameters(net, ledger),
-        operations=operation_counts(ledger),
-        modules=structure(ledger, net),
+        live_params=traced.live_params,
+        operations=operation_counts(traced),
+        modules=modules(traced, net, with_settings=True),
         environment=task.settings.environment,
         segbench=segbench.__version__,
     )

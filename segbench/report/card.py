@@ -11,22 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
+from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
 from segbench.report.claimed import claimed_table
 from segbench.report.layers import DEPTH, layers_tree
 from segbench.report.waterfall import deviation_text, waterfall_table
 from segbench.resolution import show
 from segbench.units import scaled, significant
-
-RULE_MEANING = {
-    "macs": "multiply-accumulates",
-    "conv-macs": "without matrix products",
-    "2xmacs": "2 operations per MAC",
-    "fvcore": "as fvcore counts",
-    "thop": "as thop counts",
-    "ptflops-0.6.3": "as ptflops 0.6.3 counts",
-    "ptflops-0.6.9": "as ptflops 0.6.9 counts",
-}
 
 VERDICT_MEANING = {
     "launch-bound": "the GPU waits for the host to launch its kernels",
@@ -87,8 +78,8 @@ def _costs(record: Record, counters: Sequence[str]) -> Table:
             reach = "those that reach the output"
             grid.add_row("live parameters", f"{record.live_params:,}", scaled(record.live_params), reach)
     for rule, total in record.operations.items():
-        if rule in RULE_MEANING and (not counters or rule == "macs" or rule in counters):
-            grid.add_row(rule, f"{total:,}", scaled(total), RULE_MEANING[rule])
+        if rule in MEANINGS and (not counters or rule == "macs" or rule in counters):
+            grid.add_row(rule, f"{total:,}", scaled(total), MEANINGS[rule])
     macs, live = record.operations.get("macs"), record.operations.get("live-macs")
     if macs and live is not None and live < macs:
         share = f"{(macs - live) / macs:.1%} of the MACs never reach the output"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from segbench.claims import Claim
 from segbench.record import Record
 from segbench.report.bars import draw_bars, draw_rules, draw_waterfall
+from segbench.report.escape import slug
 from segbench.report.measured import Condition, Measured, Rows, measured
 from segbench.report.pairing import belongs
 from segbench.report.plots import Plot
@@ -191,7 +191,6 @@ def _waterfalls(rows: Sequence[Measured]) -> Iterator[Plot]:
             if len(steps) > 1 and drawn < _MOST_WATERFALLS:
                 drawn += 1
                 title = f"{row.model} at {show(row.resolution)}: FPS as each switch is applied"
-                parts = ("waterfall", row.model, show(row.resolution), str(drawn))
-                name = "-".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.")[:60] for part in parts)
+                name = slug("waterfall", row.model, show(row.resolution), str(drawn))
                 painter = functools.partial(draw_waterfall, title, condition.describe(), tuple(steps))
                 yield Plot(name, title, painter)

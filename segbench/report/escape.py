@@ -1,8 +1,9 @@
-"""Text of Records and papers made safe for where it goes: Markdown, LaTeX, CSV, a terminal, a script element."""
+"""Text of Records and papers made safe for where it goes: Markdown, LaTeX, CSV, a terminal, a page, a file's name."""
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -84,3 +85,8 @@ def script_json(content: object) -> str:
     return "".join(
         f"\\u{ord(character):04x}" if "\ud800" <= character <= "\udfff" else character for character in escaped
     )
+
+
+def slug(*parts: str) -> str:
+    """The name of a file: lower case, hyphens for all but letters, digits and dots, what is long cut short."""
+    return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.")[:100] for part in parts)))

@@ -10,8 +10,8 @@ from typing import Any
 import segbench
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
+from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
-from segbench.report.card import RULE_MEANING
 from segbench.report.charts import busy_share, rank_correlation_of
 from segbench.report.leaderboard import COUNTING_RULE, condition_footers
 from segbench.report.measured import Condition, Measured, Rows, measured
@@ -93,7 +93,7 @@ def page_data(
         "peers": _peers(claims, by_model),
         "papers": dict(PAPERS),
         "fidelities": dict(FIDELITY_MEANING),
-        "rules": RULE_MEANING,
+        "rules": dict(MEANINGS),
         "footers": [*condition_footers(rows, conditions), COUNTING_RULE],
         "files": dict(files),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure
 from segbench.record import Record
+from segbench.report.escape import slug
 from segbench.report.measured import Condition, Measured, Rows, measured
 from segbench.report.pairing import Pairing, Size, claimed_cost, claimed_fps
 from segbench.report.plots import Plot
@@ -272,4 +272,4 @@ def _name(dataset: str, size: Size, metric: Metric, timings: Sequence[Condition]
         # The shortest heading that tells the timings apart, as in tables.
         details = (detail for detail in range(5) if len({timing.heading(detail) for timing in timings}) == len(timings))
         parts.append(metric.condition.heading(next(details, 4)).partition("(")[2])
-    return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-") for part in parts)))
+    return slug(*parts)

@@ -4,19 +4,15 @@ Module calls of exact types: convolution and its bias, 2 per batch-normalised el
 activations, 1 per input element of pooling, 1 per output element of ``nn.Upsample``. Functions and operators count
 nothing. The releases differ in transposed convolutions (input grid, then output grid), GELU, group and instance norm,
 the bias of linear layers, ``nn.MultiheadAttention``, and in how often a shared module counts. Recurrent
-layers, which both price, are left to `Price.unpriced`. Source:
+layers, which both count, are left to `Count.unsupported`. Source:
 sovrasov/flops-counter.pytorch, releases 0.6.3 (``flops_counter.py``) and 0.6.9 (``pytorch_ops.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 
-from torch import nn
-
-from segbench.measure.operations.ledger import ModuleCall
-from segbench.measure.operations.thop_rule import PriceCall
+from segbench.counting.trace import ModuleCall
 
 
 def _integers(call: ModuleCall, *names: str) -> tuple[int, ...]:
@@ -91,29 +87,6 @@ def attention(call: ModuleCall) -> int:
     cost += heads * (q_len * k_len * (q_dim // heads + 1 + v_dim // heads))
     cost += q_len * v_dim * (v_dim + 1)
     return cost * batch
-
-
-PTFLOPS_0_6_3: Mapping[type[nn.Module], PriceCall] = {
-    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), convolution),
-    nn.ConvTranspose2d: transposed_convolution,
-    **dict.fromkeys((nn.ReLU, nn.PReLU, nn.ELU, nn.LeakyReLU, nn.ReLU6), output_elements),
-    **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), input_elements),
-    **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), input_elements),
-    **dict.fromkeys((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), input_elements),
-    **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), input_elements),
-    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), normalisation),
-    nn.Linear: linear,
-    nn.Upsample: first_image,
-}
-
-PTFLOPS_0_6_9: Mapping[type[nn.Module], PriceCall] = {
-    **PTFLOPS_0_6_3,
-    **dict.fromkeys((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), convolution),
-    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm), normalisation),
-    nn.GELU: output_elements,
-    nn.Linear: linear_and_bias,
-    nn.MultiheadAttention: attention,
-}
 
 
 def once(call: ModuleCall) -> int:

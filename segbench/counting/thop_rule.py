@@ -3,19 +3,15 @@
 Module calls of exact types, at the whole batch. A multiply-accumulate of a convolution counts 1, a normalised element
 4, and a transposed convolution is charged on its *output* grid. Functions, operators and subclasses count nothing. A
 module that the network holds under k paths is hooked k times and summed k times. Recurrent layers, which thop
-prices, are left to `Price.unpriced`. Source: Lyken17/pytorch-OpCounter, ``thop/profile.py`` and ``thop/vision``.
+counts, are left to `Count.unsupported`. Source: Lyken17/pytorch-OpCounter, ``thop/profile.py`` and ``thop/vision``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 
-from torch import nn
-
-from segbench.measure.operations.ledger import ModuleCall
-
-PriceCall = Callable[[ModuleCall], int]
+from segbench.counting.trace import ModuleCall
 
 
 def convolution(call: ModuleCall) -> int:
@@ -75,23 +71,6 @@ def linear(call: ModuleCall) -> int:
 def nothing(call: ModuleCall) -> int:
     """Free by the tool's decision."""
     return 0
-
-
-THOP: Mapping[type[nn.Module], PriceCall] = {
-    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), convolution),
-    **dict.fromkeys((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), convolution),
-    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm), normalisation),
-    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm), normalisation),
-    nn.PReLU: input_elements,
-    nn.Softmax: softmax,
-    **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), output_elements),
-    **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), adaptive_average),
-    nn.Linear: linear,
-    **dict.fromkeys((nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d), upsampling),
-    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Dropout, nn.ZeroPad2d, nn.PixelShuffle), nothing),
-    **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), nothing),
-    **dict.fromkeys((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), nothing),
-}
 
 
 def times_counted(call: ModuleCall) -> int:

@@ -7,13 +7,11 @@ facebookresearch/fvcore, ``fvcore/nn/jit_handles.py`` and ``flop_count.py`` of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 
-from segbench.measure.operations.ledger import Operation
-from segbench.measure.operations.macs import PriceOperation, convolution, linear, product, transposed_convolution
+from segbench.counting.trace import Operation
 
 
 def batch_norm(operation: Operation) -> int:
@@ -71,31 +69,12 @@ def einsum(operation: Operation) -> int:
     return int(float(line.split(":")[-1]) / 2)
 
 
-FVCORE: Mapping[str, PriceOperation] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), convolution),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), transposed_convolution),
-    "linear": linear,
-    "matmul": unbroadcast_product,
-    "mm": unbroadcast_product,
-    "addmm": matrix_product,
-    "bmm": product,
-    "einsum": einsum,
-    "batch_norm": batch_norm,
-    "layer_norm": normalisation,
-    "group_norm": normalisation,
-    "instance_norm": normalisation,
-    "upsample_nearest2d": output_elements,
-    "upsample_bilinear2d": four_per_output,
-    "adaptive_avg_pool2d": pooled_elements,
-    "grid_sampler": four_per_output,
-}
-
-# fvcore calls these free, where other arithmetic without a price is reported as unsupported.
+# fvcore calls these free, where other arithmetic that it does not count is reported as unsupported.
 FREE = frozenset(
     {"relu", "clamp", "max", "eq", "ge", "gt", "floor", "floor_divide", "remainder", "__and__", "bitwise_not"}
 )
 
 
 def is_invisible(operation: Operation) -> bool:
-    """A convolution with ``padding="same"`` is another node in the trace, one that fvcore has no price for."""
+    """A convolution with ``padding="same"`` is another node in the trace, one that fvcore does not count."""
     return operation.overload == "padding"

@@ -1,7 +1,13 @@
-"""Write down what a network does while it runs: hooks for its module calls, a dispatch mode for its operations."""
+"""Trace a network: run a copy of it once and write down its operations and its module calls.
+
+The run is on the meta device (shapes only: no memory, no arithmetic) and in inference mode, where operations arrive as
+the network called them: ``linear`` and not ``mm`` or ``addmm``, ``scaled_dot_product_attention`` and not its parts.
+Hooks write down the module calls, a dispatch mode the operations.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,16 +16,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from segbench.errors import FactoryError
-from segbench.measure.operations import fvcore_rule, kinds, macs, shapes
-from segbench.measure.operations.copies import called
-from segbench.measure.operations.ledger import Ledger, ModuleCall, Operation, Setting, Shape, StoredTensor
-from segbench.measure.operations.outputs import main_output, tensors_in
+from segbench.counting import copies, kinds, rules, shapes
+from segbench.counting.trace import ModuleCall, Operation, Setting, Shape, StoredTensor, Trace
+from segbench.errors import BadResolution, FactoryError, SegbenchError, first_line
+from segbench.models.outputs import main_output, tensors_in
 
-# Composite operations that rules price or call free as they are; any other composite is recorded with its parts.
-_WHOLE = frozenset(macs.MACS) | (frozenset(fvcore_rule.FVCORE) - {"einsum"}) | kinds.MOVES_DATA | kinds.NO_PRODUCTS
+# Composite operations that rules count or call free as they are; any other composite is recorded with its parts.
+_WHOLE = frozenset(rules.MACS) | (frozenset(rules.FVCORE) - {"einsum"}) | kinds.MOVES_DATA | kinds.NO_PRODUCTS
 
 # What the rules ask a module.
 _SETTINGS = (
@@ -37,6 +43,64 @@ _SETTINGS = (
     "batch_first",
     "in_proj_bias",
 )
+
+
+def trace(net: nn.Module, shape: tuple[int, int, int, int]) -> Trace:
+    """Run `net` once in eval mode on an image (N, C, H, W) and write down what it does.
+
+    The network is copied first: it is neither moved nor changed, and a large one costs no memory. Where it does not
+    run on meta (control flow on values, an operation without a meta kernel), the copy runs on real tensors on the CPU.
+
+    Raises:
+        FactoryError: the network does not take one image, cannot be copied, or fails on this image.
+        BadResolution: the shape is not four positive integers, or the network rejects the size.
+    """
+    if len(shape) != 4 or any(size < 1 for size in shape):
+        raise BadResolution(f"an image has four sizes (N, C, H, W) of 1 or more: {tuple(shape)} given")
+    net = copies.unwrapped(net)
+    _check_takes_one_image(net)
+    try:
+        return _run(copies.on_meta(net), shape, "meta", "meta")
+    except SegbenchError:
+        raise
+    except Exception as error:
+        reason = first_line(error)
+    try:
+        return _run(copies.on_cpu(net), shape, "cpu", f"real tensors ({reason})")
+    except SegbenchError:
+        raise
+    except Exception as error:
+        size = "x".join(map(str, shape))
+        raise FactoryError(
+            f"{copies.called(net)} fails on an image of {size} (NxCxHxW): {first_line(error)}"
+        ) from error
+
+
+def _check_takes_one_image(net: nn.Module) -> None:
+    try:
+        signature = inspect.signature(net.forward)
+    except ValueError:
+        return
+    try:
+        signature.bind(torch.empty(0, device="meta"))
+    except TypeError as error:
+        name = copies.called(net)
+        raise FactoryError(f"{name}.forward{signature} does not take one image tensor alone: {error}") from error
+
+
+def _run(net: nn.Module, shape: tuple[int, int, int, int], device: str, label: str) -> Trace:
+    with copies.undisturbed(), torch.device(device):
+        if any(is_lazy(tensor) for tensor in (*net.parameters(), *net.buffers())):
+            # Lazy modules take their shapes, and their final classes, from a first run; not in inference mode, whose
+            # tensors cannot become parameters.
+            with torch.no_grad():
+                net(torch.zeros(shape))
+        with torch.inference_mode():
+            log = Log(net)
+            image = copies.image(net, shape, device)
+            with OperationMode(log):
+                output = net(image)
+        return log.finished(shape, output, label)
 
 
 @dataclass
@@ -92,13 +156,13 @@ class Log:
             self._storages[address] = self._serial
         return self._storages[address]
 
-    def ledger(self, shape: Shape, output: object, label: str) -> Ledger:
-        """The finished ledger."""
+    def finished(self, shape: Shape, output: object, label: str) -> Trace:
+        """The trace of what was written down."""
         returned = list(tensors_in(output))
         if not returned:
-            raise FactoryError(f"{called(self.net)} returns no tensor, but {type(output).__name__}")
+            raise FactoryError(f"{copies.called(self.net)} returns no tensor, but {type(output).__name__}")
         main = main_output(output)
-        return Ledger(
+        return Trace(
             input_shape=tuple(shape),
             output_shape=tuple(main.shape),
             device=label,
@@ -250,7 +314,7 @@ def _filled(value: object, length: int) -> Shape:
 
 
 def _settings(module: nn.Module) -> Mapping[str, Setting]:
-    """The attributes that rules read; only of torch's own modules, as no rule prices another."""
+    """The attributes that rules read; only of torch's own modules, as no rule counts another."""
     settings: dict[str, Setting] = {}
     if type(module).__module__.startswith("torch.nn."):
         for name in _SETTINGS:

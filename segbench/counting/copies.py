@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
-from segbench.errors import FactoryError
+from segbench.errors import FactoryError, first_line
 
 
 def unwrapped(net: nn.Module) -> nn.Module:
@@ -86,8 +86,7 @@ def _copied(net: nn.Module, convert: Callable[[Tensor], Tensor], device: str) ->
     try:
         return copy.deepcopy(net, memo)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FactoryError(f"{called(net)} cannot be copied, and counters need a copy: {reason}") from error
+        raise FactoryError(f"{called(net)} cannot be copied, and counters need a copy: {first_line(error)}") from error
 
 
 def _converted(tensor: Tensor, convert: Callable[[Tensor], Tensor], device: str) -> Tensor:

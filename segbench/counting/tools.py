@@ -9,7 +9,7 @@ import logging
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segbench.errors import SegbenchError, UnknownName
-from segbench.measure.operations import copies
-from segbench.measure.operations.copies import called
-from segbench.measure.operations.outputs import tensors_in
+from segbench.counting import copies
+from segbench.counting.copies import called
+from segbench.errors import SegbenchError, UnknownName, first_line
+from segbench.models.outputs import tensors_in
 
 TOOLS = ("fvcore", "thop")
 
@@ -39,7 +39,7 @@ class ToolCount:
     Attributes:
         total: its figure.
         note: what the figure counts, and what is known to be wrong with it.
-        unsupported: operations (fvcore) or types of modules (thop) that it has no price for, with their number.
+        unsupported: operations (fvcore) or types of modules (thop) that it does not count, with their number.
     """
 
     total: int
@@ -71,9 +71,25 @@ def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) 
     except ImportError as error:
         raise ToolError(f"{tool} is not installed, or does not import: {error} (pip install {tool})") from error
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        reason = lines[0].strip().rstrip(".") if lines else type(error).__name__
-        raise ToolError(f"{tool} fails on {called(built)}{_where(error)}: {reason}") from error
+        raise ToolError(f"{tool} fails on {called(built)}{_where(error)}: {first_line(error)}") from error
+
+
+def tool_counts(
+    build: Callable[[], nn.Module], resolution: tuple[int, int], tools: Iterable[str], batch: int = 1
+) -> tuple[dict[str, int], list[str]]:
+    """What the real fvcore and thop packages report, each on a fresh instance because they change what they count.
+
+    Returns:
+        Counts by tool, and one sentence for each tool that failed.
+    """
+    counts: dict[str, int] = {}
+    notes: list[str] = []
+    for tool in tools:
+        try:
+            counts[tool] = run_tool(tool, build, (batch, 3, *resolution)).total
+        except SegbenchError as error:
+            notes.append(str(error))
+    return counts, notes
 
 
 def _where(error: BaseException) -> str:

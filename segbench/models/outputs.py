@@ -26,10 +26,24 @@ def tensors_in(value: object) -> Iterator[Tensor]:
             yield from tensors_in(getattr(value, part_field.name))
 
 
+def logits_in(output: object) -> Tensor | None:
+    """The logits among what a network returns, where it says which they are.
+
+    That is a tensor; the first item of a tuple or list; ``out`` or ``logits`` of a mapping. None for anything else.
+    """
+    output = _named(output)
+    while isinstance(output, (tuple, list)) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) else None
+
+
 def main_output(output: object) -> Tensor:
-    """The output that counts: a tensor; ``out`` or ``logits`` of a mapping; else the first tensor."""
+    """The output that counts: the logits, or else the first tensor."""
+    logits = logits_in(output)
+    return next(tensors_in(_named(output))) if logits is None else logits
+
+
+def _named(output: object) -> object:
     if isinstance(output, Mapping):
-        for name in ("out", "logits"):
-            if name in output:
-                return next(tensors_in(output[name]))
-    return next(tensors_in(output))
+        return next((output[name] for name in ("out", "logits") if name in output), output)
+    return output

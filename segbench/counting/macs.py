@@ -6,12 +6,10 @@ normalisations, activations, pooling and resizing are no multiply-accumulates of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import prod
 
-from segbench.measure.operations.ledger import Operation
-
-PriceOperation = Callable[[Operation], int]
+from segbench.counting.trace import Operation
 
 
 def _batch(operation: Operation) -> int:
@@ -69,48 +67,11 @@ def affine_grid(operation: Operation) -> int:
     return prod(operation.outputs[0]) * (operation.outputs[0][-1] + 1)
 
 
-CONVOLUTIONS: Mapping[str, PriceOperation] = {
-    "conv1d": convolution,
-    "conv2d": convolution,
-    "conv3d": convolution,
-    "conv_transpose1d": transposed_convolution,
-    "conv_transpose2d": transposed_convolution,
-    "conv_transpose3d": transposed_convolution,
-    "torchvision::deform_conv2d": convolution,
-    "linear": linear,
-}
-
-PRODUCTS: Mapping[str, PriceOperation] = {
-    "matmul": product,
-    "mm": product,
-    "bmm": product,
-    "mv": product,
-    "dot": product,
-    "vdot": product,
-    "addmm": added_product,
-    "_addmm_activation": added_product,
-    "baddbmm": added_product,
-    "addmv": added_product,
-    "addbmm": summed_product,
-    "scaled_dot_product_attention": attention,
-    "_scaled_dot_product_attention_math": attention,
-    "_scaled_dot_product_flash_attention": attention,
-    "_scaled_dot_product_flash_attention_for_cpu": attention,
-    "_scaled_dot_product_efficient_attention": attention,
-    "_scaled_dot_product_cudnn_attention": attention,
-    "affine_grid_generator": affine_grid,
-}
-
-MACS: Mapping[str, PriceOperation] = {**CONVOLUTIONS, **PRODUCTS}
+def twice(counter: Callable[[Operation], int]) -> Callable[[Operation], int]:
+    """Two operations for each multiply-accumulate."""
+    return lambda operation: 2 * counter(operation)
 
 
-def _twice(price: PriceOperation) -> PriceOperation:
-    return lambda operation: 2 * price(operation)
-
-
-def _nothing(operation: Operation) -> int:
+def nothing(operation: Operation) -> int:
+    """Free by the rule's decision."""
     return 0
-
-
-CONV_MACS: Mapping[str, PriceOperation] = {**CONVOLUTIONS, **dict.fromkeys(PRODUCTS, _nothing)}
-TWICE_MACS: Mapping[str, PriceOperation] = {kind: _twice(price) for kind, price in MACS.items()}

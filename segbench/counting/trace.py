@@ -1,18 +1,20 @@
-"""What one forward did: its operations and its module calls, as plain data that counting rules price.
+"""What one forward did: its operations and its module calls, as plain data that counting rules read.
 
-Two tables, because the tools of the field look at two things: fvcore prices operations, thop and ptflops price
-modules. Nothing in here runs torch; a rule is a pure function over a ledger.
+Two tables, because the tools of the field look at two things: fvcore counts operations, thop and ptflops count
+modules. Nothing in here runs torch; a rule is a pure function over a trace.
+
+Which operations reach an output is found by a walk back from it over storages. Storages, not tensors: a view shares
+its storage with the tensor it looks at, and an in-place operation changes a storage while the operations that filled
+it before still matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from torch import nn
-
-from segbench.measure.operations.live import reaching
 
 Shape = tuple[int, ...]
 Setting = int | float | str | bool | tuple[int, ...] | None
@@ -26,7 +28,7 @@ class Operation:
         kind: its ATen name, without overload and without the underscore of an in-place variant.
         overload: the ATen overload, where a tool tells overloads apart (``conv2d`` with ``padding="same"``).
         path: the module in whose forward it ran, by the first path under which the network holds that module.
-        call: index of that module call in `Ledger.calls`.
+        call: index of that module call in `Trace.calls`.
         inputs: shapes of the tensor arguments in order; optional tensors that were not given are left out.
         outputs: shapes of the tensors returned.
         groups: of a convolution.
@@ -38,7 +40,7 @@ class Operation:
         reads: storages of the tensor arguments.
         writes: storages that it created or changed in place; none for a view.
         inside: kind of the composite operation that it is a part of (the ``bmm`` of an ``einsum``), else empty.
-        divided: it is a composite whose parts are in the ledger too.
+        divided: it is a composite whose parts are in the trace too.
         pointwise: torch tags it as element by element.
     """
 
@@ -68,7 +70,7 @@ class ModuleCall:
     Attributes:
         path: the first path under which the network holds the module.
         type: its exact class; the tools match on it, so that a subclass of ``nn.Conv2d`` is not one.
-        parent: index of the calling module's call in `Ledger.calls`; -1 for the network itself.
+        parent: index of the calling module's call in `Trace.calls`; -1 for the network itself.
         inputs: shapes of the tensor arguments in order.
         outputs: shapes of the tensors returned.
         settings: the attributes that rules read: ``kernel_size``, ``affine``, ``mode`` ...
@@ -93,7 +95,7 @@ class StoredTensor:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Trace:
     """One forward in eval mode.
 
     Attributes:
@@ -117,25 +119,25 @@ class Ledger:
     returned: frozenset[int]
 
     @cached_property
-    def live(self) -> frozenset[int]:
+    def reaching_output(self) -> frozenset[int]:
         """Indices of the operations that reach the main output, or whose value Python read to steer the forward."""
         return reaching(self.operations, self.main, steering=True)
 
     @cached_property
-    def traced(self) -> frozenset[int]:
+    def reaching_returned(self) -> frozenset[int]:
         """Indices of the operations that reach anything the network returned: what a jit trace keeps."""
         return reaching(self.operations, self.returned, steering=False)
 
     @cached_property
-    def live_calls(self) -> frozenset[int]:
-        """Indices of the module calls in which a live operation ran, in themselves or in a module they call."""
-        alive: set[int] = set()
-        for index in self.live:
+    def calls_reaching_output(self) -> frozenset[int]:
+        """Indices of the module calls in which an operation reaches the output, or in a module that they call."""
+        found: set[int] = set()
+        for index in self.reaching_output:
             call = self.operations[index].call
-            while call >= 0 and call not in alive:
-                alive.add(call)
+            while call >= 0 and call not in found:
+                found.add(call)
                 call = self.calls[call].parent
-        return frozenset(alive)
+        return frozenset(found)
 
     @cached_property
     def params(self) -> int:
@@ -144,8 +146,30 @@ class Ledger:
 
     @cached_property
     def live_params(self) -> int:
-        """Parameters that a live operation reads, or that are themselves returned."""
+        """Parameters that an operation reads on the way to the output, or that are themselves returned."""
         read = set(self.main)
-        for index in self.live:
+        for index in self.reaching_output:
             read.update(self.operations[index].reads)
         return sum(parameter.elements for parameter in self.parameters.values() if parameter.storage in read)
+
+
+# Their value goes to Python, where it can decide what runs next.
+STEERING = frozenset({"item", "_local_scalar_dense", "is_nonzero", "equal", "allclose"})
+
+
+def reaching(operations: Sequence[Operation], targets: Iterable[int], steering: bool) -> frozenset[int]:
+    """Indices of the operations that a value in one of the `targets` depends on.
+
+    Args:
+        operations: in the order in which they ran.
+        targets: storages of the outputs of interest.
+        steering: count an operation whose value Python read (``.item()``) as reaching the output.
+    """
+    wanted = set(targets)
+    found = []
+    for index in range(len(operations) - 1, -1, -1):
+        operation = operations[index]
+        if not wanted.isdisjoint(operation.writes) or (steering and operation.kind in STEERING):
+            found.append(index)
+            wanted.update(operation.reads)
+    return frozenset(found)

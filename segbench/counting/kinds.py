@@ -5,7 +5,7 @@ An operation in neither set, and not tagged by torch as element by element, is u
 
 from __future__ import annotations
 
-from segbench.measure.operations.ledger import Operation
+from segbench.counting.trace import Operation
 
 
 def _words(text: str) -> frozenset[str]:

@@ -1,0 +1,18 @@
+"""The counting rules by name, and what each counts, in the words that users read. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "macs": "multiply-accumulates",
+        "conv-macs": "without matrix products",
+        "2xmacs": "2 operations per MAC",
+        "fvcore": "as fvcore counts",
+        "thop": "as thop counts",
+        "ptflops-0.6.3": "as ptflops 0.6.3 counts",
+        "ptflops-0.6.9": "as ptflops 0.6.9 counts",
+    }
+)
