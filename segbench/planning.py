@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from segbench import catalog
+from segbench import catalog, resolution
 from segbench.errors import BadOption, UnknownName
-from segbench.measure.profile import Settings
-from segbench.measure.subject import resolve
+from segbench.job import Job, Settings
+from segbench.results import Process
 
 STAGE_LEVELS = 2
 """Levels of modules that a Record needs for the picture of a network's stages: its parts, and the parts of these."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One network at one resolution in one process, and how to measure it.
-
-    Attributes:
-        model: catalog name.
-        classes: output channels.
-        resolution: height and width.
-        settings: from `Settings.check`.
-        process: which of `processes` this is, from 0.
-        processes: fresh processes that the network is measured in.
-        seed: what the order of all processes was shuffled by.
-    """
-
-    model: str
-    classes: int
-    resolution: tuple[int, int]
-    settings: Settings
-    process: int = 0
-    processes: int = 1
-    seed: int = 0
-
-    @property
-    def place(self) -> tuple[str, int, tuple[int, int]]:
-        """The network, its classes and its size."""
-        return self.model, self.classes, self.resolution
 
 
 def choose(patterns: Sequence[str], everything: bool, paper: str | None) -> list[str]:
@@ -87,15 +59,19 @@ def plan(
         raise BadOption(f"processes must be 1 or more: {processes} given")
     if processes > 1 and not settings.speed:
         raise BadOption("--processes repeats timings: give it without --no-speed")
-    repeats = replace(settings, waterfall=False, optimize=False, module_levels=0)
+    repeats = replace(settings, waterfall=False, optimize=False, module_levels=0, bounds="none")
     jobs: dict[Job, None] = {}
+    if classes is not None and classes < 1:
+        raise BadOption(f"classes must be 1 or more: {classes} given")
     for name in names:
-        subject = resolve(name, classes)
+        rule = catalog.find(name).size_rule
         for size, trained in sizes_and_classes(name, resolutions, paper):
-            subject.check_resolution(size)
+            resolution.check(*size, rule, name)
             for process in range(processes):
                 how = repeats if process else settings
-                jobs[Job(name, classes or trained, size, how, process, processes, seed)] = None
+                number = Process(index=process, of=processes, seed=seed) if settings.speed else None
+                job = Job(model=name, classes=classes or trained, resolution=size, settings=how, process=number)
+                jobs[job] = None
     order = list(jobs)
     if settings.speed:
         random.Random(seed).shuffle(order)

@@ -24,6 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
+
+from torch import nn
 
 from segbench.counting.trace import Trace
 from segbench.counting.tracer import trace
