@@ -54,9 +54,9 @@ def lines(records: Iterable[Record]) -> str:
 
 
 def _costs_only(content: dict[str, Any]) -> dict[str, Any]:
-    known = {key: value for key, value in content.items() if value not in (None, {}, [], "")}
+    known = {key: value for key, value in content.items() if value not in (None, {}, [], "") or key == "path"}
     if "modules" in known:
-        known["modules"] = [_costs_only(row) | {"path": row["path"]} for row in known["modules"]]
+        known["modules"] = [_costs_only(row) for row in known["modules"]]
     return known
 
 

@@ -22,12 +22,13 @@ Task = TypeVar("Task")
 
 @dataclass(frozen=True)
 class Outcome(Generic[Task]):
-    """How one task ended: with a result, or with the reason why there is none (one line)."""
+    """How one task ended: with a result, or with the reason why there is none (one line) and the error's type."""
 
     task: Task
     result: Any
     failure: str | None
     seconds: float
+    error: type[BaseException] | None = None
 
 
 @dataclass
@@ -89,12 +90,17 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        connection.send((function(task), None))
+        connection.send((function(task), None, None))
     except Exception as error:
         text = " ".join(str(error).split())
-        connection.send((None, f"{type(error).__name__}: {text}" if text else type(error).__name__))
+        connection.send((None, f"{type(error).__name__}: {text}" if text else type(error).__name__, _importable(error)))
     finally:
         connection.close()
+
+
+def _importable(error: Exception) -> type[BaseException] | None:
+    """The error's type, where the parent has it too: a user's module may not be there."""
+    return type(error) if type(error).__module__.partition(".")[0] in ("segbench", "builtins") else None
 
 
 def _end_with_parent() -> None:
@@ -112,12 +118,12 @@ def _collect(item: _Running[Task], timeout_s: float) -> Outcome[Task] | None:
     seconds = time.monotonic() - item.started
     if item.connection.poll():
         try:
-            result, failure = item.connection.recv()
+            result, failure, error = item.connection.recv()
         except EOFError:
             item.process.join(timeout=5)
-            result, failure = None, _death(item.process.exitcode)
+            result, failure, error = None, _death(item.process.exitcode), None
         _end(item)
-        return Outcome(item.task, result, failure, seconds)
+        return Outcome(item.task, result, failure, seconds, error)
     if seconds >= timeout_s:
         _end(item)
         return Outcome(item.task, None, f"timed out after {timeout_s:g} s", seconds)

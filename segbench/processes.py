@@ -103,11 +103,10 @@ def rounds_of(speed: Speed) -> list[list[float]]:
 
 def without_frames(speed: Speed) -> Speed:
     """A speed with the samples of its processes and none of single frames, as a file for reviewers keeps it."""
-    latency = speed.latency_ms.median if speed.latency_ms else None
     return replace(
         speed,
         process_fps=speed.process_fps or [speed.fps],
-        process_latency_ms=speed.process_latency_ms or ([latency] if latency else None),
+        process_latency_ms=process_latencies(speed) or None,
         process_round_fps=rounds_of(speed),
         **dict.fromkeys(("rounds_ms", "round_seconds", "round_fps", "warmup_ms")),  # type: ignore[arg-type]
         telemetry=[],
@@ -169,13 +168,14 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         processes=interval.processes,
         process_fps=of_processes,
         process_cov=coefficient_of_variation(of_processes),
-        process_latency_ms=[latency for speed in speeds for latency in _latencies(speed)] or None,
+        process_latency_ms=[latency for speed in speeds for latency in process_latencies(speed)] or None,
         process_round_fps=processes,
         optimized=_last(speeds, lambda speed: speed.optimized),
     )
 
 
-def _latencies(speed: Speed) -> list[float]:
+def process_latencies(speed: Speed) -> list[float]:
+    """Median latency of each process that a speed rests on, in ms; empty where none is known."""
     latency = speed.latency_ms.median if speed.latency_ms else None
     return speed.process_latency_ms or ([latency] if latency else [])
 

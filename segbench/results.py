@@ -245,9 +245,9 @@ class Signature:
     resolution: Annotated[Size, meaning("height and width of the input", "pixels")]
     gain: Annotated[Positive, meaning("scale of the weights")]
     shape: Annotated[list[Count], meaning("of the logits")]
-    samples: Annotated[list[float], meaning("of the logits")]
-    mean: Annotated[float, meaning("of the logits")]
-    std: Annotated[NonNegative, meaning("of the logits")]
+    samples: Annotated[list[float | str], meaning("of the logits; a text where a value is not finite")]
+    mean: Annotated[float | str, meaning("of the logits")]
+    std: Annotated[NonNegative | str, meaning("of the logits")]
     modules: Annotated[list[dict[str, Any]] | None, meaning("statistics of each module's call, in order")] = None
     extra: Extra = field(default_factory=dict)
 

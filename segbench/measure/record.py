@@ -27,6 +27,9 @@ from segbench.measure.waterfall import waterfall
 from segbench.protocol import COMMON_MODES, PRESETS, Protocol
 from segbench.record import Record, down_to
 
+PRELOAD = ("segbench.measure.warm",)
+"""What a fork server imports before it starts the processes that measure jobs."""
+
 
 class Stage(TypingProtocol):
     """Told what is being measured, how much of it is done, and of how much, where that is known."""

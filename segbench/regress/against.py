@@ -17,21 +17,26 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from segbench.errors import RecordError, SegbenchError
+from segbench.job import Job
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.conditions import Key, key
 from segbench.regress.judge import Outcome
 from segbench.regress.looks import Options, Sides, look_twice
-from segbench.regress.sampling import Say, Task
+from segbench.regress.rows import Key, key
+from segbench.regress.sampling import Say
+from segbench.regress.worker import UNKNOWN
 
 BALANCED = ("A", "B", "B", "A")
 
 
 class RevisionError(SegbenchError):
     """A revision that does not exist or cannot be built, or a working tree that is not committed."""
+
+
+class MissingNetwork(RevisionError):
+    """A network that a revision does not have."""
 
 
 @dataclass(frozen=True)
@@ -102,21 +107,25 @@ def _git(*arguments: str, wrong: str = "git failed") -> str:
     return done.stdout.strip()
 
 
-def run_worker(what: str, task: Task, revision: Revision, timeout_s: float) -> tuple[dict[str, Any] | None, str]:
-    """Measure a task in a fresh process that imports from a revision.
+def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Record:
+    """Measure a job in a fresh process that imports from a revision.
 
     Args:
         what: ``count`` or ``time``.
-        task: the network and its conditions.
+        job: the network and its conditions.
         revision: whose code to run.
         timeout_s: seconds after which the process is killed.
 
     Returns:
-        The Record as JSON, or None with the reason.
+        The Record.
+
+    Raises:
+        MissingNetwork: there is no such network at that revision.
+        RevisionError: it could not be measured; says why, in one line.
     """
-    with tempfile.TemporaryDirectory(prefix="segbench-task-") as folder:
-        source, target = Path(folder) / "task.json", Path(folder) / "record.json"
-        source.write_text(json.dumps(task.to_json()), encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="segbench-job-") as folder:
+        source, target = Path(folder) / "job.json", Path(folder) / "record.json"
+        source.write_text(json.dumps(job.to_json()), encoding="utf-8")
         command = [sys.executable, "-m", "segbench.regress.worker", what, str(source), str(target)]
         try:
             done = subprocess.run(
@@ -128,15 +137,15 @@ def run_worker(what: str, task: Task, revision: Revision, timeout_s: float) -> t
                 timeout=timeout_s,
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            return None, f"timed out after {timeout_s:g} s"
+        except subprocess.TimeoutExpired as error:
+            raise RevisionError(f"timed out after {timeout_s:g} s") from error
         except OSError as error:
-            return None, f"{revision.folder} of that revision: {error.strerror}"
+            raise RevisionError(f"{revision.folder} of that revision: {error.strerror}") from error
         if done.returncode == 0 and target.exists():
-            content: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
-            return content, ""
+            return Record.from_json(json.loads(target.read_text(encoding="utf-8")))
         lines = [line.strip() for line in done.stderr.strip().splitlines() if line.strip()]
-        return None, lines[-1][:300] if lines else f"the process ended with status {done.returncode}"
+        reason = lines[-1][:300] if lines else f"the process ended with status {done.returncode}"
+        raise MissingNetwork(reason) if done.returncode == UNKNOWN else RevisionError(reason)
 
 
 def environment(revision: Revision) -> dict[str, str]:
@@ -147,12 +156,12 @@ def environment(revision: Revision) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *([before] if before else [])])}
 
 
-def check_against(name: str, tasks: Sequence[Task], options: Options, say: Say) -> Outcome:
+def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) -> Outcome:
     """Measure the networks of two revisions in turn and judge the checked-out one.
 
     Args:
         name: the revision to compare with.
-        tasks: what to measure; the same at both revisions.
+        jobs: what to measure; the same at both revisions.
         options: how to judge.
         say: told of progress.
 
@@ -165,71 +174,69 @@ def check_against(name: str, tasks: Sequence[Task], options: Options, say: Say) 
         RecordError: no network is in both revisions.
     """
     with revisions(name) as (a, b):
-        before, broken = _count(a, tasks, options, say)
+        before, broken = _count(a, jobs, options, say)
         if not before:
             raise RevisionError(f"revision {name!r} cannot be built: {next(iter(broken.values()))}")
         # Signatures of both sides are taken alike.
-        alike = [replace(task, signature_at=_signed(before[task])) if task in before else task for task in tasks]
+        alike = [replace(job, signature_at=_signed(before[job])) if job in before else job for job in jobs]
         after, failures = _count(b, alike, options, say)
-        new = dict(zip(alike, tasks, strict=True))
-        rows = {key(before[old]): (task, old) for task, old in new.items() if old in before}
-        gone = {name for name, (task, _) in rows.items() if sampling.unknown(failures.get(task))}
-        there = {name: row for name, row in rows.items() if name not in gone}
+        new = dict(zip(alike, jobs, strict=True))
+        rows = {key(before[old]): (job, old) for job, old in new.items() if old in before}
+        gone = {row for row, (job, _) in rows.items() if isinstance(failures.get(job), MissingNetwork)}
+        there = {row: both for row, both in rows.items() if row not in gone}
         if not there:
-            raise RecordError(
-                f"no network is in both {name!r} and HEAD: {', '.join(task.name for task in tasks)} given"
-            )
-        counted = {name: after.get(task) or sampling.failed(task, failures[task]) for name, (task, _) in there.items()}
-        timed = [name for name, (task, _) in there.items() if options.speed and task.settings.speed and task in after]
+            raise RecordError(f"no network is in both {name!r} and HEAD: {', '.join(job.title for job in jobs)} given")
+        counted = {row: after.get(job) or job.failed(str(failures[job])) for row, (job, _) in there.items()}
+        timed = [row for row, (job, _) in there.items() if options.speed and job.settings.speed and job in after]
 
         def measure(names: Sequence[Key], look: int) -> Sides:
             wanted = options.processes * (sampling.GROWTH_BOTH if look else 1)
-            return interleaved({name: there[name][0] for name in names}, (a, b), wanted, options, say, seed=look)
+            return interleaved({row: there[row][0] for row in names}, (a, b), wanted, options, say, seed=look)
 
-        outcome = look_twice({name: before[old] for name, (_, old) in there.items()}, counted, timed, measure, options)
+        outcome = look_twice({row: before[old] for row, (_, old) in there.items()}, counted, timed, measure, options)
     outcome.baseline = f"{name} ({a.commit[:10]})"
-    outcome.removed += [rows[name][0].name for name in gone]
-    outcome.added += [task.name for task, old in new.items() if old not in before and task in after]
-    both = [old for task, old in new.items() if old not in before and task not in after]
-    if both:
-        outcome.warnings += [f"{task.name} can be built at neither revision: {broken[task]}" for task in both]
+    outcome.removed += [rows[row][0].title for row in gone]
+    outcome.added += [job.title for job, old in new.items() if old not in before and job in after]
+    both = [old for job, old in new.items() if old not in before and job not in after]
+    outcome.warnings += [f"{job.title} can be built at neither revision: {broken[job]}" for job in both]
     return outcome
 
 
 def _signed(record: Record) -> tuple[int, int, float] | None:
     sign = record.signature
-    return (*sign["resolution"], sign["gain"]) if sign else None
+    return (*sign.resolution, sign.gain) if sign else None
 
 
 def _count(
-    revision: Revision, tasks: Sequence[Task], options: Options, say: Say
-) -> tuple[dict[Task, Record], dict[Task, str]]:
+    revision: Revision, jobs: Sequence[Job], options: Options, say: Say
+) -> tuple[dict[Job, Record], dict[Job, RevisionError]]:
     found, failures = {}, {}
-    for done, task in enumerate(tasks, 1):
-        content, reason = run_worker("count", task, revision, options.timeout_s)
-        if content is None:
-            failures[task] = reason
-        else:
-            found[task] = Record.from_json(content)
-        say(f"counting {task.name} at {revision.name}", done, len(tasks))
+    for done, job in enumerate(jobs, 1):
+        try:
+            found[job] = run_worker("count", job, revision, options.timeout_s)
+        except RevisionError as error:
+            failures[job] = error
+        say(f"counting {job.title} at {revision.name}", done, len(jobs))
     return found, failures
 
 
 def interleaved(
-    tasks: dict[Key, Task], sides: tuple[Revision, Revision], processes: int, options: Options, say: Say, seed: int
+    jobs: dict[Key, Job], sides: tuple[Revision, Revision], processes: int, options: Options, say: Say, seed: int
 ) -> Sides:
     """Time both revisions A B B A, network after network in each round, in an order that each round shuffles anew."""
     chance = random.Random(seed)
-    found: Sides = ({name: [] for name in tasks}, {name: [] for name in tasks})
-    total, done = 2 * processes * len(tasks), 0
-    places = order(processes)
-    for start in range(0, len(places), 4):
-        for name in chance.sample(list(tasks), len(tasks)):
-            for side in places[start : start + 4]:
+    found: Sides = ({name: [] for name in jobs}, {name: [] for name in jobs})
+    total, done = 2 * processes * len(jobs), 0
+    turns = order(processes)
+    for start in range(0, len(turns), 4):
+        for name in chance.sample(list(jobs), len(jobs)):
+            for side in turns[start : start + 4]:
                 which = "AB".index(side)
-                content, reason = run_worker("time", tasks[name], sides[which], options.timeout_s)
-                record = sampling.failed(tasks[name], reason) if content is None else Record.from_json(content)
+                try:
+                    record = run_worker("time", jobs[name], sides[which], options.timeout_s)
+                except RevisionError as error:
+                    record = jobs[name].failed(str(error))
                 found[which][name].append(record)
                 done += 1
-                say(f"timing {tasks[name].name} at {sides[which].name}", done, total)
+                say(f"timing {jobs[name].title} at {sides[which].name}", done, total)
     return found

@@ -11,19 +11,20 @@ from typing import Any
 from segbench import store
 from segbench.catalog import match
 from segbench.errors import BadOption, RecordError
+from segbench.job import Job, Settings
 from segbench.measure.nvml import Telemetry
-from segbench.measure.profile import Settings
+from segbench.measure.record import check_settings
 from segbench.measure.subject import resolve
 from segbench.models.own import is_own
+from segbench.processes import with_timings, without_frames
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.conditions import Key, label
 from segbench.regress.judge import Outcome, costs, hold
 from segbench.regress.looks import Options
 from segbench.regress.render import sentence, where
-from segbench.regress.repeats import collate, fold
+from segbench.regress.rows import Key, collate, label
 from segbench.regress.run import choose
-from segbench.regress.sampling import Say, Task, conditions_of, task_for
+from segbench.regress.sampling import Say, job_for
 from segbench.regress.verdicts import SAME, noise_floor
 from segbench.resolution import show
 
@@ -35,31 +36,34 @@ TRANSIENT = {
 """What of an environment is of one moment: load, clocks, temperature, power."""
 
 
-def tasks_for(
+def jobs_for(
     models: Sequence[str], resolutions: Sequence[tuple[int, int]], classes: int | None, settings: Settings
-) -> list[Task]:
+) -> list[Job]:
     """What to measure for networks that a user names: at the sizes given, or at the first of their paper.
 
     Raises:
         UnknownName: no such catalog network.
         BadResolution: a size that a catalog network cannot take.
     """
-    tasks: dict[Task, None] = {}
+    jobs: dict[Job, None] = {}
     for name in (name for spec in models for name in ([spec] if is_own(spec) else match([spec]))):
         # A user's own network is imported only in the processes that measure it, which may be of another revision.
         subject = None if is_own(name) else resolve(name, classes)
         for size in resolutions or [subject.default_resolution if subject else (1024, 2048)]:
             if subject:
                 subject.check_resolution(size)
-            tasks[Task(name, subject.classes if subject else classes, size, settings)] = None
-    return list(tasks)
+            count = subject.classes if subject else classes
+            jobs[Job(model=name, classes=count, resolution=size, settings=settings)] = None
+    return list(jobs)
 
 
-def measure(tasks: Sequence[Task], options: Options, say: Say, counted: Sequence[Record] | None = None) -> list[Record]:
-    """Counts, modules and signature of every task, and speed and memory over processes where its settings ask.
+def measure(
+    jobs: Sequence[Job], options: Options, say: Say, counted: Mapping[Job, Record] | None = None
+) -> dict[Job, Record]:
+    """Counts, modules and signature of every job, and speed and memory over processes where its settings ask.
 
     Args:
-        tasks: what to measure.
+        jobs: what to measure.
         options: how many processes, and their time limit.
         say: told of progress.
         counted: the Records without timings, where there are some already.
@@ -67,16 +71,14 @@ def measure(tasks: Sequence[Task], options: Options, say: Say, counted: Sequence
     Raises:
         RecordError: a network could not be measured: a baseline with holes would pass what it does not hold.
     """
-    records = list(sampling.describe_all(tasks, say, options.timeout_s) if counted is None else counted)
-    _require_measured(records)
-    timed = [task for task in tasks if task.settings.speed]
+    counts = counted or sampling.describe_all(jobs, say, options.timeout_s).records
+    records = {job: counts[job] for job in jobs}
+    _require_measured(records.values())
+    timed = [job for job in jobs if job.settings.speed]
     if timed:
         timings = sampling.time_all(timed, options.processes, say, timeout_s=options.timeout_s)
-        records = [
-            fold(record, timings[task]) if task in timings else record
-            for task, record in zip(tasks, records, strict=True)
-        ]
-        _require_measured(records)
+        records.update({job: with_timings(records[job], timings[job]) for job in timed})
+        _require_measured(records.values())
     return records
 
 
@@ -133,18 +135,17 @@ def prepare_update(
         DeviceError: this machine lacks the device that the baseline was timed on.
     """
     chosen, new = choose(old, models)
-    plain = Settings(device="cpu", budget_s=options.budget_s, speed=False).check()
-    tasks = {name: task_for(record, plain) for name, record in chosen.items()}
-    tasks = {name: replace(task, settings=task.settings.check()) for name, task in tasks.items()}
-    first = conditions_of(next(iter(old.values())), plain).check()
-    further = tasks_for(new, *conditions, first) if new else []
-    wanted = [*tasks.values(), *further]
-    counted = dict(zip(wanted, sampling.describe_all(wanted, say, options.timeout_s), strict=True))
-    gone = [name for name, task in tasks.items() if sampling.unknown(counted[task].failure)]
-    there = [task for task in wanted if not any(task is tasks[name] for name in gone)]
-    measured = measure(there, options, say, [counted[task] for task in there])
-    current = dict(zip([name for name in tasks if name not in gone], measured, strict=False))
-    added = measured[len(current) :]
+    plain = check_settings(Settings(device="cpu", budget_s=options.budget_s, speed=False))
+    jobs = {name: job_for(record, plain) for name, record in chosen.items()}
+    jobs = {name: replace(job, settings=check_settings(job.settings)) for name, job in jobs.items()}
+    first = check_settings(plain.under_conditions_of(next(iter(old.values()))))
+    further = jobs_for(new, *conditions, first) if new else []
+    counts = sampling.describe_all([*jobs.values(), *further], say, options.timeout_s)
+    gone = [name for name, job in jobs.items() if job in counts.unknown]
+    there = {name: job for name, job in jobs.items() if name not in gone}
+    measured = measure([*there.values(), *further], options, say, counts.records)
+    current = {name: measured[job] for name, job in there.items()}
+    added = [measured[job] for job in further]
     outcome = hold(chosen, current, force=True)
     rows = {name: current.get(name, record) for name, record in old.items() if name not in gone}
     records = list(collate([*rows.values(), *added], "the new baseline").values())
@@ -187,7 +188,7 @@ def rows(baseline: Mapping[Key, Record]) -> list[Row]:
                 size=show(record.resolution),
                 params=record.params,
                 macs=record.operations.get("macs"),
-                fps=(record.speed or {}).get("fps"),
+                fps=record.speed.fps if record.speed else None,
                 processes=len(samples),
                 noise_floor=noise_floor(samples) if samples else None,
                 where=where(record).removeprefix("on ") if record.speed else "counted only",
@@ -213,7 +214,8 @@ def _lean(record: Record) -> Record:
         index: {name: value for name, value in gpu.items() if name not in TRANSIENT}
         for index, gpu in (environment.get("gpus") or {}).items()
     }
-    return replace(record, environment={**environment, "gpus": gpus})
+    speed = without_frames(record.speed) if record.speed else None
+    return replace(record, environment={**environment, "gpus": gpus}, speed=speed)
 
 
 def _show(value: Any, depth: int) -> str:

@@ -7,11 +7,13 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from segbench.conditions import AccuracyConditions
 from segbench.counting.modules import operation_totals
 from segbench.record import Record
+from segbench.results import Signature
 
 TOLERANCE = 1e-4
 """Largest difference of a sampled logit that is no change, in standard deviations of the logits."""
@@ -65,7 +67,7 @@ def explain(before: Record, after: Record) -> list[str]:
     structural = changed_modules(_named(before), _named(after)) if before.modules and after.modules else []
     culprits = []
     if before.signature and after.signature:
-        calls = (before.signature.get("modules") or [], after.signature.get("modules") or [])
+        calls = (before.signature.modules or [], after.signature.modules or [])
         prefix = "network." if _own(before) else ""
         culprits = [path.removeprefix(prefix) or "the network" for path in changed_calls(*calls)]
     lines = structural[:NAMED]
@@ -86,9 +88,23 @@ def _numbers(before: Record, after: Record) -> Iterator[Finding]:
     for name, (old, new) in pairs.items():
         if old is not None and new is not None and old != new:
             yield Finding(name, f"{old:,}", f"{new:,} ({_relative(old, new)})")
-    old_miou, new_miou = ((record.accuracy or {}).get("miou") for record in (before, after))
-    if old_miou is not None and new_miou is not None and old_miou != new_miou:
-        yield Finding("mIoU", f"{old_miou:.4%}", f"{new_miou:.4%}")
+
+
+def compare_accuracies(before: Record, after: Record) -> Iterator[Finding]:
+    """A mIoU that changed under the same conditions, or is gone; see `unlike_accuracies` for other conditions."""
+    if before.accuracy is None or before.accuracy.miou is None:
+        return
+    old, new = before.accuracy.miou, after.accuracy.miou if after.accuracy else None
+    if new is None:
+        yield Finding("mIoU", f"{old:.4%}", "none: it was not evaluated, or nothing was scored")
+    elif old != new and not unlike_accuracies(before, after):
+        yield Finding("mIoU", f"{old:.4%}", f"{new:.4%}")
+
+
+def unlike_accuracies(before: Record, after: Record) -> list[str]:
+    """How the conditions of two accuracies differ, the weights aside: other weights are what is compared."""
+    old, new = AccuracyConditions.of(before), AccuracyConditions.of(after)
+    return replace(old, checkpoint=None).differences(replace(new, checkpoint=None)) if old and new else []
 
 
 def _relative(old: int, new: int) -> str:
@@ -108,19 +124,23 @@ def _operations(before: Record, after: Record) -> Iterator[Finding]:
         )
 
 
-def _signature(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Finding]:
-    if before["resolution"] != after["resolution"] or before["gain"] != after["gain"]:
+def _signature(before: Signature, after: Signature) -> Iterator[Finding]:
+    if before.resolution != after.resolution or before.gain != after.gain:
         return
-    if before["shape"] != after["shape"]:
-        yield Finding("logits", "x".join(map(str, before["shape"])), "x".join(map(str, after["shape"])))
+    if before.shape != after.shape:
+        yield Finding("logits", "x".join(map(str, before.shape)), "x".join(map(str, after.shape)))
         return
-    old = [*before["samples"], before["mean"], before["std"]]
-    new = [*after["samples"], after["mean"], after["std"]]
+    old = [*before.samples, before.mean, before.std]
+    new = [*after.samples, after.mean, after.std]
     gaps = [_gap(one, other) for one, other in zip(old, new, strict=True)]
-    worst = max(gaps) / before["std"] if before["std"] else max(gaps)
+    worst = max(gaps) / before.std if before.std and not isinstance(before.std, str) else max(gaps)
     if not worst <= TOLERANCE:
         what = f"sampled logits differ by up to {worst:.2g} standard deviations ({TOLERANCE:g} is the tolerance)"
-        yield Finding("signature", f"mean {before['mean']:.6g}, std {before['std']:.6g}", what)
+        yield Finding("signature", f"mean {_figure(before.mean)}, std {_figure(before.std)}", what)
+
+
+def _figure(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _gap(one: Any, other: Any) -> float:
@@ -130,13 +150,13 @@ def _gap(one: Any, other: Any) -> float:
 
 
 def _launches(before: Record, after: Record) -> Iterator[Finding]:
-    old, new = ((record.speed or {}).get("launches") for record in (before, after))
+    old, new = (record.speed.launches if record.speed else None for record in (before, after))
     if old is not None and new is not None and old != new:
-        yield Finding("kernel launches", f"{old:,}", f"{new:,}")
+        yield Finding("kernel launches", f"{old:,.0f}", f"{new:,.0f}")
 
 
 def _changed_settings(before: Record, after: Record) -> bool:
-    old, new = ([row.get("settings") for row in record.modules or []] for record in (before, after))
+    old, new = ([row.settings for row in record.modules or []] for record in (before, after))
     return any(old) and any(new) and old != new
 
 
@@ -146,7 +166,7 @@ def _own(record: Record) -> bool:
 
 def _named(record: Record) -> list[dict[str, Any]]:
     """Modules under the names that a user gave them: without the wrapper around a network of their own."""
-    rows = [dict(row) for row in record.modules or []]
+    rows = [dict(vars(row)) for row in record.modules or []]
     if not _own(record):
         return rows
     inner = [row for row in rows if row["path"] == "network" or row["path"].startswith("network.")]

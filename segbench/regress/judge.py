@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from segbench.errors import BadOption
+from segbench.processes import process_latencies
 from segbench.record import Record
-from segbench.regress.conditions import Key, label, machine, mismatch
-from segbench.regress.difference import Finding, compare_counts, explain
+from segbench.regress.difference import Finding, compare_accuracies, compare_counts, explain, unlike_accuracies
+from segbench.regress.rows import Key, label, mismatch, pairs
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED, Verdict, judge, noise_floor
 
 METRICS = {"FPS": "images/s", "latency": "ms", "memory": "MiB"}
@@ -62,6 +63,7 @@ class Held:
         modules: which modules changed, one line each.
         comparisons: the metrics that were judged.
         not_judged: why speed and memory were not; empty where they were, or where there is nothing to judge.
+        not_compared: why two mIoUs were not: how their conditions differ; empty where they were.
         failure: why there is no current measurement; empty where there is one.
         notes: what was not compared, and why.
     """
@@ -74,6 +76,7 @@ class Held:
     modules: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     not_judged: str = ""
+    not_compared: str = ""
     failure: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -89,7 +92,7 @@ class Held:
     @property
     def open(self) -> bool:
         """Something that should have been judged was not."""
-        return bool(self.not_judged or self.verdicts(UNDECIDED))
+        return bool(self.not_judged or self.not_compared or self.verdicts(UNDECIDED))
 
 
 @dataclass
@@ -131,15 +134,11 @@ def costs(record: Record) -> dict[str, list[float]]:
 
     A Record of one process has one sample of each.
     """
-    speed, memory = record.speed or {}, record.memory or {}
-    latency = (speed.get("latency_ms") or {}).get("median")
-    fps = speed.get("process_fps") or [speed.get("fps")]
-    latencies = speed.get("process_latency_ms") or [latency]
-    peaks = memory.get("process_peak_mib") or [memory.get("peak_mib")]
+    speed, memory = record.speed, record.memory
     found = {
-        "FPS": [1 / value for value in fps if value],
-        "latency": [value for value in latencies if value],
-        "memory": [value for value in peaks if value],
+        "FPS": [1 / fps for fps in speed.process_fps or [speed.fps]] if speed else [],
+        "latency": process_latencies(speed) if speed else [],
+        "memory": [peak for peak in memory.process_peak_mib or [memory.peak_mib] if peak] if memory else [],
     }
     return {metric: values for metric, values in found.items() if values}
 
@@ -152,25 +151,27 @@ def hold(
     force: bool = False,
     strict: bool = False,
     speed: bool = True,
+    accuracy: bool = False,
 ) -> Outcome:
     """Judge every network that both sides have; nothing is measured here.
 
     Args:
-        baseline: by `segbench.regress.conditions.key`.
+        baseline: by `segbench.regress.rows.key`.
         current: the same.
         min_effect: smallest relative change of a timing that matters.
         force: judge timings of unlike machines too.
         strict: what is open fails too.
         speed: judge timings and memory at all.
+        accuracy: compare mIoUs too, of which one that is gone is a finding; not where nothing was evaluated again.
 
     Raises:
         BadOption: `min_effect` is not above 0 and below 1.
     """
     if not 0 < min_effect < 1:
         raise BadOption(f"the minimum effect must be above 0 % and below 100 %: {min_effect:.3g} given")
-    names = _pairs(baseline, current)
+    names = pairs(baseline, current)
     outcome = Outcome(
-        networks=[_held(one, baseline[one], current[other]) for one, other in names.items()],
+        networks=[_held(one, baseline[one], current[other], accuracy) for one, other in names.items()],
         added=[label(record) for name, record in current.items() if name not in names.values()],
         removed=[label(record) for name, record in baseline.items() if name not in names],
         min_effect=min_effect,
@@ -181,23 +182,7 @@ def hold(
     return outcome
 
 
-def _pairs(baseline: Mapping[Key, Record], current: Mapping[Key, Record]) -> dict[Key, Key]:
-    """Which row is held against which: of the same conditions, else of the same network at the same size.
-
-    A run without timings has no mode and no precision, and its counts are those of any.
-    """
-    loose: dict[tuple[object, ...], list[Key]] = {}
-    for name in current:
-        loose.setdefault(name[:4], []).append(name)
-    pairs = {name: name for name in baseline if name in current}
-    for name in baseline:
-        others = [other for other in loose.get(name[:4], []) if other not in pairs.values()]
-        if name not in pairs and others:
-            pairs[name] = others[0]
-    return {name: pairs[name] for name in baseline if name in pairs}
-
-
-def _held(name: Key, before: Record, after: Record) -> Held:
+def _held(name: Key, before: Record, after: Record, accuracy: bool) -> Held:
     held = Held(name, label(before), before, after)
     if after.failure:
         held.failure = after.failure
@@ -206,15 +191,20 @@ def _held(name: Key, before: Record, after: Record) -> Held:
         held.notes.append(f"the baseline has no measurement to compare with: {before.failure}")
         return held
     same_torch = before.environment.get("torch") == after.environment.get("torch")
-    same_machine = bool(before.speed and after.speed) and not mismatch(machine(before), machine(after))
+    same_machine = bool(before.speed and after.speed) and not mismatch(before, after)
     held.findings = compare_counts(before, after, same_torch=same_torch, same_machine=same_machine)
     if held.findings:
         held.modules = explain(before, after)
+    if accuracy:
+        held.findings += compare_accuracies(before, after)
+        held.not_compared = "; ".join(unlike_accuracies(before, after))
+    elif before.accuracy:
+        held.notes.append("the mIoU was not evaluated again: --current compares Records of `segbench eval`")
     held.notes += [
         f"the {side} has no {what}" + (": `segbench baseline save` keeps it" if side == "baseline" else "")
         for side, record in (("baseline", before), ("current Record", after))
         for what, content in (("signature", record.signature), ("modules", record.modules))
-        if not content
+        if not content and record.params is not None
     ]
     return held
 
@@ -229,7 +219,7 @@ def judge_speed(networks: Sequence[Held], min_effect: float, force: bool) -> Non
         if not held.after.speed:
             held.not_judged = "speed was not measured"
             continue
-        differ = mismatch(machine(held.before), machine(held.after))
+        differ = mismatch(held.before, held.after)
         if differ and not force:
             held.not_judged = f"other conditions than the baseline's ({'; '.join(differ)}); --force judges all the same"
             continue

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from segbench.errors import BadOption
+from segbench.processes import with_timings
 from segbench.record import Record
-from segbench.regress.conditions import Key
 from segbench.regress.judge import Held, Outcome, costs, hold
-from segbench.regress.repeats import fold
+from segbench.regress.rows import Key
 from segbench.regress.verdicts import SAME, beside_drift, drift
 
 PROCESSES = 10
@@ -83,8 +83,14 @@ def look_twice(
 
     def judged() -> Outcome:
         return hold(
-            {name: fold(record, before[name]) if before.get(name) else record for name, record in baseline.items()},
-            {name: fold(record, after[name]) if after.get(name) else record for name, record in counted.items()},
+            {
+                name: with_timings(record, before[name]) if before.get(name) else record
+                for name, record in baseline.items()
+            },
+            {
+                name: with_timings(record, after[name]) if after.get(name) else record
+                for name, record in counted.items()
+            },
             min_effect=options.min_effect,
             force=options.force,
             strict=options.strict,

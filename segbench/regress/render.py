@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from segbench.conditions import TimingConditions
 from segbench.record import Record
 from segbench.regress.judge import METRICS, Comparison, Held, Outcome
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, UNDECIDED
@@ -42,6 +43,8 @@ def _network(held: Held) -> Iterator[Text]:
         yield Text(f"  measured {where(held.after)}", style="dim")
     if held.not_judged:
         yield Text(f"  {held.not_judged}", style="yellow")
+    if held.not_compared:
+        yield Text(f"  mIoU is not comparable: {held.not_compared}", style="yellow")
     for note in held.notes:
         yield Text(f"  note: {note}", style="dim")
 
@@ -67,11 +70,12 @@ def sentence(comparison: Comparison) -> str:
 
 def where(record: Record) -> str:
     """On what and how a Record was timed; a CPU's and a simulated device's timings are called so."""
-    speed = record.speed or {}
-    name = str(speed.get("device_name"))
-    kind = "CPU timing, not comparable with CUDA's" if speed.get("device") == "cpu" else ""
-    kind = "simulated timing" if name == "simulated" else kind
-    return f"on {name}, mode {speed.get('mode')}, {speed.get('precision')}{f' ({kind})' if kind else ''}"
+    conditions = TimingConditions.of(record)
+    if conditions is None:
+        return "not timed"
+    kind = "CPU timing, not comparable with CUDA's" if conditions.on_cpu else ""
+    kind = "simulated timing" if conditions.device_name == "simulated" else kind
+    return f"on {conditions.describe()}{f' ({kind})' if kind else ''}"
 
 
 def summary(outcome: Outcome) -> str:
@@ -84,6 +88,7 @@ def summary(outcome: Outcome) -> str:
         "faster": sum(bool(held.verdicts(FASTER)) for held in networks),
         "undecided": sum(bool(held.verdicts(UNDECIDED)) for held in networks),
         "not judged for speed": sum(bool(held.not_judged) for held in networks),
+        "not comparable in mIoU": sum(bool(held.not_compared) for held in networks),
         "removed": len(outcome.removed),
         "added": len(outcome.added),
     }

@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from segbench import store
+from segbench.conditions import TimingConditions, beside
 from segbench.errors import RecordError, SegbenchError
+from segbench.job import Job, Settings
 from segbench.measure.device import open_device
-from segbench.measure.profile import Settings
+from segbench.measure.record import check_settings
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.conditions import Key, conditions, label, machine, mismatch
 from segbench.regress.judge import Outcome, hold
 from segbench.regress.looks import Options, Sides, look_twice
-from segbench.regress.repeats import collate
-from segbench.regress.sampling import Say, Task, task_for
+from segbench.regress.rows import Key, collate, differing, label
+from segbench.regress.sampling import Say, job_for
 
 
 def read_baseline(path: Path) -> dict[Key, Record]:
@@ -48,6 +49,7 @@ def check_records(baseline: Mapping[Key, Record], current: Path, options: Option
         force=options.force,
         strict=options.strict,
         speed=options.speed,
+        accuracy=True,
     )
     if not outcome.networks:
         raise RecordError(
@@ -85,15 +87,15 @@ def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequen
     if not chosen:
         names = sorted({record.model for record in baseline.values()})
         raise RecordError(f"the baseline has none of {', '.join(patterns)}: it has {_listed(names)}")
-    settings = Settings(device="cpu", budget_s=options.budget_s, speed=False).check()
-    tasks = {name: task_for(record, settings) for name, record in chosen.items()}
-    counted = sampling.describe_all(list(tasks.values()), say, options.timeout_s)
-    found = dict(zip(tasks, counted, strict=True))
-    removed = [name for name, record in found.items() if sampling.unknown(record.failure)]
+    settings = check_settings(Settings(device="cpu", budget_s=options.budget_s, speed=False))
+    jobs = {name: job_for(record, settings) for name, record in chosen.items()}
+    counts = sampling.describe_all(list(jobs.values()), say, options.timeout_s)
+    found = {name: counts.records[job] for name, job in jobs.items()}
+    removed = [name for name, job in jobs.items() if job in counts.unknown]
     if len(removed) == len(found):
         raise RecordError(f"no network of the baseline exists any more: {_listed([label(chosen[n]) for n in removed])}")
     there = {name: record for name, record in chosen.items() if name not in removed}
-    refused = _refused(there, tasks, options)
+    refused = _refused(there, jobs, options)
     timed = [
         name
         for name in there
@@ -102,8 +104,8 @@ def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequen
 
     def measure(names: Sequence[Key], look: int) -> Sides:
         wanted = options.processes * (sampling.GROWTH_ONE if look else 1)
-        timings = sampling.time_all([tasks[name] for name in names], wanted, say, look, options.timeout_s)
-        return {}, {name: timings[tasks[name]] for name in names}
+        timings = sampling.time_all([jobs[name] for name in names], wanted, say, look, options.timeout_s)
+        return {}, {name: timings[jobs[name]] for name in names}
 
     outcome = look_twice(there, {name: found[name] for name in there}, timed, measure, options)
     for held in outcome.networks:
@@ -114,24 +116,24 @@ def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequen
     return outcome
 
 
-def _refused(there: Mapping[Key, Record], tasks: Mapping[Key, Task], options: Options) -> dict[Key, str]:
+def _refused(there: Mapping[Key, Record], jobs: Mapping[Key, Job], options: Options) -> dict[Key, str]:
     """Rows whose timings cannot be judged on this machine, with the reason; found out before anything is timed."""
     refused: dict[Key, str] = {}
     for name, record in there.items():
         if not record.speed or not options.speed:
             continue
-        settings = tasks[name].settings
+        settings = jobs[name].settings
         try:
             device = open_device(settings.device)
         except SegbenchError as error:
             if options.force:
                 raise
-            refused[name] = f"speed is not judged: the baseline's was measured on {record.speed['device']}; {error}"
+            refused[name] = f"speed is not judged: the baseline's was measured on {record.speed.device}; {error}"
             continue
-        here = conditions(
-            {"device": device.kind, "device_name": device.name}, settings.protocol().to_json(), settings.environment
-        )
-        differ = mismatch(machine(record), here)
+        then = TimingConditions.of(record)
+        here = jobs[name].conditions(device.kind, device.name)
+        assert then is not None
+        differ = differing(then, beside(record), here, beside(jobs[name].blank()))
         if differ and not options.force:
             refused[name] = (
                 f"speed is not judged under other conditions than the baseline's ({'; '.join(differ)}); "
@@ -140,7 +142,7 @@ def _refused(there: Mapping[Key, Record], tasks: Mapping[Key, Task], options: Op
     return refused
 
 
-def tasks_of(baseline: Mapping[Key, Record], patterns: Sequence[str], settings: Settings) -> list[Task]:
+def jobs_of(baseline: Mapping[Key, Record], patterns: Sequence[str], settings: Settings) -> list[Job]:
     """What a baseline measures, for a comparison that does not use its numbers.
 
     Raises:
@@ -151,8 +153,8 @@ def tasks_of(baseline: Mapping[Key, Record], patterns: Sequence[str], settings: 
     if unknown or not chosen:
         names = sorted({record.model for record in baseline.values()})
         raise RecordError(f"the baseline has none of {', '.join(unknown)}: it has {_listed(names)}")
-    plain = replace(settings, device="cpu").check()
+    plain = check_settings(replace(settings, device="cpu"))
     return [
-        replace(task, settings=replace(task.settings, speed=task.settings.speed and settings.speed).check())
-        for task in (task_for(record, plain) for record in chosen.values())
+        replace(job, settings=check_settings(replace(job.settings, speed=job.settings.speed and settings.speed)))
+        for job in (job_for(record, plain) for record in chosen.values())
     ]

@@ -1,4 +1,4 @@
-"""Measure one task here: ``python -m segbench.regress.worker count|time TASK.json RECORD.json``.
+"""Measure one job here: ``python -m segbench.regress.worker count|time JOB.json RECORD.json``.
 
 Started in a checkout of another revision, it imports the project, and segbench where that is the project, from there.
 """
@@ -10,21 +10,26 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from segbench.errors import SegbenchError
-from segbench.regress.sampling import Task, describe, time_once
+from segbench.errors import SegbenchError, UnknownName
+from segbench.job import Job
+from segbench.measure.record import check_settings
+from segbench.regress.sampling import describe, time_once
+
+UNKNOWN = 3
+"""Exit status for a network that does not exist."""
 
 
 def main() -> int:
     """Measure; what the user's code prints cannot spoil the Record, which goes to a file."""
     what, source, target = sys.argv[1:]
-    task = Task.from_json(json.loads(Path(source).read_text(encoding="utf-8")))
+    job = Job.from_json(json.loads(Path(source).read_text(encoding="utf-8")))
     try:
-        task = replace(task, settings=task.settings.check())
-        record = describe(task) if what == "count" else time_once(task)
+        job = replace(job, settings=check_settings(job.settings))
+        record = describe(job) if what == "count" else time_once(job)
     except SegbenchError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    Path(target).write_text(json.dumps(record), encoding="utf-8")
+        return UNKNOWN if isinstance(error, UnknownName) else 2
+    Path(target).write_text(json.dumps(record.to_json()), encoding="utf-8")
     return 0
 
 
