@@ -26,7 +26,7 @@ def unwrapped(net: nn.Module) -> nn.Module:
             return net
 
 
-def called(net: nn.Module) -> str:
+def name_of(net: nn.Module) -> str:
     """What to call a network in a message: the ``package.module:factory`` that the user gave, else its class."""
     spec = getattr(net, "spec", None)
     return spec if isinstance(spec, str) else type(net).__name__
@@ -63,7 +63,7 @@ def image(net: nn.Module, shape: tuple[int, int, int, int], device: str) -> Tens
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def global_state_kept() -> Iterator[None]:
     """Run with the attention fast path off, and put that flag and every random state back.
 
     The fast path is one fused operation that no counter can look into; torch takes it only without autograd.
@@ -86,7 +86,7 @@ def _copied(net: nn.Module, convert: Callable[[Tensor], Tensor], device: str) ->
     try:
         return copy.deepcopy(net, memo)
     except Exception as error:
-        raise FactoryError(f"{called(net)} cannot be copied, and counters need a copy: {first_line(error)}") from error
+        raise FactoryError(f"{name_of(net)} cannot be copied, and counters need a copy: {first_line(error)}") from error
 
 
 def _converted(tensor: Tensor, convert: Callable[[Tensor], Tensor], device: str) -> Tensor:

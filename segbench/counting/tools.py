@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.counting import copies
-from segbench.counting.copies import called
+from segbench.counting.copies import name_of
 from segbench.errors import SegbenchError, UnknownName, first_line
 from segbench.models.outputs import tensors_in
 
@@ -64,14 +64,14 @@ def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) 
         raise UnknownName("tool", tool, TOOLS)
     built = copies.unwrapped(net if isinstance(net, nn.Module) else net())
     try:
-        with _quiet(), copies.undisturbed(), torch.no_grad():
+        with _quiet(), copies.global_state_kept(), torch.no_grad():
             return _RUN[tool](built, shape)
     except SegbenchError:
         raise
     except ImportError as error:
         raise ToolError(f"{tool} is not installed, or does not import: {error} (pip install {tool})") from error
     except Exception as error:
-        raise ToolError(f"{tool} fails on {called(built)}{_where(error)}: {first_line(error)}") from error
+        raise ToolError(f"{tool} fails on {name_of(built)}{_where(error)}: {first_line(error)}") from error
 
 
 def tool_counts(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segbench import resolution as sizes
-from segbench.counting.copies import undisturbed
+from segbench.counting.copies import global_state_kept
 from segbench.errors import FactoryError, SegbenchError
 from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
@@ -73,7 +73,7 @@ def signature(
 
 
 def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Signature:
-    with undisturbed(), measurement_flags(PRESETS["forward"]):
+    with global_state_kept(), measurement_flags(PRESETS["forward"]):
         for tried in GAINS if gain is None else (gain,):
             _seed()
             net = subject.build()
