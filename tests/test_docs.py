@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -13,11 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 import typer
+from torch import Tensor, nn
 
 import segbench
 from segbench.cli import app, run
 from segbench.record import Record
+from tests.counting_networks import Function
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -272,6 +276,62 @@ def test_the_worked_layers_are_what_the_rules_count(in_folder: Path) -> None:
             expected = sum(counted.by_kind.get(kind, 0) for kind in STEPS[row[0]])
             assert int(row[column].replace(",", "")) == expected, f"{row[0]} under {rule}"
         assert int(rows[-1][column].replace(",", "")) == counted.total
+
+
+def attention(x: Tensor) -> Tensor:
+    x = x.flatten(2)
+    return F.scaled_dot_product_attention(x, x, x)
+
+
+OPERATIONS: dict[str, Callable[[], nn.Module]] = {
+    "convolution": lambda: nn.Conv2d(4, 4, 3),
+    "transposed convolution": lambda: nn.ConvTranspose2d(4, 4, 3),
+    "linear layer": lambda: nn.Linear(8, 4),
+    "matrix product": lambda: Function(lambda x: x @ x),
+    "`scaled_dot_product_attention`": lambda: Function(attention),
+    "`nn.MultiheadAttention`": lambda: Function(
+        lambda x, heads: heads(*[x.flatten(2)] * 3)[0], heads=nn.MultiheadAttention(64, 4, batch_first=True)
+    ),
+    "batch normalisation": lambda: nn.BatchNorm2d(4),
+    "layer normalisation": lambda: nn.LayerNorm(8),
+    "group normalisation": lambda: nn.GroupNorm(2, 4),
+    "instance normalisation": lambda: nn.InstanceNorm2d(4, affine=True),
+    "ReLU": nn.ReLU,
+    "PReLU": nn.PReLU,
+    "GELU": nn.GELU,
+    "softmax": lambda: nn.Softmax(1),
+    "max pooling": lambda: nn.MaxPool2d(2),
+    "average pooling": lambda: nn.AvgPool2d(2),
+    "adaptive average pooling": lambda: nn.AdaptiveAvgPool2d(2),
+    "bilinear resize": lambda: nn.Upsample(scale_factor=2, mode="bilinear"),
+    "nearest resize": lambda: nn.Upsample(scale_factor=2),
+    "grid sampling": lambda: Function(
+        lambda x: F.grid_sample(x, x.flatten(1)[:, :128].view(1, 8, 8, 2), align_corners=False)
+    ),
+}
+
+
+def test_the_table_of_operations_says_what_each_rule_counts() -> None:
+    from segbench.counting.count import count_trace
+    from segbench.counting.tracer import trace
+
+    header, *rows = table("counting-rules.md", "operation")
+    assert [row[0] for row in rows] == list(OPERATIONS)
+    for name, *cells in rows:
+        traced = trace(OPERATIONS[name](), (1, 4, 8, 8))
+        elements = math.prod(traced.output_shape)
+        for rule, cell in zip((heading.strip("`") for heading in header[1:]), cells, strict=True):
+            counted = count_trace(traced, rule)
+            where = f"{name} under {rule}: {cell}"
+            if number := re.match(r"\d+(?=$|;|, of)", cell):
+                assert counted.total == int(number[0]) * elements, where
+                assert not counted.unsupported, where
+            elif cell == "-":
+                assert counted.total == 0 and counted.unsupported, where
+            elif cell == "1 per *input* element":
+                assert counted.total == 4 * 8 * 8, where
+            else:
+                assert counted.total > 0, where
 
 
 def test_the_worked_scores_are_what_the_rules_give() -> None:

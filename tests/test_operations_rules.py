@@ -9,6 +9,7 @@ from segbench.counting import fvcore_rule, macs, rules
 from segbench.counting import ptflops_rule as ptflops
 from segbench.counting import thop_rule as thop
 from segbench.counting.count import Count, count_trace
+from segbench.counting.meanings import MEANINGS
 from segbench.counting.rules import RULES
 from segbench.counting.trace import ModuleCall, Operation, Setting, Shape, Trace
 from segbench.errors import UnknownName
@@ -199,7 +200,7 @@ def trace_of(operations: list[Operation], calls: list[ModuleCall], batch: int = 
 
 def test_rules_in_order() -> None:
     assert list(RULES) == ["macs", "conv-macs", "2xmacs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9"]
-    assert all(rule.meaning for rule in RULES.values())
+    assert list(MEANINGS) == list(RULES), "each rule has a text for users"
 
 
 def test_unknown_rule_offers_the_nearest() -> None:

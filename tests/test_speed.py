@@ -17,6 +17,7 @@ from segbench.measure.device import CpuDevice
 from segbench.measure.flags import flags_in_force, measurement_flags
 from segbench.measure.frame import make_frame
 from segbench.measure.memory import peak_memory
+from segbench.protocol import MODES, PRESETS, Protocol, protocol_for
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
 from segbench.models.base import Network
@@ -229,6 +230,19 @@ class Operations(TorchDispatchMode):
             name = f"{args[0].dtype} to {result.dtype}".replace("torch.", "")
         self.seen[name] += 1
         return result
+
+
+def test_a_mode_is_its_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = {**MODES, "labels out": ("forward", "argmax", "copy out")}
+    monkeypatch.setattr("segbench.measure.protocol.MODES", modes)
+    monkeypatch.setattr("segbench.measure.frame.MODES", modes)
+    frame = make_frame(Tiny(), SIZE, protocol_for("labels out"), CpuDevice())
+    with Operations() as operations:
+        labels = frame()
+    assert operations.seen["float32 to float32"] == 0, "the image stays on the device"
+    assert operations.seen["argmax"] == 1
+    assert operations.seen["int64 to int64"] == 1, "the labels, to the host"
+    assert labels.shape == (1, SIZE[0] // 2, SIZE[1] // 2), "at the network's own stride"
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

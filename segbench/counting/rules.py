@@ -18,7 +18,6 @@ from segbench.counting import macs
 from segbench.counting import ptflops_rule as ptflops
 from segbench.counting import thop_rule as thop
 from segbench.counting.kinds import MOVES_DATA, has_no_products
-from segbench.counting.meanings import MEANINGS
 from segbench.counting.trace import ModuleCall, Operation
 
 OperationCounter = Callable[[Operation], int]
@@ -123,7 +122,7 @@ class OperationRule:
     """Counts operations.
 
     Attributes:
-        name: what users type.
+        name: what users type, a key of `segbench.counting.meanings.MEANINGS`.
         counters: a function for each kind.
         is_free: what rightly has no counter.
         returned_only: leave out what reaches no returned tensor.
@@ -138,18 +137,13 @@ class OperationRule:
     whole: bool = False
     is_invisible: Callable[[Operation], bool] = lambda operation: False
 
-    @property
-    def meaning(self) -> str:
-        """What it counts, for users."""
-        return MEANINGS[self.name]
-
 
 @dataclass(frozen=True, slots=True)
 class ModuleRule:
     """Counts calls of modules of exact types.
 
     Attributes:
-        name: what users type.
+        name: what users type, a key of `segbench.counting.meanings.MEANINGS`.
         counters: a function for each type.
         times: how often the tool counts a call, for modules that the network holds under several paths.
         per_image: divide by the batch size.
@@ -159,11 +153,6 @@ class ModuleRule:
     counters: Mapping[type[nn.Module], ModuleCounter]
     times: Callable[[ModuleCall], int]
     per_image: bool = False
-
-    @property
-    def meaning(self) -> str:
-        """What it counts, for users."""
-        return MEANINGS[self.name]
 
 
 def _free_in_fvcore(operation: Operation) -> bool:
