@@ -136,7 +136,9 @@ def _copy_out(protocol: Protocol) -> Callable[[Tensor], Tensor]:
     def copy_out(y: Tensor) -> Tensor:
         nonlocal host
         if host is None:
-            host = torch.empty(y.shape, dtype=y.dtype, pin_memory=True)
+            # A tensor of inference mode could not be written to outside of it.
+            with torch.inference_mode(False):
+                host = torch.empty(y.shape, dtype=y.dtype, pin_memory=True)
         # Blocking, as in SwiftNet's figure: the host waits for its labels in every frame.
         return host.copy_(y)
 
