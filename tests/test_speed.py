@@ -17,11 +17,10 @@ from segbench.measure.device import CpuDevice
 from segbench.measure.flags import flags_in_force, measurement_flags
 from segbench.measure.frame import make_frame
 from segbench.measure.memory import peak_memory
-from segbench.protocol import MODES, PRESETS, Protocol, protocol_for
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
 from segbench.models.base import Network
-from segbench.protocol import PRESETS, Protocol, protocol_for
+from segbench.protocol import MODES, PRESETS, Protocol, protocol_for
 
 SIZE = (16, 32)
 FORWARD = PRESETS["forward"]
