@@ -22,15 +22,14 @@ from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
+from segbench.job import Job, Settings
 from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
-from segbench.measure.memory import memory_json
-from segbench.measure.profile import Settings as ProfileSettings
-from segbench.measure.profile import profile
-from segbench.measure.speed import measure_speed
+from segbench.measure.record import check_settings, measure_job
 from segbench.protocol import Protocol, protocol_for
 from segbench.record import Record
+from segbench.results import Accuracy
 from segbench.store import require_writable
 
 Stage = Callable[[str], None]
@@ -189,12 +188,26 @@ class _Task:
     def record(self, tally: Tally | None = None, scores: Scores | None = None, failure: str | None = None) -> Record:
         """The Record, without its speed."""
         size, note = self._resolution(tally)
-        result = profile(self.loaded.subject, size, ProfileSettings(device=self.settings.device, speed=False).check())
+        result = measure_job(self._job(size), subject=self.loaded.subject)
         result.failure = failure
         result.notes.extend(note)
         if tally is not None and scores is not None:
             result.accuracy = self._accuracy(tally, scores, size)
         return result
+
+    def _job(self, size: tuple[int, int], *, timed: bool = False) -> Job:
+        """What is measured of the network beside its accuracy: its counts, or its speed and memory."""
+        settings = Settings(
+            device=self.settings.device,
+            mode=self.speed_protocol.mode,
+            precision=self.protocol.precision,
+            budget_s=self.settings.budget_s,
+            counts=not timed,
+            speed=timed,
+            bounds="none",
+        )
+        subject = self.loaded.subject
+        return Job(model=subject.spec, classes=subject.classes, resolution=size, settings=check_settings(settings))
 
     def _resolution(self, tally: Tally | None) -> tuple[tuple[int, int], list[str]]:
         """The size of one forward pass, and what to say where there were several."""
@@ -208,34 +221,31 @@ class _Task:
             size = self.loaded.subject.size_rule.nearest(size)
         return size, ["the images have different sizes: costs are at a usual one"] if seen else []
 
-    def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> dict[str, Any]:
+    def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> Accuracy:
         settings, spec = self.settings, self.spec
         figures = {
             name: _plain(value)
             for name, value in vars(scores).items()
-            if name not in ("rule", "notes", "miou", "class_iou") and value is not None
+            if name not in ("rule", "notes") and value is not None
         }
-        claims = compare_with_claims(settings.model, spec, settings.split, scores.miou)
-        return {
-            "dataset": dataset_title(spec),
-            "variant": spec.name,
-            "split": settings.split,
-            "miou": _plain(scores.miou),
-            "class_iou": _plain(scores.class_iou),
-            "images": tally.images,
-            "checkpoint_sha256": self.loaded.sha256,
-            "checkpoint": settings.checkpoint.name,
-            "dropped_keys": list(self.loaded.report.dropped),
-            "rule": scores.rule,
-            "protocol": self.protocol.to_json(),
-            "input_size": list(size),
-            "label_sizes": sorted(list(label) for label in tally.label_sizes),
+        return Accuracy(
+            dataset=dataset_title(spec),
+            variant=spec.name,
+            split=settings.split,
+            images=tally.images,
+            checkpoint_sha256=self.loaded.sha256,
+            checkpoint=settings.checkpoint.name,
+            dropped_keys=list(self.loaded.report.dropped),
+            rule=scores.rule,
+            protocol=self.protocol.to_json(),
+            input_size=size,
+            label_sizes=sorted(tally.label_sizes),
+            skipped=[{"path": str(path), "reason": reason} for path, reason in self.dataset.skipped],
+            notes=[*scores.notes, *self.dataset.notes],
+            claimed=compare_with_claims(settings.model, spec, settings.split, scores.miou),
+            processes=self.group.size,
             **figures,
-            "skipped": [{"path": str(path), "reason": reason} for path, reason in self.dataset.skipped],
-            "notes": [*scores.notes, *self.dataset.notes],
-            "claimed": claims,
-            "processes": self.group.size,
-        }
+        )
 
     def time(self, record: Record, tally: Tally, say: Stage) -> None:
         """Fill in speed and memory, where one forward of the whole image made the prediction."""
@@ -245,21 +255,15 @@ class _Task:
             )
             record.notes.append(f"not timed: {reason}, and an FPS is about one forward pass at one size")
             return
-        protocol = self.speed_protocol
-        record.protocol = protocol.to_json()
-        try:
-            say("timing")
-            record.speed = measure_speed(
-                self.loaded.fresh(),
-                resolution=record.resolution,
-                protocol=protocol,
-                device=self.device,
-                budget_s=self.settings.budget_s,
-            )
-            say("measuring memory")
-            record.memory = memory_json(self.loaded.fresh(), record.resolution, protocol, self.device)
-        except MeasurementError as error:
-            record.failure = str(error)
+        timed = measure_job(
+            self._job(record.resolution, timed=True),
+            lambda what, *_: say(what),
+            subject=self.loaded.subject,
+            fresh=self.loaded.fresh,
+        )
+        record.speed, record.memory, record.protocol = timed.speed, timed.memory, timed.protocol
+        record.failure = timed.failure
+        record.notes.extend(timed.notes)
 
 
 def _plain(value: Any) -> Any:
