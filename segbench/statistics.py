@@ -44,9 +44,9 @@ class FpsInterval:
     processes: int
     basis: str
 
-    def ends(self) -> list[float] | None:
-        """``[low, high]`` as a Record keeps it; None where there is no interval."""
-        return None if self.low is None or self.high is None else [self.low, self.high]
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends as a Record keeps them; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def fps_interval(per_process_rounds: Sequence[Sequence[float]]) -> FpsInterval:
