@@ -15,7 +15,7 @@ from msgspec import Meta
 
 def meaning(text: str, unit: str = "") -> Meta:
     """What a field means, and its unit, for the schema and the docs."""
-    return Meta(description=text, extra={"unit": unit})
+    return Meta(description=text, extra_json_schema={"unit": unit} if unit else None)
 
 
 Count = Annotated[int, Meta(ge=0)]
