@@ -1,6 +1,6 @@
 """The JSON Schema of a Record and the field tables of its documentation, made from the types of `segbench.results`.
 
-``python -m segbench.schema`` writes both anew in a checkout; a test compares them with what is stored. Imports no torch.
+``python -m segbench.schema`` writes both anew; a test compares them with what is stored. Imports no torch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,15 @@ from segbench.record import SCHEMA, Record
 TABLES = {
     kind.__name__: kind
     for kind in (
-        *(Record, results.Speed, results.Latency, results.Roofline, results.Optimized, results.Memory),
-        *(results.Accuracy, results.WaterfallRow, results.ModuleRow, results.Signature, results.Process),
+        *(Record, results.Speed, results.Latency, results.Roofline, results.Telemetry, results.Optimized),
+        *(
+            results.Memory,
+            results.Accuracy,
+            results.WaterfallRow,
+            results.ModuleRow,
+            results.Signature,
+            results.Process,
+        ),
     )
 }
 """What docs/record.md describes, field by field, each between ``<!-- fields of NAME -->`` and ``<!-- end -->``."""
@@ -33,8 +40,8 @@ def json_schema() -> dict[str, Any]:
     (found,), parts = msgspec.json.schema_components([Record], ref_template="#/$defs/{name}")
     definitions = {name: _without_extra(content) for name, content in parts.items()}
     record = definitions.pop("Record")
-    record["properties"] = {"schema": {"const": SCHEMA}, **record["properties"]}
-    record["properties"]["schema"] = {"const": SCHEMA, "description": "version of this format"}
+    version = {"schema": {"const": SCHEMA, "description": "version of this format"}}
+    record["properties"] = version | {name: item for name, item in record["properties"].items() if name != "schema"}
     record["required"] = ["schema", *record["required"]]
     assert found == {"$ref": "#/$defs/Record"}
     return {
