@@ -31,7 +31,7 @@ def describe_environment() -> dict[str, Any]:
         "segbench": __version__,
         "git_revision": git_revision(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "cuda": torch.version.cuda,
         "cudnn": cudnn_version(),
         "driver": nvml.driver_version(),
