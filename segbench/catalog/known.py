@@ -38,26 +38,24 @@ _NETWORKS = (
     KnownNetwork(
         "acnet-r101",
         "ACNet, Adaptive Context Network (Fu et al., ICCV 2019)",
-        "No public code was found, and no cost is printed that a reconstruction could be held against.",
+        "Neither its code was found, its first author's public repository has other networks alone, nor the paper's "
+        "text, and no cost is printed that a reconstruction could be held against.",
     ),
     KnownNetwork(
         "rthpnet",
         "RTHPNet (Dong et al., IEEE TITS 2020)",
-        "No public code was found, and no cost is printed that a reconstruction could be held against.",
+        "Neither its code nor the paper's text (arXiv 2003.08736) was found, and no cost is printed that a "
+        "reconstruction could be held against.",
     ),
     KnownNetwork(
         "msfnet",
-        "MSFNet, Multiply Spatial Fusion Network (Si et al., BMVC 2020)",
-        "No implementation was found: lxtGH/Fast_Seg has a file of that name, whose forward pass is empty.",
+        "MSFNet, Multiply Spatial Fusion Network (Si et al., arXiv 2019)",
+        "Neither its code nor the paper's text (arXiv 1911.07217) was found: lxtGH/Fast_Seg has a file of that name, "
+        "whose forward pass is empty.",
     ),
     _auto_deeplab("s", "5.6", "10.2"),
     _auto_deeplab("m", "9.9", "21.6"),
     _auto_deeplab("l", "18.0", "44.4"),
-    KnownNetwork(
-        "bisenet-xception39",
-        "BiSeNet (Yu et al., ECCV 2018)",
-        "The authors' public code of it (ycszen/TorchSeg@62eeb159) has 1.8 M parameters instead of the printed 5.8 M.",
-    ),
     KnownNetwork(
         "naive-student",
         "Naive-Student (Chen et al., ECCV 2020)",
