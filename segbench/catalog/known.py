@@ -22,18 +22,6 @@ class KnownNetwork:
     reason: str
 
 
-_AUTO_DEEPLAB = "Auto-DeepLab (Liu et al., CVPR 2019)"
-
-
-def _auto_deeplab(size: str, counted: str, printed: str) -> KnownNetwork:
-    return KnownNetwork(
-        f"auto-deeplab-{size}",
-        _AUTO_DEEPLAB,
-        "The authors' code is TensorFlow, and the widely used PyTorch port (NoamRosenberg/autodeeplab@065cf999) has "
-        f"{counted} M parameters instead of the printed {printed} M.",
-    )
-
-
 _NETWORKS = (
     KnownNetwork(
         "acnet-r101",
@@ -53,9 +41,6 @@ _NETWORKS = (
         "Neither its code nor the paper's text (arXiv 1911.07217) was found: lxtGH/Fast_Seg has a file of that name, "
         "whose forward pass is empty.",
     ),
-    _auto_deeplab("s", "5.6", "10.2"),
-    _auto_deeplab("m", "9.9", "21.6"),
-    _auto_deeplab("l", "18.0", "44.4"),
     KnownNetwork(
         "naive-student",
         "Naive-Student (Chen et al., ECCV 2020)",
