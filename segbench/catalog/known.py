@@ -26,8 +26,8 @@ _NETWORKS = (
     KnownNetwork(
         "acnet-r101",
         "ACNet, Adaptive Context Network (Fu et al., ICCV 2019)",
-        "Neither its code was found, its first author's public repository has other networks alone, nor the paper's "
-        "text, and no cost is printed that a reconstruction could be held against.",
+        "Neither its code nor the paper's text was found (junfu1115/DANet, of the same first author, lists other "
+        "networks), and no cost is printed that a reconstruction could be held against.",
     ),
     KnownNetwork(
         "rthpnet",
@@ -40,17 +40,6 @@ _NETWORKS = (
         "MSFNet, Multiply Spatial Fusion Network (Si et al., arXiv 2019)",
         "Neither its code nor the paper's text (arXiv 1911.07217) was found: lxtGH/Fast_Seg has a file of that name, "
         "whose forward pass is empty.",
-    ),
-    KnownNetwork(
-        "naive-student",
-        "Naive-Student (Chen et al., ECCV 2020)",
-        "The authors work in TensorFlow, and no PyTorch code of its wide residual network was found.",
-    ),
-    KnownNetwork(
-        "panoptic-deeplab-x71",
-        "Panoptic-DeepLab (Cheng et al., CVPR 2020)",
-        "The authors' PyTorch code has Xception-65 at output stride 32 (panoptic-deeplab-x65 here); Xception-71 at "
-        "output stride 16 is in their TensorFlow code alone.",
     ),
 )
 
