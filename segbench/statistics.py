@@ -10,13 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, harmonic_mean, median, stdev
-from typing import TYPE_CHECKING
 
-from segbench.results import Latency
-
-if TYPE_CHECKING:
-    from segbench.measure.nvml import Telemetry
-
+from segbench.results import Latency, Telemetry
 
 # trtexec's limit, above which it advises to lock the clocks (TensorRT, sampleReporting.cpp).
 VARIATION_LIMIT = 0.025

@@ -161,7 +161,7 @@ def test_drift_and_throttling_are_reported() -> None:
     throttled = timed(SimulatedDevice(Behaviour(throttle_after_s=2.0, throttle_factor=0.7)))
     assert any("held its clocks down (thermal slowdown" in line for line in throttled.warnings)
     assert any("clock moved between 1386 and 1980 MHz" in line for line in throttled.warnings)
-    assert throttled.telemetry[0]["sm_clock_mhz"] == 1980
+    assert throttled.telemetry[0].sm_clock_mhz == 1980
 
 
 def test_other_processes_are_reported() -> None:

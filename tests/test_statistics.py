@@ -7,10 +7,9 @@ from statistics import fmean, harmonic_mean
 
 import pytest
 
-from segbench.measure.nvml import Telemetry
 from segbench.measure.simulated import Behaviour, process_rounds
 from segbench.protocol import PRESETS
-from segbench.results import Latency
+from segbench.results import Latency, Telemetry
 from segbench.statistics import (
     blocks,
     coefficient_of_variation,
