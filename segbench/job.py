@@ -64,7 +64,7 @@ class Settings:
         return protocol_for(self.preset or self.mode or "forward", self.precision, self.batch, self.rounds)
 
     def under_conditions_of(self, before: Record) -> Settings:
-        """These settings with the device and protocol that a Record was timed under; untimed where it was not."""
+        """These settings with the device and protocol that a Record was timed under, and timed where it was."""
         if not before.speed:
             return replace(self, batch=before.batch, speed=False)
         name = before.protocol.get("name")
@@ -76,6 +76,7 @@ class Settings:
             precision=before.speed.precision,
             batch=before.batch,
             rounds=before.protocol.get("rounds"),
+            speed=True,
         )
 
 
