@@ -68,17 +68,18 @@ def test_the_record(evaluate: Eval, in_folder: Path) -> None:
     assert record.model == "pixel_net:make"
     assert (record.resolution, record.classes, record.speed) == (SIZE, 19, None)
     assert record.operations["macs"] == 64 * 128 * 3 * 19
-    assert (accuracy["dataset"], accuracy["split"], accuracy["images"]) == ("Cityscapes", "val", 3)
-    assert accuracy["rule"] == "cityscapes"
-    assert accuracy["checkpoint_sha256"] == sha256(in_folder / "weights.pth")
-    assert 0 <= accuracy["miou"] <= 1
-    assert len(accuracy["class_iou"]) == 19
+    assert (accuracy.dataset, accuracy.split, accuracy.images) == ("Cityscapes", "val", 3)
+    assert accuracy.rule == "cityscapes"
+    assert accuracy.checkpoint_sha256 == sha256(in_folder / "weights.pth")
+    assert accuracy.miou is not None and accuracy.class_iou is not None and accuracy.category_iou is not None
+    assert 0 <= accuracy.miou <= 1
+    assert len(accuracy.class_iou) == 19
     # Trains never occur: no IoU if none is predicted, 0 otherwise.
-    assert accuracy["class_iou"]["train"] in (None, 0.0)
-    assert accuracy["protocol"]["normalisation"] == "imagenet"
-    assert accuracy["protocol"]["steps"][-1] == "argmax"
-    assert accuracy["skipped"] == []
-    assert set(accuracy["category_iou"]) == {
+    assert accuracy.class_iou["train"] in (None, 0.0)
+    assert accuracy.protocol["normalisation"] == "imagenet"
+    assert accuracy.protocol["steps"][-1] == "argmax"
+    assert accuracy.skipped == []
+    assert set(accuracy.category_iou) == {
         *("flat", "construction", "object", "nature", "sky", "human", "vehicle"),
     }
 
@@ -138,10 +139,10 @@ def test_labels_of_another_size_than_the_input(evaluate: Eval) -> None:
     (content,) = json.loads(answer.out)
     accuracy = content["accuracy"]
     assert content["resolution"] == [64, 64]
-    assert accuracy["label_sizes"] == [[64, 128]]
-    assert accuracy["protocol"]["steps"][0] == "image resized to 64x64 (bilinear)"
-    assert accuracy["protocol"]["mean"] == [0.5, 0.5, 0.5]
-    assert accuracy["protocol"]["normalisation"] == "given"
+    assert accuracy.label_sizes == [[64, 128]]
+    assert accuracy.protocol["steps"][0] == "image resized to 64x64 (bilinear)"
+    assert accuracy.protocol["mean"] == [0.5, 0.5, 0.5]
+    assert accuracy.protocol["normalisation"] == "given"
 
 
 def test_other_rules_and_ways_to_predict(evaluate: Eval) -> None:
@@ -209,8 +210,8 @@ def test_bad_files_end_the_evaluation_or_are_skipped_by_name(evaluate: Eval, roo
             answer = evaluate("--no-speed", "--skip-bad", "--json", "-")
             assert answer.status == 0, answer.err
             accuracy = json.loads(answer.out)[0]["accuracy"]
-            assert accuracy["images"] == 2
-            (skipped,) = accuracy["skipped"]
+            assert accuracy.images == 2
+            (skipped,) = accuracy.skipped
             assert file.name.rpartition("_gtFine")[0] in skipped["path"]
             for text in expected:
                 assert text in skipped["reason"]
