@@ -139,10 +139,10 @@ def test_labels_of_another_size_than_the_input(evaluate: Eval) -> None:
     (content,) = json.loads(answer.out)
     accuracy = content["accuracy"]
     assert content["resolution"] == [64, 64]
-    assert accuracy.label_sizes == [[64, 128]]
-    assert accuracy.protocol["steps"][0] == "image resized to 64x64 (bilinear)"
-    assert accuracy.protocol["mean"] == [0.5, 0.5, 0.5]
-    assert accuracy.protocol["normalisation"] == "given"
+    assert accuracy["label_sizes"] == [[64, 128]]
+    assert accuracy["protocol"]["steps"][0] == "image resized to 64x64 (bilinear)"
+    assert accuracy["protocol"]["mean"] == [0.5, 0.5, 0.5]
+    assert accuracy["protocol"]["normalisation"] == "given"
 
 
 def test_other_rules_and_ways_to_predict(evaluate: Eval) -> None:
@@ -210,8 +210,8 @@ def test_bad_files_end_the_evaluation_or_are_skipped_by_name(evaluate: Eval, roo
             answer = evaluate("--no-speed", "--skip-bad", "--json", "-")
             assert answer.status == 0, answer.err
             accuracy = json.loads(answer.out)[0]["accuracy"]
-            assert accuracy.images == 2
-            (skipped,) = accuracy.skipped
+            assert accuracy["images"] == 2
+            (skipped,) = accuracy["skipped"]
             assert file.name.rpartition("_gtFine")[0] in skipped["path"]
             for text in expected:
                 assert text in skipped["reason"]
