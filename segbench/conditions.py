@@ -341,12 +341,14 @@ def labels(conditions: Sequence[TimingConditions]) -> list[str]:
 def _apart(
     one: TimingConditions, conditions: Sequence[TimingConditions], besides: Sequence[str] = ("device",)
 ) -> list[str]:
-    """The conditions of one timing that differ from those of another on the same kind of device."""
+    """The conditions of one timing that differ from those of another on the same kind of device, the usual unsaid."""
     like = [other for other in conditions if other.device == one.device]
     return [
         _in_words(item, getattr(one, item.name))
         for item in fields(one)
-        if item.name not in besides and len({getattr(other, item.name) for other in like}) > 1
+        if item.name not in besides
+        and getattr(one, item.name) != item.metadata["usual"]
+        and len({getattr(other, item.name) for other in like}) > 1
     ]
 
 
@@ -368,13 +370,17 @@ def small_print(
         said = dict(one.marks())
         if one.reading not in (None, one.dataset.lower()):
             said["reading"] = f"read as {one.reading}"
+        # The official rule and a whole split go without saying.
+        unsaid = ["dataset", "split", "of_images"]
+        unsaid += ["rule"] * (one.rule is not None and one.rule == one.official_rule)
+        unsaid += ["images"] * (one.images is not None and one.images == one.of_images)
         for item in fields(one):
             value = getattr(one, item.name)
             if item.name == "protocol":
                 apart = {*_unlike_settings(benchmarks), *_unlike_settings(own)}
                 settings = dict(one.protocol)
                 said.update((name, _setting(name, settings.get(name))) for name in sorted(apart))
-            elif item.name not in ("dataset", "split", "of_images"):
+            elif item.name not in unsaid:
                 like = own if item.name == "checkpoint" else all_like
                 if len({getattr(other, item.name) for other in like}) > 1:
                     said.setdefault(item.name, _in_words(item, value))

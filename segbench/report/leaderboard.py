@@ -70,7 +70,7 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
         Column("MACs (G)", number=True),
         *(
             # Many columns of timings share one on a narrow terminal.
-            Column(title, number=True, joined=("FPS", title) if len(titles) > _MOST_TIMING_COLUMNS else None)
+            Column(title, number=True, joined=("Timings", title) if len(titles) > _MOST_TIMING_COLUMNS else None)
             for title in titles
         ),
         *([Column("Measured mIoU (%)")] if scored else []),

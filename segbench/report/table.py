@@ -115,7 +115,7 @@ class Table:
             table.add_column(
                 Text(f"{plain(column.group)}\n{heading}" if column.group else heading),
                 justify="right" if column.number else "left",
-                no_wrap=(column.number and not column.group and len(heading) <= _LONGEST_UNBROKEN)
+                no_wrap=(column.number and not column.group and not others and len(heading) <= _LONGEST_UNBROKEN)
                 or column.heading in {"Size", "Fidelity"},
                 overflow="fold",
                 min_width=self._least_width(first, narrow=narrow, shared=bool(others)),
