@@ -10,7 +10,7 @@ from typing import Any
 import segbench
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
-from segbench.conditions import AccuracyConditions, TimingConditions, beside, labels
+from segbench.conditions import AccuracyConditions, TimingConditions, labels
 from segbench.counting.meanings import MEANINGS
 from segbench.report.charts import busy_share, rank_correlation_of
 from segbench.report.leaderboard import COUNTING_RULE, condition_footers
@@ -35,12 +35,11 @@ _SYMBOLS = {
     ">": "triangle-right",
 }
 assert set(_SYMBOLS) == set(MARKERS)
-_SOFTWARE = ("torch", "CUDA", "cuDNN", "driver")
 _LONGEST_LIST, _LONGEST_TEXT, _DEEPEST = 24, 2000, 6
 
 INTERNED = (
     *("family", "paper", "fidelity", "device", "mode", "precision", "conditions", "bound", "miouOn"),
-    *("environment", "software"),
+    "environment",
 )
 """Fields of a row that hold a place in ``names`` rather than the text, which many rows share."""
 
@@ -152,7 +151,6 @@ def _timed(
             "conditions": named[conditions],
             "bound": (speed.verdict if speed and conditions else None) or "",
             "environment": json.dumps(plain_json(timed.environment), sort_keys=True),
-            "software": ", ".join(f"{name} {value}" for name, value in beside(timed).items() if name in _SOFTWARE),
         }
 
 
