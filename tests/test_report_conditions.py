@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from segbench.claims import Figure, load_claims
-from segbench.conditions import TimingConditions
+from segbench.conditions import AccuracyConditions, TimingConditions, labels
 from segbench.errors import RecordError
 from segbench.record import Record
 from segbench.report.comparison import PLOTS, require_one_device
@@ -309,3 +309,32 @@ def test_what_a_plot_says_of_its_conditions_is_not_cut_off() -> None:
             renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
             for text in figure.texts:
                 assert text.get_window_extent(renderer).x1 <= figure.bbox.x1, (plot.name, text.get_text())
+
+
+def test_an_output_that_is_dropped_makes_no_other_benchmark_and_one_that_counts_does() -> None:
+    def benchmark(**settings: Any) -> AccuracyConditions:
+        record = scored()
+        assert record.accuracy is not None
+        record.accuracy = replace(record.accuracy, protocol={**record.accuracy.protocol, **settings})
+        found = AccuracyConditions.of(record)
+        assert found is not None
+        return found.benchmark()
+
+    plain = benchmark(void_output=None, void_rule=None)
+    assert benchmark(void_output=19, void_rule="drop") == plain
+    assert benchmark(void_output=19, void_rule="count") != plain
+    assert benchmark(void_output=None, void_rule=None, scales=[0.5, 1.0]) != plain
+
+
+def test_one_name_for_two_kinds_of_device_is_told_apart() -> None:
+    one = TimingConditions.of(timed())
+    assert one is not None
+    assert labels([one, replace(one, device="mps")]) == ["Chip 1, CUDA, forward, fp32", "Chip 1, MPS, forward, fp32"]
+    assert labels([one, replace(one, grad="no_grad")])[1] == "Chip 1, forward, fp32, autograd no_grad"
+
+
+def test_a_data_set_named_like_json_is_text_on_the_page() -> None:
+    record = scored()
+    assert record.accuracy is not None
+    record.accuracy = replace(record.accuracy, dataset="{x", variant=None)
+    assert page_rows([record])[0]["miouOn"].startswith("{x val")

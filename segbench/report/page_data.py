@@ -91,7 +91,10 @@ def page_data(
         },
         "fields": list(shown[0]) if shown else [],
         "rows": [list(row.values()) for row in shown],
-        "names": {field: [_text_or_json(name) for name in found] for field, found in names.items()},
+        "names": {
+            field: [json.loads(name) if field == "environment" else name for name in found]
+            for field, found in names.items()
+        },
         "looks": {family: [_SYMBOLS[look[family].marker], look[family].colour] for family in names["family"]},
         "palette": list(PALETTE),
         "cards": {
@@ -211,10 +214,6 @@ def _interned(row: dict[str, Any], names: Mapping[str, dict[str, int]]) -> dict[
     for field, known in names.items():
         row[field] = known.setdefault(row[field], len(known))
     return row
-
-
-def _text_or_json(name: str) -> Any:
-    return json.loads(name) if name.startswith("{") else name
 
 
 def _short(value: float | None) -> float | None:
