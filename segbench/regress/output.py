@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.regress.conditions import label
+from segbench.regress.rows import label
 from segbench.regress.judge import Held, Outcome, costs
 from segbench.regress.render import sentence, summary, where
 from segbench.regress.verdicts import SLOWER, UNDECIDED
