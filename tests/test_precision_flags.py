@@ -56,10 +56,10 @@ def test_each_operation_has_the_protocol_s_precision_whatever_it_would_inherit(
 def test_what_an_operation_inherits_it_still_inherits_afterwards() -> None:
     for name in OPERATIONS:
         setting(name).fp32_precision = "none"
-    torch.backends.fp32_precision = "tf32"
+    setting("").fp32_precision = "tf32"
     with measurement_flags(protocol_for("forward")):
         pass
-    torch.backends.fp32_precision = "ieee"
+    setting("").fp32_precision = "ieee"
     assert {setting(name).fp32_precision for name in OPERATIONS} == {"ieee"}
 
 
