@@ -110,7 +110,7 @@ def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
         unused.setdefault((record.model, record.classes, record.resolution), []).append(record)
     found = {}
     # Those that ask for more come first, or their Records would be used up by those that ask for less.
-    for job in sorted(jobs, key=_asked, reverse=True):
+    for job in sorted(jobs, key=_asks_for_less):
         records = unused.get(job.key, [])
         answering = [record for record in records if answers(record, job)]
         if answering:
@@ -121,9 +121,9 @@ def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
     return found
 
 
-def _asked(job: Job) -> tuple[bool, ...]:
+def _asks_for_less(job: Job) -> tuple[bool, ...]:
     settings = job.settings
-    return settings.waterfall, settings.optimize, settings.bounds == "all", settings.counts
+    return not settings.waterfall, not settings.optimize, settings.module_levels == 0, not settings.counts
 
 
 def timed_otherwise(jobs: Iterable[Job], known: Iterable[Record]) -> list[Record]:
@@ -196,6 +196,7 @@ def answers(record: Record, job: Job) -> bool:
         and record.batch == settings.batch
         and record.segbench == __version__
         and {name for name in settings.counters if name in TOOLS} <= set(record.tools)
+        and (settings.module_levels == 0 or record.modules is not None)
     )
     if not same or not settings.speed:
         return same

@@ -82,7 +82,7 @@ class Settings:
         return self.budget_s if kind == "cpu" else self.gpu_budget_s
 
     def under_conditions_of(self, before: Record, device: str | None = None) -> Settings:
-        """These settings with the device and protocol that a Record was timed under; untimed where it was not.
+        """These settings with the device and protocol that a Record was timed under, and timed where it was.
 
         Args:
             before: the Record.
@@ -107,6 +107,7 @@ class Settings:
             batch=before.batch,
             rounds=before.protocol.get("rounds"),
             cudnn_benchmark=before.protocol.get("cudnn_benchmark"),
+            speed=True,
         )
 
 

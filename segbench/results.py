@@ -171,7 +171,6 @@ class Accuracy:
     miou: Annotated[Share | None, meaning("mean intersection over union under `rule`; null where nothing was scored")]
     class_iou: Annotated[Scores | None, meaning("IoU by class")] = None
     images: Annotated[Count | None, meaning("that were scored", "count")] = None
-    split_images: Annotated[Count | None, meaning("of the whole split", "count")] = None
     checkpoint_sha256: Annotated[str | None, meaning("hash of the checkpoint's file")] = None
     checkpoint: Annotated[str | None, meaning("name of the checkpoint's file")] = None
     dropped_keys: Annotated[list[str], meaning("keys of the checkpoint that were left out")] = field(

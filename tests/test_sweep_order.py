@@ -39,7 +39,11 @@ def simulated(job: Job, kind: str = "cpu") -> Record:
     device.name = open_device("cpu").name
     protocol = replace(job.settings.protocol(), frames=3)
     speed = speed_of(time_frames(device.launch, protocol, device), protocol, device)
-    return job.blank(speed=speed, params=7 if job.settings.counts else None)
+    return job.blank(
+        speed=speed,
+        params=7 if job.settings.counts else None,
+        modules=[] if job.settings.module_levels else None,
+    )
 
 
 def test_each_round_takes_every_network_once_in_an_order_of_its_own() -> None:
