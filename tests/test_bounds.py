@@ -61,7 +61,7 @@ def test_a_profiler_s_gpu_events_are_told_from_its_others() -> None:
     assert gpu_events(events) == [GpuEvent("first", 3.0, 8.0), GpuEvent("second", 20.0, 25.0)]
 
 
-@pytest.mark.filterwarnings("ignore:Profiler clears events:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*[Pp]rofiler")
 def test_torch_s_own_events_are_understood() -> None:
     """Nothing of a CPU's work is the GPU's; the attributes that are read exist on torch's real events."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -101,6 +102,18 @@ def test_reference_implementations_are_steps_where_they_are_given(tmp_path: Path
     (step,) = [step for step in steps(SETTINGS, tmp_path) if step.name.startswith("reference")]
     assert step.command[:4] == ("-m", "benchmarks.reference_speed", "ddrnet-23", "--folder")
     assert not [step for step in steps(SETTINGS) if step.name.startswith("reference")]
+
+
+def test_the_guide_has_the_plan_with_its_seconds() -> None:
+    page = (ROOT / "docs" / "gpu-day.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\w-]+)(?: to [\w-]+)? \| (\w+) \| (\d+) \|", page, flags=re.MULTILINE)
+    seconds: Counter[tuple[str, str]] = Counter()
+    for step in steps(SETTINGS):
+        numbered = re.fullmatch(r"(.*)-\d+", step.name)
+        name = step.name if numbered is None else f"{numbered[1]}-2" if step.part == "headline" else numbered[1]
+        seconds[name, step.part] += step.seconds  # type: ignore[assignment]
+    assert [(name, part) for name, part, _ in rows] == list(seconds)
+    assert [int(of_row) for *_, of_row in rows] == [round(of_plan) for of_plan in seconds.values()]
 
 
 # A short day: commands that count how often they ran, and jobs that are measured in this process.
