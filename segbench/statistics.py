@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, harmonic_mean, median, stdev
 
@@ -161,7 +161,10 @@ def blocks(samples: Sequence[float], count: int = BLOCKS) -> list[float]:
 
 
 def trust_warnings(
-    rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[float], telemetry: Sequence[Telemetry] = ()
+    rounds_ms: Sequence[Sequence[float]],
+    round_fps: Sequence[float],
+    telemetry: Sequence[Telemetry] = (),
+    throttled_ms: Sequence[Mapping[str, float]] = (),
 ) -> list[str]:
     """Why a timing cannot be trusted: what was seen, what it means, what to do. Empty where nothing speaks against it.
 
@@ -169,8 +172,9 @@ def trust_warnings(
         rounds_ms: every latency, round by round.
         round_fps: FPS of each round.
         telemetry: state of the GPU before the first round and after each.
+        throttled_ms: for each round, by reason, the time for which the GPU's clocks were held down.
     """
-    return [*_timing_warnings(rounds_ms, round_fps), *_gpu_warnings(telemetry)]
+    return [*_timing_warnings(rounds_ms, round_fps), *_gpu_warnings(telemetry), *_throttled(throttled_ms)]
 
 
 def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[float]) -> Iterator[str]:
@@ -213,6 +217,20 @@ def load_warnings(cpu_share: float, load_average: float | None) -> list[str]:
         f"the process computed for {cpu_share:.0%} of the rounds' time{before}: other programs held it up, and "
         "FPS comes out low; stop them (`segbench env` shows the load)"
     ]
+
+
+def _throttled(throttled_ms: Sequence[Mapping[str, float]]) -> Iterator[str]:
+    """The rounds in which the GPU was throttled: between two looks at its state it may have been, and recovered."""
+    rounds = [
+        f"round {number} for {', '.join(f'{ms:.3g} ms ({reason})' for reason, ms in reasons.items())}"
+        for number, reasons in enumerate(throttled_ms, 1)
+        if reasons
+    ]
+    if rounds:
+        yield (
+            f"the GPU's clocks were held down in {'; '.join(rounds)}: these rounds are of a slower card; let it cool, "
+            "check its power limit, measure again"
+        )
 
 
 def _gpu_warnings(telemetry: Sequence[Telemetry]) -> Iterator[str]:

@@ -8,7 +8,8 @@ The verdict, from these and the roofline (`segbench.measure.roofline`):
 
 | verdict | when |
 |---|---|
-| launch-bound | the GPU is busy for less than 80 % of the frame; without a trace: the CUDA graph is 1.25x as fast |
+| launch-bound | the GPU is busy for less than 80 % of the frame |
+| | without a trace: the CUDA graph is 1.25x as fast; without a graph: the host launches for over 80 % of the frame |
 | compute-bound | else, and half of the roofline's time or more is in operations whose arithmetic takes longest |
 | memory-bound | else |
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -35,7 +37,7 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import DTYPES, Frame, Region, device_failures, make_frame, region
 from segbench.measure.gpu import GpuEvent
-from segbench.measure.roofline import Roofline, measure_rates, roofline
+from segbench.measure.roofline import Roofline, rates_of, roofline
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
 from segbench.protocol import Protocol
@@ -67,7 +69,11 @@ def launches(events: Iterable[GpuEvent], frames: int) -> int:
 
 
 def verdict(
-    frame_ms: float, busy: float | None = None, speed_up: float | None = None, roof: Roofline | None = None
+    frame_ms: float,
+    busy: float | None = None,
+    speed_up: float | None = None,
+    roof: Roofline | None = None,
+    enqueue: float | None = None,
 ) -> str | None:
     """What bounds a frame, by the table in this module's docstring.
 
@@ -76,11 +82,15 @@ def verdict(
         busy: milliseconds of it in which the GPU was busy; None where nothing tells.
         speed_up: FPS of the CUDA graph over that of eager execution; None where there is none.
         roof: the roofline; None where it could not be drawn.
+        enqueue: milliseconds that launching a frame takes the host; None where it was not measured.
     """
     if busy is not None:
-        if busy < BUSY_LIMIT * frame_ms:
-            return "launch-bound"
-    elif speed_up is not None and speed_up > 1 / BUSY_LIMIT:
+        launch_bound = busy < BUSY_LIMIT * frame_ms
+    elif speed_up is not None:
+        launch_bound = speed_up > 1 / BUSY_LIMIT
+    else:
+        launch_bound = enqueue is not None and enqueue > BUSY_LIMIT * frame_ms
+    if launch_bound:
         return "launch-bound"
     if roof is None or not roof.fastest_s:
         return None
@@ -88,7 +98,12 @@ def verdict(
 
 
 def what_bounds(
-    subject: Subject, resolution: tuple[int, int], protocol: Protocol, device: Device, speed: Speed
+    subject: Subject,
+    resolution: tuple[int, int],
+    protocol: Protocol,
+    device: Device,
+    speed: Speed,
+    kept: Path | None = None,
 ) -> tuple[Speed, list[str]]:
     """Fill in the figures and the verdict of a timing.
 
@@ -98,6 +113,7 @@ def what_bounds(
         protocol: the one under which `speed` was measured.
         device: the same.
         speed: from `segbench.measure.speed.measure_speed`.
+        kept: file that keeps the device's rates for other processes; see `segbench.measure.roofline.rates_of`.
 
     Returns:
         `speed` with ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict`` and ``roofline``, None where one could
@@ -113,7 +129,7 @@ def what_bounds(
     roof = None
     try:
         with device_failures(resolution, protocol, device):
-            rates = measure_rates(protocol, device)
+            rates = rates_of(protocol, device, kept)
             roof = roofline(region_trace(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
         speed = replace(speed, roofline=roof.reached(rates, frame_ms / 1000))
     except SegbenchError as error:
@@ -130,7 +146,8 @@ def what_bounds(
         except SegbenchError as error:
             notes.append(f"the GPU could not be traced: {error}")
     speed_up = speed.graph_fps / speed.fps if speed.graph_fps else None
-    return replace(speed, verdict=verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof)), notes
+    found = verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof, speed.enqueue_ms)
+    return replace(speed, verdict=found), notes
 
 
 def traced(

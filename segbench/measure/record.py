@@ -53,8 +53,9 @@ def check_settings(settings: Settings) -> Settings:
         raise UnknownName("bounds", settings.bounds, BOUNDS)
     if settings.batch < 1:
         raise BadOption(f"batch must be 1 or more: {settings.batch} given")
-    if settings.budget_s <= 0:
-        raise BadOption(f"budget must be above 0 seconds: {settings.budget_s:g} given")
+    for budget in (settings.budget_s, settings.gpu_budget_s):
+        if budget is not None and budget <= 0:
+            raise BadOption(f"budget must be above 0 seconds: {budget:g} given")
     _check_protocol(settings)
     device = open_device(settings.device)
     if settings.speed:
@@ -166,11 +167,12 @@ def _time(
             protocol=protocol,
             device=device,
             budget_s=settings.budget_s,
+            gpu_budget_s=settings.gpu_budget_s,
             progress=lambda phase, done, total: say(f"timing, {phase}", done, total),
         )
         say("measuring memory")
         result.memory = measure_memory(fresh(), size, protocol, device)
-        budget = settings.budget_s if device.kind == "cpu" else None
+        budget = settings.budget_on(device.kind)
         if settings.optimize:
             _optimize(result, subject, protocol, device, budget, say)
         if settings.waterfall:
@@ -185,7 +187,7 @@ def _time(
         # After all that is timed: it ends with a trace of the GPU, see `Device.traced`.
         if settings.bounds == "all":
             say("finding what bounds it")
-            result.speed, notes = what_bounds(subject, size, protocol, device, result.speed)
+            result.speed, notes = what_bounds(subject, size, protocol, device, result.speed, settings.rates)
             result.notes.extend(notes)
         elif settings.bounds == "launches" and device.kind == "cuda":
             _count_launches(result, subject, protocol, device)
