@@ -27,8 +27,8 @@ BASE_CHECK_MEANING: Mapping[BaseCheck, str] = MappingProxyType(
         "batch": "each image of a batch has the scores that it has alone",
         "bfloat16": "weights and image in bfloat16 give finite scores in bfloat16",
         "state-dict": "a network of other weights gives the same scores once it has loaded the saved state dict",
-        "compile": "torch.compile takes the forward as one graph, which gives the same scores",
-        "export": "the program of torch.export gives the same scores",
+        "compile": "`torch.compile` takes the forward as one graph, which gives the same scores",
+        "export": "the program of `torch.export` gives the same scores",
     }
 )
 """What every network does beside its outputs, by the name that `Entry.unsupported` knows it by."""
