@@ -35,6 +35,30 @@ def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[s
 
     Raises:
         SegbenchError: the network cannot be run with one image of this size.
+
+    Example:
+        A 3x3 convolution from 3 to 19 channels: 9 * 3 * 19 weights and 19 biases, each weight once for each pixel.
+
+        >>> counted = count(nn.Conv2d(3, 19, 3, padding=1), (64, 128))
+        >>> counted["params"], counted["operations"]["macs"]
+        (532, 4202496)
+
+        ENet at the size at which its paper costs it; some of its parameters never reach the output:
+
+        >>> from segbench import build
+        >>> counted = count(build("enet"), (360, 640))
+        >>> counted["params"], counted["live_params"]
+        (360422, 357990)
+        >>> for rule, operations in counted["operations"].items():
+        ...     print(f"{rule:14} {operations:13,}")
+        macs           1,811,116,800
+        conv-macs      1,811,116,800
+        2xmacs         3,622,233,600
+        fvcore         1,866,643,200
+        thop           3,092,601,600
+        ptflops-0.6.3  1,913,529,600
+        ptflops-0.6.9  2,710,252,800
+        live-macs      1,811,116,800
     """
     sizes.check(*resolution)
     traced = trace(net, (batch, 3, *resolution))
@@ -91,6 +115,13 @@ def count_trace(traced: Trace, rule: str, reaching_output: bool = False) -> Coun
 
     Raises:
         UnknownName: no such rule.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(3, 19, 3, padding=1), nn.Softmax(dim=1))
+        >>> traced = trace(network, (1, 3, 64, 128))
+        >>> counted = count_trace(traced, "fvcore")
+        >>> counted.total, dict(counted.unsupported)
+        (4202496, {'softmax': 1})
     """
     if rule not in RULES:
         raise UnknownName("counting rule", rule, RULES)
