@@ -66,8 +66,9 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python -m segbench.published RESULTS README")
     results, readme = Path(sys.argv[1]), Path(sys.argv[2])
-    store.write_text(results / COSTS, lines(costs(list_models())))
-    store.write_text(results / AUDIT, markdown(audit(select(None))))
+    counted = list(costs(list_models()))
+    store.write_text(results / COSTS, lines(counted))
+    store.write_text(results / AUDIT, markdown(audit(select(None), records=counted)))
     render(results, results / REPORT)
     store.write_text(results / LIBRARIES, json.dumps(libraries(), indent=1) + "\n")
     table = (results / REPORT / "table.md").read_text(encoding="utf-8")

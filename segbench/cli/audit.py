@@ -31,7 +31,7 @@ def audit(
     """
     check_json_target(json_path)
     check_json_target(str(markdown_path) if markdown_path else None)
-    with progress("importing torch") as step:
+    with progress("reading the published costs") as step:
         from segbench import audit as auditing
         from segbench.audit.render import markdown, rich_table
 
