@@ -31,7 +31,7 @@ class UnknownName(SegbenchError):
             accepted: every accepted name.
             hint: what to run to see all of them; without it the accepted names themselves are listed.
         """
-        self.kind, self.given = kind, given
+        self.kind, self.given, self.hint = kind, given, hint
         names = list(accepted)
         self.nearest = difflib.get_close_matches(given.lower(), names, n=3, cutoff=0.5)
         offer = f"did you mean {', '.join(self.nearest)}?" if self.nearest else ""

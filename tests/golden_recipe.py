@@ -1,4 +1,4 @@
-"""The deterministic weights and inputs of the golden files, and their samples.
+"""The deterministic weights and inputs of the golden files, their samples, and how such a file is written.
 
 The recipe is independent of any network: every tensor is drawn from a legacy NumPy stream seeded by its key.
 """
@@ -6,6 +6,7 @@ The recipe is independent of any network: every tensor is drawn from a legacy Nu
 from __future__ import annotations
 
 import json
+import warnings
 import zlib
 from math import prod
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -81,3 +82,95 @@ def image(shape: list[int]) -> Tensor:
 def sample_indices(numel: int) -> list[int]:
     """Flat indices of the 64 samples of a tensor with `numel` elements."""
     return [(i * 2654435761 + 12345) % numel for i in range(64)]
+
+
+SIZES = ((128, 256), (136, 264))
+CONV_GAIN = 1.4
+
+
+def write(name: str, net: nn.Module, num_classes: int, **sizes: Any) -> Path:
+    """Write the golden file of a reference network; arguments as for `describe`."""
+    path = FOLDER / f"{name}.json"
+    path.write_text(json.dumps({"model": name, **describe(net, num_classes, **sizes)}, indent=1) + "\n")
+    return path
+
+
+def describe(
+    net: nn.Module,
+    num_classes: int,
+    sizes: tuple[tuple[int, int], ...] = SIZES,
+    count_size: tuple[int, int] = (512, 1024),
+) -> dict[str, Any]:
+    """What a golden file holds of a reference network, as its authors' code builds it.
+
+    Args:
+        net: image ``(N, 3, H, W)`` to logits, or to a tuple, list or dict whose first item they are, in eval mode.
+        num_classes: channels of the logits.
+        sizes: heights and widths whose outputs are stored.
+        count_size: where operations are counted; another one only where the network does not take 512x1024.
+
+    Raises:
+        ValueError: outputs with these weights are not finite, or do not depend on the image.
+    """
+    net = net.eval()
+    golden: dict[str, Any] = {
+        "num_classes": num_classes,
+        "state_dict": [
+            [key, list(value.shape), str(value.dtype).removeprefix("torch.")] for key, value in net.state_dict().items()
+        ],
+        "shared_parameters": _aliases(net),
+        "golden": {"fill": {"conv_gain": CONV_GAIN}, "cases": []},
+    }
+    net.load_state_dict(state(golden))
+    parameters = dict(net.named_parameters())
+    for precision in (torch.float32, torch.float64):
+        net.to(precision)
+        for number, size in enumerate(sizes):
+            shape = [1, 3, *size]
+            y = _first(net(image(shape).to(precision)))
+            if precision is torch.float64 and number == 0:
+                y.sum().backward()
+            if precision is torch.float32:
+                golden["golden"]["cases"].append({"input_shape": shape, "sample_indices": sample_indices(y.numel())})
+            flat = y.detach().double().flatten()
+            if not flat.isfinite().all() or flat.std() == 0:
+                raise ValueError("the outputs are constant or not finite: another gain of the weights is needed")
+            case = golden["golden"]["cases"][number]
+            samples = [float(flat[index]) for index in case["sample_indices"]]
+            case[str(precision).removeprefix("torch.")] = {
+                "shape": list(y.shape),
+                "std": float(flat.std()),
+                "samples": samples,
+            }
+    unused = [key for key, value in parameters.items() if value.grad is None]
+    golden["params_total"] = {
+        "all_trainable": sum(value.numel() for value in parameters.values()),
+        "inference_graph_without_aux": sum(value.numel() for key, value in parameters.items() if key not in unused),
+        "not_reached_by_eval_output": unused,
+    }
+    golden["count_shape"] = {"512x1024": [1, 3, *count_size]}
+    golden["fvcore_by_operator_gmacs"] = {"512x1024": _by_operator(net.float(), count_size)}
+    return golden
+
+
+def _aliases(net: nn.Module) -> list[list[str]]:
+    names: dict[int, list[str]] = {}
+    for name, parameter in net.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [group for group in names.values() if len(group) > 1]
+
+
+def _first(out: Any) -> Tensor:
+    while not isinstance(out, Tensor):
+        out = next(iter(out.values())) if isinstance(out, dict) else out[0]
+    return out
+
+
+def _by_operator(net: nn.Module, size: tuple[int, int]) -> dict[str, float]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # importing it calls torch.jit.script
+        from fvcore.nn import FlopCountAnalysis
+
+    counted = FlopCountAnalysis(net, torch.zeros(1, 3, *size))
+    counted = counted.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+    return {name: count / 1e9 for name, count in counted.by_operator().items()}

@@ -38,8 +38,8 @@ def test_building_blocks_and_helpers_are_files_that_exist() -> None:
 
 def test_the_papers_own_networks_come_first_and_the_other_files_by_name() -> None:
     files = list(CATALOG.files())
-    assert tuple(files[:5]) == FIRST == tuple(PAPERS)
-    assert files[5:] == sorted(files[5:])
+    assert tuple(files[: len(FIRST)]) == FIRST == tuple(PAPERS)[: len(FIRST)]
+    assert files[len(FIRST) :] == sorted(files[len(FIRST) :])
     assert list(CATALOG) == [entry.name for file in files for entry in CATALOG.files()[file]]
 
 

@@ -30,11 +30,13 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 # Pages whose commands take a moment each; the others only name commands.
 QUICK = {"index.md"}
 
+# Pages whose end changes the repository: tests/test_adding_a_network.py runs it in a copy.
+IN_A_COPY = {"adding-a-network.md": "\n## Into the catalog\n"}
+
 # Command lines that are parsed and not run, with the reason. By the program, by an option, or by the whole line.
 NOT_RUN_PROGRAMS = {
     "pip": "installs",
-    "python -m pytest": "is this very test run",
-    "python -m segbench.costs": "recounts the whole catalog, as tests/test_costs.py does",
+    "python -m segbench.published": "recounts and redraws all that is published",
     "torchrun": "starts two processes",
     "python examples/train_synthetic.py": "trains for minutes; tests/test_eval_cli.py evaluates",
 }
@@ -105,6 +107,23 @@ def all_options() -> frozenset[str]:
     return frozenset({"--version", "--debug"}).union(*(options(command) for command in commands().values()))
 
 
+def named_file(block: Block) -> str | None:
+    """The file that a Python block is to be saved as: its first line says so."""
+    found = re.match(r"# ([\w/]+\.py)\n", block.text)
+    return found[1] if found else None
+
+
+@functools.cache
+def files_of_pages() -> frozenset[str | None]:
+    return frozenset(named_file(block) for page in PAGES for block in blocks(page))
+
+
+def in_a_copy(page: Path) -> int:
+    """The line from which on a page is run in a copy of the repository."""
+    text = page.read_text(encoding="utf-8")
+    return text[: text.index(IN_A_COPY[page.name])].count("\n") + 2 if page.name in IN_A_COPY else len(text)
+
+
 def reason_not_to_run(line: str) -> str | None:
     programs = [reason for start, reason in NOT_RUN_PROGRAMS.items() if f"{line} ".startswith(f"{start} ")]
     asked = [reason for option, reason in NOT_RUN_OPTIONS.items() if option in line]
@@ -136,7 +155,8 @@ def check_line(line: str) -> None:
         case ["python", "-m", module, *arguments]:
             assert importlib.util.find_spec(module) is not None
             for argument in arguments:
-                assert not argument.endswith((".py", ".jsonl")) or (ROOT / argument).exists(), argument
+                known = not argument.endswith((".py", ".jsonl")) or (ROOT / argument).exists()
+                assert known or argument in files_of_pages(), argument
         case ["python", script, *_]:
             assert (ROOT / script).is_file(), script
         case ["pip", "install", *_]:
@@ -189,11 +209,13 @@ def _given(page: Path, folder: Path) -> None:
 def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _given(page, in_folder)
     for block in blocks(page):
+        if block.line > in_a_copy(page):
+            break
         where = f"{page.name}, line {block.line}"
         if block.language == "python":
-            saved = re.match(r"# (\w+\.py)\n", block.text)
+            saved = named_file(block)
             if saved:
-                (in_folder / saved[1]).write_text(block.text, encoding="utf-8")
+                (in_folder / saved).write_text(block.text, encoding="utf-8")
             exec(compile(block.text, where, "exec"), {"__name__": "__docs__"})
         elif block.language == "console":
             for line in block.commands:

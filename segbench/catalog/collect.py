@@ -18,10 +18,12 @@ from segbench.resolution import SizeRule
 FIRST = ("mfpnet", "frmnet", "frfnet", "eseg", "efrnet")
 """Files of the papers' own networks, which open the catalog in this order."""
 
-HELPERS = frozenset({"collect", "entry", "known", "shared"})
+HELPERS = frozenset({"__main__", "collect", "entry", "known", "shared"})
 """Files of this package that are no model's."""
 
-BUILDING_BLOCKS = frozenset({"base", "checkpoint", "checkpoint_file", "context", "layers", "own"})
+BUILDING_BLOCKS = frozenset(
+    {"base", "checkpoint", "checkpoint_file", "context", "layers", "outputs", "own", "panoptic_branches"}
+)
 """Files of ``segbench/models/`` without a network of the catalog: what networks share, and how they are loaded."""
 
 
@@ -72,11 +74,13 @@ class Catalog(Mapping[str, Entry]):
     def size_rule(self, module: str) -> SizeRule | None:
         """The sizes that the networks of a model file take; None for a module that is none."""
         package, _, file = module.rpartition(".")
-        entries = self.files().get(file) if package == self._models else None
+        if package != self._models or file in BUILDING_BLOCKS:
+            return None
+        entries = self.files().get(file)
         return entries[0].size_rule if entries else None
 
 
-def file_names(package: str) -> list[str]:
+def file_names(package: str = "segbench.catalog") -> list[str]:
     """Names of the catalog's files without ending: `FIRST`, then all others by name."""
     folder = importlib.import_module(package).__path__
     names = sorted({module.name for module in pkgutil.iter_modules(folder)} - HELPERS)
