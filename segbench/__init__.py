@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.catalog import list_models
 from segbench.errors import SegbenchError
+from segbench.version import __version__
 
 if TYPE_CHECKING:
     from segbench.counting.count import count
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SegbenchError", "__version__", "build", "count", "list_models", "load_checkpoint"]
 
-__version__ = "0.1.0"
 
 _LAZY = {"build": "segbench.models", "load_checkpoint": "segbench.models", "count": "segbench.counting.count"}
 

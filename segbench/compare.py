@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import segbench
 from segbench import store
 from segbench.conditions import TimingConditions, beside, headings
 from segbench.counting.tools import TOOLS
@@ -19,6 +18,7 @@ from segbench.measure.device import open_device
 from segbench.measure.record import PRELOAD, measure_job
 from segbench.processes import combine
 from segbench.record import Record
+from segbench.version import __version__
 
 RECORDS = "records.jsonl"
 
@@ -183,7 +183,7 @@ def answers(record: Record, job: Job) -> bool:
         record.failure is None
         and (record.model, record.classes, record.resolution) == job.key
         and record.batch == settings.batch
-        and record.segbench == segbench.__version__
+        and record.segbench == __version__
         and {name for name in settings.counters if name in TOOLS} <= set(record.tools)
     )
     if not same or not settings.speed:

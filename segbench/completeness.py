@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,9 +142,12 @@ def check_network(entry: Entry, root: Path = ROOT) -> Iterator[Finding]:
         try:
             status, text, remedy = look(entry, root)
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            status, text, remedy = "missing", f"{type(error).__name__}: {reason}", "make this work"
+            status, text, remedy = "missing", _one_line(error), "make this work"
         yield Finding(entry.name, aspect, status, text, remedy)
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _model_file(entry: Entry) -> str:
@@ -201,8 +205,14 @@ def _meta_device(entry: Entry, root: Path) -> Answer:
     net = _build(entry, OTHER_CLASSES)
     sizes = [entry.size_rule.nearest(size) for size in ((135, 167), entry.resolutions[0])]
     for size in sizes:
-        with torch.inference_mode():
-            shape = tuple(net(torch.zeros(1, 3, *size, device="meta")).shape)
+        try:
+            with torch.inference_mode():
+                shape = tuple(net(torch.zeros(1, 3, *size, device="meta")).shape)
+        except Exception as error:
+            remedy = (
+                "take every size, or state size_rule=SizeRule(32) where the reference rejects others; read no values"
+            )
+            return _missing(f"{show(size)}: {_one_line(error)}", remedy)
         if shape != (1, OTHER_CLASSES, *size):
             remedy = f"return logits of num_classes channels; (1, {OTHER_CLASSES}, {size[0]}, {size[1]}) is expected"
             return _missing(f"with {OTHER_CLASSES} classes {show(size)} gives {shape}", remedy)
@@ -230,8 +240,9 @@ def _proof(entry: Entry, root: Path) -> Answer:
 def _pins(entry: Entry, file: Path) -> bool:
     """Whether a test file names the network, and is about its model file or pins its parameters."""
     text, model = file.read_text(encoding="utf-8"), _model_file(entry)
-    about = file.name == f"test_{model}.py", f"segbench.models.{model} import" in text, f"{entry.params:_}" in text
-    return any(about) and f'"{entry.name}"' in text
+    about = file.name == f"test_{model}.py" or f"segbench.models.{model} import" in text
+    pinned = entry.params >= 1000 and re.search(rf"\b{entry.params:_}\b", text) is not None
+    return (about or pinned) and f'"{entry.name}"' in text
 
 
 def _fidelity(entry: Entry, root: Path) -> Answer:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import segbench
 from segbench.catalog import CATALOG
 from segbench.conditions import TimingConditions
 from segbench.protocol import PRESETS, Protocol, protocol_for
 from segbench.record import Record
 from segbench.resolution import show
 from segbench.results import Process
+from segbench.version import __version__
 
 BOUNDS = ("all", "launches", "none")
 
@@ -134,7 +134,7 @@ class Job:
             "batch": settings.batch,
             "protocol": settings.protocol().to_json() if settings.speed else {},
             "environment": settings.environment,
-            "segbench": segbench.__version__,
+            "segbench": __version__,
             # A count of operations is the same in every process.
             "process": self.process if settings.speed else None,
         }

@@ -180,8 +180,13 @@ def process_latencies(speed: Speed) -> list[float]:
     return speed.process_latency_ms or ([latency] if latency else [])
 
 
+def process_peaks(memory: Memory) -> list[float]:
+    """Peak of each process that a memory rests on, in MiB; empty where none is known."""
+    return memory.process_peak_mib or ([memory.peak_mib] if memory.peak_mib else [])
+
+
 def _memory(memories: Sequence[Memory]) -> Memory | None:
-    peaks = [peak for memory in memories for peak in memory.process_peak_mib or [memory.peak_mib] if peak is not None]
+    peaks = [peak for memory in memories for peak in process_peaks(memory)]
     if not peaks:
         return memories[-1] if memories else None
     return replace(memories[-1], peak_mib=median(peaks), process_peak_mib=peaks)

@@ -43,7 +43,7 @@ def read(kind: type[Result], content: Any) -> Result:
     """
     if not isinstance(content, Mapping):
         raise RecordError(f"an object is accepted: {type(content).__name__} given")
-    known = _known(kind)
+    known = _known(typing.cast(type, kind))
     for name, value in content.items():
         _sane(value, name, 1, finite=name in known and name != "environment")
     try:

@@ -112,6 +112,9 @@ class Record:
         missing = [name for name in ("model", "classes", "resolution") if name not in content]
         if missing:
             raise RecordError(f"the Record lacks {', '.join(missing)}")
+        size = content["resolution"]
+        if not (isinstance(size, (list, tuple)) and len(size) == 2):
+            raise RecordError(f"resolution: [height, width] is accepted: {str(size)[:40]!r} given")
         # A Record without a date was not made at this moment.
         return reading.read(cls, {"created": "", **content})
 

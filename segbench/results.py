@@ -15,7 +15,7 @@ from msgspec import Meta
 
 def meaning(text: str, unit: str = "") -> Meta:
     """What a field means, and its unit, for the schema and the docs."""
-    return Meta(description=text, extra={"unit": unit})
+    return Meta(description=text, extra_json_schema={"unit": unit} if unit else None)
 
 
 Count = Annotated[int, Meta(ge=0)]
@@ -59,6 +59,19 @@ class Roofline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Telemetry:
+    """State of a GPU at one moment; None where the GPU or its driver does not tell."""
+
+    sm_clock_mhz: Annotated[Count | None, meaning("clock of the multiprocessors", "MHz")] = None
+    memory_clock_mhz: Annotated[Count | None, meaning("clock of the memory", "MHz")] = None
+    temperature_c: Annotated[int | None, meaning("temperature of the chip", "°C")] = None
+    power_w: Annotated[NonNegative | None, meaning("power draw", "W")] = None
+    slowdowns: Annotated[tuple[str, ...], meaning("reasons for which the clocks are held down")] = ()
+    other_processes: Annotated[Count | None, meaning("that compute on this GPU beside the present one", "count")] = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Speed:
     """Speed of a frame, every sample of it, and the device and region that were timed."""
 
@@ -95,13 +108,9 @@ class Speed:
     energy_mj: Annotated[NonNegative | None, meaning("of an image, where the GPU's counter tells", "mJ")] = None
     verdict: Annotated[str | None, meaning("launch-bound, compute-bound or memory-bound")] = None
     roofline: Annotated[Roofline | None, meaning("what the device could do")] = None
-    telemetry: Annotated[
-        list[dict[str, Any]],
-        meaning(
-            "state of the GPU before the first round and after each: sm_clock_mhz, memory_clock_mhz (MHz), "
-            "temperature_c (°C), power_w (W), slowdowns, other_processes"
-        ),
-    ] = field(default_factory=list)
+    telemetry: Annotated[list[Telemetry], meaning("state of the GPU before the first round and after each")] = field(
+        default_factory=list
+    )
     warnings: Annotated[
         list[str], meaning("why the timing cannot be trusted; empty where nothing speaks against it")
     ] = field(default_factory=list)

@@ -10,13 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, harmonic_mean, median, stdev
-from typing import TYPE_CHECKING
 
-from segbench.results import Latency
-
-if TYPE_CHECKING:
-    from segbench.measure.nvml import Telemetry
-
+from segbench.results import Latency, Telemetry
 
 # trtexec's limit, above which it advises to lock the clocks (TensorRT, sampleReporting.cpp).
 VARIATION_LIMIT = 0.025
@@ -44,9 +39,9 @@ class FpsInterval:
     processes: int
     basis: str
 
-    def ends(self) -> list[float] | None:
-        """``[low, high]`` as a Record keeps it; None where there is no interval."""
-        return None if self.low is None or self.high is None else [self.low, self.high]
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends as a Record keeps them; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def fps_interval(per_process_rounds: Sequence[Sequence[float]]) -> FpsInterval:

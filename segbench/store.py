@@ -71,7 +71,7 @@ def read(path: Path, *, tolerant: bool = False) -> list[Record]:
             return []
         raise RecordError(f"{path} is empty: Records as a JSON list, an object or JSONL are accepted")
     try:
-        content = json.loads(text)
+        content = _loads(text, str(path))
     except json.JSONDecodeError:
         return _read_lines(path, text, tolerant)
     items = content if isinstance(content, list) else [content]
@@ -80,11 +80,12 @@ def read(path: Path, *, tolerant: bool = False) -> list[Record]:
 
 def _read_lines(path: Path, text: str, tolerant: bool) -> list[Record]:
     records = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # At line feeds alone: JSON allows the other line separators inside of a text.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            item = json.loads(line)
+            item = _loads(line, f"{path}, line {number}")
         except json.JSONDecodeError as error:
             if tolerant:
                 continue
@@ -93,10 +94,27 @@ def _read_lines(path: Path, text: str, tolerant: bool) -> list[Record]:
     return records
 
 
+def _loads(text: str, where: str) -> object:
+    """JSON, with what Python cannot read of it refused as what it is.
+
+    Raises:
+        JSONDecodeError: not JSON.
+        RecordError: nested too deeply, or a number with thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise RecordError(f"{where}: no Record is nested as deeply as this file") from error
+    except ValueError as error:
+        raise RecordError(f"{where}: no Record has numbers of thousands of digits") from error
+
+
 def _parse(item: object, where: str) -> Record:
     try:
-        return Record.from_json(item)  # type: ignore[arg-type]
-    except (RecordError, TypeError) as error:
+        return Record.from_json(item)
+    except RecordError as error:
         raise RecordError(f"{where}: {error}") from error
 
 

@@ -176,33 +176,33 @@ def test_a_network_whose_host_is_too_slow_is_launch_bound() -> None:
     events = [kernel(50_000 * frame + 1000 * place, 50_000 * frame + 1000 * place + 900) for frame in range(10)
               for place in range(10)]  # fmt: skip
     found = bounds(FormsDevice(events, launch_ms=40.0))
-    assert found["verdict"] == "launch-bound"
-    assert found["launches"] == 10
-    assert found["gpu_busy_ms"] == pytest.approx(9.0)
-    assert found["graph_fps"] == pytest.approx(100.0)
-    assert found["notes"] == []
+    assert found.verdict == "launch-bound"
+    assert found.launches == 10
+    assert found.gpu_busy_ms == pytest.approx(9.0)
+    assert found.graph_fps == pytest.approx(100.0)
+    assert found.notes == []
 
 
 def test_a_busy_gpu_is_judged_by_its_roofline() -> None:
     found = bounds(FormsDevice([kernel(0, 99_000)]))
-    assert found["verdict"] in ("compute-bound", "memory-bound")
-    assert found["roofline"]["macs"] == 64 * 32 * (27 * 8 + 8 * 5)
-    assert found["roofline"]["share"] == pytest.approx(found["roofline"]["fastest_ms"] / 10.0)
+    assert found.verdict in ("compute-bound", "memory-bound")
+    assert found.roofline["macs"] == 64 * 32 * (27 * 8 + 8 * 5)
+    assert found.roofline["share"] == pytest.approx(found.roofline["fastest_ms"] / 10.0)
 
 
 def test_what_a_device_does_not_tell_is_none_and_said() -> None:
     found = bounds(SimulatedDevice(Behaviour(frame_ms=8.0)))
-    assert found["gpu_busy_ms"] is found["launches"] is found["graph_fps"] is None
-    assert any("saw no kernel" in note for note in found["notes"])
-    assert any("no CUDA graph: CUDA graphs need a CUDA device" in note for note in found["notes"])
+    assert found.gpu_busy_ms is found.launches is found.graph_fps is None
+    assert any("saw no kernel" in note for note in found.notes)
+    assert any("no CUDA graph: CUDA graphs need a CUDA device" in note for note in found.notes)
 
 
 def test_a_cpu_has_a_roofline_and_neither_launches_nor_graphs() -> None:
     found = bounds(CpuDevice())
-    assert found["verdict"] in ("compute-bound", "memory-bound")
-    assert found["roofline"]["tmacs_per_s"] > 0
-    assert found["gpu_busy_ms"] is found["launches"] is found["graph_fps"] is None
-    assert found["notes"] == []
+    assert found.verdict in ("compute-bound", "memory-bound")
+    assert found.roofline["tmacs_per_s"] > 0
+    assert found.gpu_busy_ms is found.launches is found.graph_fps is None
+    assert found.notes == []
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_energy_is_per_image() -> None:
     speed = measure_speed(
         TinySubject().build(), resolution=SIZE, protocol=protocol_for(batch=2, rounds=2, frames=5), device=device
     )
-    assert speed["energy_mj"] == pytest.approx(15.0)
+    assert speed.energy_mj == pytest.approx(15.0)
 
 
 def test_a_graph_copies_foreign_inputs_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_a_network_that_cannot_be_captured_spoils_nothing() -> None:
 
     with pytest.raises(MeasurementError, match="CUDA"):
         graph_fps(TinySubject(Synchronises).build(), SIZE, QUICK, device())
-    assert measure_speed(TinySubject().build(), resolution=SIZE, protocol=QUICK, device=device())["fps"] > 0
+    assert measure_speed(TinySubject().build(), resolution=SIZE, protocol=QUICK, device=device()).fps > 0
     assert graph_fps(TinySubject().build(), SIZE, QUICK, device()) > 0
 
 
@@ -91,11 +91,11 @@ def test_what_bounds_a_network_is_complete(precision: str) -> None:
     speed = measure_speed(TinySubject().build(), resolution=SIZE, protocol=protocol, device=device())
     found = what_bounds(TinySubject(), SIZE, protocol, device(), speed)
     assert json.loads(json.dumps(found)) == found
-    assert found["launches"] >= 6
-    assert found["gpu_busy_ms"] > 0
-    assert found["graph_fps"] > 0
-    assert found["verdict"] in ("launch-bound", "compute-bound", "memory-bound")
-    assert found["roofline"]["share"] > 0
+    assert found.launches >= 6
+    assert found.gpu_busy_ms > 0
+    assert found.graph_fps > 0
+    assert found.verdict in ("launch-bound", "compute-bound", "memory-bound")
+    assert found.roofline["share"] > 0
     assert flags_in_force() == flags
 
 
@@ -116,7 +116,7 @@ def test_folding_keeps_the_logits(name: str) -> None:
 def test_every_switch_of_the_waterfall_is_there() -> None:
     rows = waterfall(TinySubject(), SIZE, device(), QUICK)
     assert json.loads(json.dumps(rows)) == rows
-    reasons = {row["switch"]: row["unavailable"] for row in rows if row["unavailable"]}
+    reasons = {row.switch: row.unavailable for row in rows if row.unavailable}
     allowed = {"TF32", "bf16"} if device().capability < (8, 0) else set()
     assert set(reasons) <= allowed, reasons
     assert len(rows) == 1 + len(SWITCHES)
@@ -149,8 +149,8 @@ def test_a_sweep_of_processes_measures_on_the_gpu(tmp_path: Path) -> None:
     jobs = plan(["enet", "erfnet"], [SIZE], 19, settings, seed=3, processes=2)
     records = sweep(jobs, tmp_path, timeout_s=240)
     assert [record.failure for record in records] == [None] * 4
-    assert {record.speed["device"] for record in records if record.speed} == {"cuda"}
-    assert all(record.speed and record.speed["launches"] for record in records)
+    assert {record.speed.device for record in records if record.speed} == {"cuda"}
+    assert all(record.speed and record.speed.launches for record in records)
     assert len(store.read(tmp_path / RECORDS)) == 4
     # The server that forks the processes must have no CUDA context, or no child could make one.
     assert sweep(jobs, tmp_path) == records

@@ -25,9 +25,9 @@ def test_each_model_file_has_its_catalog_file() -> None:
 
 
 def test_a_model_file_without_catalog_file_is_found(tmp_path: Path) -> None:
-    for name in ("base.py", "enet.py", "linknet.py"):
+    for name in ("base.py", "enet.py", "nonesuch.py"):
         (tmp_path / name).touch()
-    assert forgotten(models=tmp_path) == ["linknet"]
+    assert forgotten(models=tmp_path) == ["nonesuch"]
 
 
 def test_building_blocks_and_helpers_are_files_that_exist() -> None:

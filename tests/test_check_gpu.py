@@ -52,9 +52,9 @@ def test_a_real_a_a_run_passes(in_folder: Path, segbench_cli: Cli) -> None:
     assert "SLOWER" not in answer.out
     (record,) = store.read(in_folder / "now.json")
     assert record.speed is not None
-    assert record.speed["device"] == "cuda"
-    assert len(record.speed["process_fps"]) >= 7
-    assert record.speed["launches"]
+    assert record.speed.device == "cuda"
+    assert len(record.speed.process_fps) >= 7
+    assert record.speed.launches
 
 
 def test_a_real_slowdown_fails(in_folder: Path, segbench_cli: Cli) -> None:

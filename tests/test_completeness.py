@@ -50,6 +50,11 @@ def test_nothing_is_missing_of_a_complete_network(checkout: Path, capsys: pytest
         ({"resolutions": ((500, 1024),), "size_rule": SizeRule(32)}, "resolutions", "500x1024 is not .* as 512x1024"),
         ({"factory": "segbench.models.contextnet:nonesuch"}, "factory", "AttributeError: .*nonesuch.* — make this"),
         ({"factory": "segbench.models.layers:ConvBN"}, "factory", "TypeError: .*num_classes"),
+        (
+            {"factory": "segbench.models.lednet:lednet", "resolutions": ((512, 1024),)},
+            "meta device",
+            r"135x167: BadResolution: .* — take every size, or state size_rule=SizeRule\(32\)",
+        ),
         ({"golden": ()}, "proof", "no reference outputs — store tests/golden/contextnet.json"),
         ({"golden": (), "fidelity": "exact"}, "proof", "no test of its own — .* in tests/test_contextnet.py"),
         ({"source": ""}, "fidelity", "port of no source — state source='owner/repository@commit'"),
@@ -99,11 +104,11 @@ def test_a_network_without_a_golden_file_is_proved_by_a_test_that_names_it() -> 
 def test_a_model_file_without_catalog_file_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("segbench.completeness.forgotten", lambda: ["linknet"])
-    assert main(["check", "linknet"]) == 1
+    monkeypatch.setattr("segbench.completeness.forgotten", lambda: ["nonesuch"])
+    assert main(["check", "nonesuch"]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "linknet: missing: catalog file: none beside segbench/models/linknet.py"
-        " — write segbench/catalog/linknet.py: ENTRIES = (Entry(...),)",
+        "nonesuch: missing: catalog file: none beside segbench/models/nonesuch.py"
+        " — write segbench/catalog/nonesuch.py: ENTRIES = (Entry(...),)",
         "1 missing",
     ]
 

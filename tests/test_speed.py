@@ -57,36 +57,36 @@ def timed(device: SimulatedDevice, protocol: Protocol = FORWARD, budget_s: float
 
 def test_an_ideal_device_is_timed_exactly() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_ms=5.0)))
-    assert speed["fps"] == pytest.approx(200.0)
-    assert speed["round_fps"] == pytest.approx([200.0] * 5)
-    assert speed["fps_ci95"] == pytest.approx([200.0, 200.0])
-    assert [len(samples) for samples in speed["rounds_ms"]] == [100] * 5
-    assert speed["latency_ms"]["median"] == pytest.approx(5.0)
-    assert speed["warnings"] == []
-    assert speed["shortened"] is None
+    assert speed.fps == pytest.approx(200.0)
+    assert speed.round_fps == pytest.approx([200.0] * 5)
+    assert speed.fps_ci95 == pytest.approx([200.0, 200.0])
+    assert [len(samples) for samples in speed.rounds_ms] == [100] * 5
+    assert speed.latency_ms.median == pytest.approx(5.0)
+    assert speed.warnings == []
+    assert speed.shortened is None
 
 
 def test_the_result_is_what_a_record_states() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_noise=0.01)), protocol_for("swiftnet", "fp16", 2, 3))
     assert json.loads(json.dumps(speed)) == speed
-    assert (speed["mode"], speed["device"], speed["precision"], speed["batch"]) == ("swiftnet", "cuda", "fp16", 2)
-    assert speed["device_name"] == "simulated"
+    assert (speed.mode, speed.device, speed.precision, speed.batch) == ("swiftnet", "cuda", "fp16", 2)
+    assert speed.device_name == "simulated"
     for key in ("gpu_busy_ms", "launches", "graph_fps", "energy_mj", "verdict"):
         assert speed[key] is None
-    assert {"mean", "median", "p5", "p95"} <= set(speed["latency_ms"])
-    assert len(speed["round_fps"]) == 3
+    assert {"mean", "median", "p5", "p95"} <= set(speed.latency_ms)
+    assert len(speed.round_fps) == 3
 
 
 def test_fps_is_frames_over_elapsed_time_and_not_a_mean_of_rates() -> None:
     speed = timed(SimulatedDevice(Behaviour(throttle_after_s=2.0, throttle_factor=0.5)))
-    assert speed["fps"] == pytest.approx(500 / sum(speed["round_seconds"]))
-    assert min(speed["round_fps"]) < 0.6 * max(speed["round_fps"])
+    assert speed.fps == pytest.approx(500 / sum(speed.round_seconds))
+    assert min(speed.round_fps) < 0.6 * max(speed.round_fps)
 
 
 def test_a_batch_counts_images() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_ms=5.0)), replace(FORWARD, batch=4))
-    assert speed["fps"] == speed["throughput"] == pytest.approx(800.0)
-    assert speed["latency_ms"]["mean"] == pytest.approx(5.0)
+    assert speed.fps == speed.throughput == pytest.approx(800.0)
+    assert speed.latency_ms.mean == pytest.approx(5.0)
 
 
 def test_warm_up_lasts_for_passes_and_for_seconds() -> None:
@@ -112,20 +112,20 @@ def test_the_queue_is_empty_at_both_clock_readings() -> None:
 
 def test_a_launch_bound_frame_costs_its_launch() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_ms=1.0, launch_ms=4.0)))
-    assert speed["fps"] == pytest.approx(250.0, rel=0.01)
+    assert speed.fps == pytest.approx(250.0, rel=0.01)
     per_frame = timed(SimulatedDevice(Behaviour(frame_ms=1.0, launch_ms=4.0)), replace(FORWARD, synchronise="frame"))
-    assert per_frame["fps"] == pytest.approx(200.0)
+    assert per_frame.fps == pytest.approx(200.0)
 
 
 def test_no_sample_is_dropped() -> None:
     device = SimulatedDevice(Behaviour(frame_ms=1.0, stall_probability=0.05, stall_ms=50.0), seed=3)
     speed = timed(device)
-    samples = [sample for samples in speed["rounds_ms"] for sample in samples]
+    samples = [sample for samples in speed.rounds_ms for sample in samples]
     assert len(samples) == 500
     assert max(samples) > 50
-    assert sum(samples) == pytest.approx(1000 * sum(speed["round_seconds"]))
-    assert any("latency varies" in line for line in speed["warnings"])
-    assert device.launches == 500 + len(speed["warmup_ms"])
+    assert sum(samples) == pytest.approx(1000 * sum(speed.round_seconds))
+    assert any("latency varies" in line for line in speed.warnings)
+    assert device.launches == 500 + len(speed.warmup_ms)
 
 
 def test_drift_and_throttling_are_reported() -> None:
@@ -144,9 +144,9 @@ def test_other_processes_are_reported() -> None:
 def test_a_round_can_be_set_by_time() -> None:
     device = SimulatedDevice(Behaviour(frame_ms=10.0))
     speed = timed(device, PRESETS["fasterseg"])
-    assert speed["round_seconds"] == pytest.approx([12.0], rel=0.001)
-    assert speed["fps_ci95_basis"] == "frames of one round"
-    assert speed["fps"] == pytest.approx(100.0)
+    assert speed.round_seconds == pytest.approx([12.0], rel=0.001)
+    assert speed.fps_ci95_basis == "frames of one round"
+    assert speed.fps == pytest.approx(100.0)
 
 
 def test_progress_is_told_outside_the_rounds() -> None:
@@ -167,8 +167,8 @@ def on_cpu(frame_ms: float, budget_s: float | None, protocol: Protocol = FORWARD
 
 def test_a_budget_that_suffices_changes_nothing() -> None:
     speed = on_cpu(5.0, 20.0)
-    assert speed["shortened"] is None
-    assert [len(samples) for samples in speed["rounds_ms"]] == [100] * 5
+    assert speed.shortened is None
+    assert [len(samples) for samples in speed.rounds_ms] == [100] * 5
 
 
 def test_no_budget_runs_the_whole_protocol() -> None:
@@ -177,37 +177,37 @@ def test_no_budget_runs_the_whole_protocol() -> None:
 
 def test_a_budget_cuts_warm_up_and_frames_and_says_how() -> None:
     speed = on_cpu(500.0, 20.0)
-    assert speed["shortened"] == ("to keep a time budget of 20 s: 10 of 50 warm-up passes, 6 of 100 frames a round")
-    assert [len(samples) for samples in speed["rounds_ms"]] == [6] * 5
-    assert speed["fps"] == pytest.approx(2.0)
+    assert speed.shortened == ("to keep a time budget of 20 s: 10 of 50 warm-up passes, 6 of 100 frames a round")
+    assert [len(samples) for samples in speed.rounds_ms] == [6] * 5
+    assert speed.fps == pytest.approx(2.0)
 
 
 def test_a_tight_budget_cuts_rounds_as_well() -> None:
     speed = on_cpu(2000.0, 20.0)
-    assert speed["shortened"] == (
+    assert speed.shortened == (
         "to keep a time budget of 20 s: 3 of 50 warm-up passes, 2 of 5 rounds, 3 of 100 frames a round"
     )
 
 
 def test_a_network_slower_than_the_budget_still_gives_three_frames() -> None:
     speed = on_cpu(60_000.0, 20.0)
-    assert len(speed["warmup_ms"]) == 1
-    assert [len(samples) for samples in speed["rounds_ms"]] == [3]
-    assert speed["fps"] == pytest.approx(1 / 60)
-    assert "1 of 50 warm-up passes, 1 of 5 rounds, 3 of 100 frames" in speed["shortened"]
-    assert speed["fps_ci95"] is not None
+    assert len(speed.warmup_ms) == 1
+    assert [len(samples) for samples in speed.rounds_ms] == [3]
+    assert speed.fps == pytest.approx(1 / 60)
+    assert "1 of 50 warm-up passes, 1 of 5 rounds, 3 of 100 frames" in speed.shortened
+    assert speed.fps_ci95 is not None
 
 
 def test_a_cpu_that_slows_down_stops_when_the_budget_is_spent() -> None:
     speed = on_cpu(20.0, 20.0, throttle_after_s=4.0, throttle_factor=0.1)
-    assert 1 <= len(speed["rounds_ms"]) < 5
-    assert f"{len(speed['rounds_ms'])} of 5 rounds" in speed["shortened"]
+    assert 1 <= len(speed.rounds_ms) < 5
+    assert f"{len(speed.rounds_ms)} of 5 rounds" in speed.shortened
 
 
 def test_a_budget_is_for_cpus() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_ms=500.0)), budget_s=1.0)
-    assert speed["shortened"] is None
-    assert len(speed["rounds_ms"]) == 5
+    assert speed.shortened is None
+    assert len(speed.rounds_ms) == 5
 
 
 # What is inside a frame.

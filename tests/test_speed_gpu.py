@@ -43,9 +43,9 @@ def test_every_precision_is_measured(mode: str, precision: str) -> None:
     protocol = protocol_for(mode, precision, rounds=2, frames=20, warmup_seconds=0.1)
     speed = measure_speed(network(), resolution=SIZE, protocol=protocol, device=device())
     assert json.loads(json.dumps(speed)) == speed
-    assert (speed["device"], speed["precision"], speed["shortened"]) == ("cuda", precision, None)
-    assert [len(samples) for samples in speed["rounds_ms"]] == [20, 20]
-    assert all(sample > 0 for samples in speed["rounds_ms"] for sample in samples)
+    assert (speed.device, speed.precision, speed.shortened) == ("cuda", precision, None)
+    assert [len(samples) for samples in speed.rounds_ms] == [20, 20]
+    assert all(sample > 0 for samples in speed.rounds_ms for sample in samples)
     assert flags_in_force() == flags
 
 
@@ -53,7 +53,7 @@ def test_every_precision_is_measured(mode: str, precision: str) -> None:
 def test_every_preset_runs(name: str) -> None:
     preset = PRESETS[name]
     short = replace(preset, round_seconds=min(preset.round_seconds, 0.2), warmup_seconds=0.1)
-    assert measure_speed(network(), resolution=SIZE, protocol=short, device=device())["fps"] > 0
+    assert measure_speed(network(), resolution=SIZE, protocol=short, device=device()).fps > 0
 
 
 def test_events_and_wall_clock_tell_the_same_story() -> None:
@@ -98,7 +98,7 @@ def test_out_of_memory_is_one_line_and_the_next_network_runs() -> None:
         measure_speed(Hungry(), resolution=SIZE, protocol=protocol_for(), device=device())
     assert torch.cuda.memory_allocated() < 2**30
     short = protocol_for(rounds=1, frames=3, warmup_seconds=0.0)
-    assert measure_speed(network(), resolution=SIZE, protocol=short, device=device())["fps"] > 0
+    assert measure_speed(network(), resolution=SIZE, protocol=short, device=device()).fps > 0
 
 
 def test_peak_memory_is_the_allocator_s() -> None:

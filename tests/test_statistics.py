@@ -7,9 +7,9 @@ from statistics import fmean, harmonic_mean
 
 import pytest
 
-from segbench.measure.nvml import Telemetry
 from segbench.measure.simulated import Behaviour, process_rounds
 from segbench.protocol import PRESETS
+from segbench.results import Telemetry
 from segbench.statistics import (
     blocks,
     coefficient_of_variation,
@@ -106,10 +106,10 @@ def test_combined_processes() -> None:
     conditions = {"mode": "forward", "precision": "fp32", "batch": 1, "device_name": "simulated"}
     speeds = [{**conditions, "round_fps": [fps, fps]} for fps in (99.0, 100.0, 101.0)]
     combined = combine_processes(speeds)
-    assert combined["fps"] == pytest.approx(100)
-    assert combined["processes"] == 3
-    assert combined["process_cov"] == pytest.approx(0.01)
-    assert combined["fps_ci95"][0] < 100 < combined["fps_ci95"][1]
+    assert combined.fps == pytest.approx(100)
+    assert combined.processes == 3
+    assert combined.process_cov == pytest.approx(0.01)
+    assert combined.fps_ci95[0] < 100 < combined.fps_ci95[1]
     with pytest.raises(ValueError, match="one mode"):
         combine_processes([*speeds, {**speeds[0], "mode": "swiftnet"}])
 

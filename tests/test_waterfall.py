@@ -37,15 +37,15 @@ def rows_of(device: Any = None, factory: Callable[[], nn.Module] = Tiny) -> dict
     rows = waterfall(TinySubject(factory), SIZE, device or FormsDevice(), QUICK)
     assert flags_in_force() == flags
     assert json.loads(json.dumps(rows)) == rows
-    assert [row["switch"] for row in rows] == ["swiftnet", *(switch.name for switch in SWITCHES)]
-    return {row["switch"]: row for row in rows}
+    assert [row.switch for row in rows] == ["swiftnet", *(switch.name for switch in SWITCHES)]
+    return {row.switch: row for row in rows}
 
 
 def test_every_switch_is_in_force_from_its_row_on() -> None:
     """The device's frame time follows from what it sees: labels, dtype, layout, flags, normalisations."""
     rows = rows_of()
-    assert all(row["unavailable"] is None for row in rows.values())
-    times = {name: 1000 / row["fps"] for name, row in rows.items()}
+    assert all(row.unavailable is None for row in rows.values())
+    times = {name: 1000 / row.fps for name, row in rows.items()}
     assert times["swiftnet"] == pytest.approx(16.0)
     assert times["copies"] == pytest.approx(12.0)
     assert times["argmax"] == pytest.approx(10.0)
@@ -57,18 +57,18 @@ def test_every_switch_is_in_force_from_its_row_on() -> None:
     assert times["fp16"] == pytest.approx(0.25 * 5.12)
     assert times["channels_last"] == pytest.approx(0.8 * 0.25 * 5.12)
     assert times["CUDA graph"] == pytest.approx(0.8 * 0.25 * 5.12)
-    assert [row["mode"] for row in rows.values()][:4] == ["swiftnet", "predict", "forward", "logits"]
+    assert [row.mode for row in rows.values()][:4] == ["swiftnet", "predict", "forward", "logits"]
 
 
 def test_factors_multiply_along_the_rows_that_are_kept() -> None:
     rows = rows_of()
     product = 1.0
     for row in rows.values():
-        assert row["total"] == pytest.approx(row["fps"] / rows["swiftnet"]["fps"])
-        if row["kept"] and row["factor"]:
-            product *= row["factor"]
+        assert row.total == pytest.approx(row.fps / rows["swiftnet"]["fps"])
+        if row.kept and row.factor:
+            product *= row.factor
     assert product == pytest.approx(rows["CUDA graph"]["total"])
-    assert [name for name, row in rows.items() if not row["kept"]] == ["TF32", "bf16"]
+    assert [name for name, row in rows.items() if not row.kept] == ["TF32", "bf16"]
     assert rows["bf16"]["factor"] == pytest.approx(2.0)
     assert rows["fp16"]["factor"] == pytest.approx(4.0)
     assert rows["channels_last"]["precision"] == "fp16"
@@ -82,7 +82,7 @@ def test_the_graph_saves_the_launches() -> None:
 
 def test_deviations_are_reported_where_arithmetic_changes() -> None:
     rows = rows_of()
-    assert {name for name, row in rows.items() if row["deviation"]} == {"TF32", "bf16", "fp16"}
+    assert {name for name, row in rows.items() if row.deviation} == {"TF32", "bf16", "fp16"}
     assert 0 < rows["fp16"]["deviation"]["max_over_std"] < rows["bf16"]["deviation"]["max_over_std"] < 0.5
     assert 0 <= rows["fp16"]["deviation"]["labels_changed"] <= rows["bf16"]["deviation"]["labels_changed"] < 0.1
     folded = rows["BN folding"]["folding"]
@@ -105,7 +105,7 @@ def test_a_slower_precision_is_shown_and_not_kept() -> None:
 
     rows = rows_of(Slow())
     assert rows["bf16"]["factor"] == pytest.approx(0.02)
-    assert [name for name, row in rows.items() if row["precision"] == "tf32"] == ["TF32", "channels_last", "CUDA graph"]
+    assert [name for name, row in rows.items() if row.precision == "tf32"] == ["TF32", "channels_last", "CUDA graph"]
 
 
 def test_a_network_that_fails_in_one_precision_costs_one_row() -> None:
@@ -144,17 +144,17 @@ def test_out_of_memory_from_the_first_row_on_leaves_rows_and_no_exception() -> N
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     rows = rows_of(factory=Hungry)
-    assert all("out of memory" in (row["unavailable"] or "") for row in rows.values())
+    assert all("out of memory" in (row.unavailable or "") for row in rows.values())
 
 
 def test_on_a_cpu_what_it_lacks_is_said() -> None:
     rows = waterfall(TinySubject(), SIZE, CpuDevice(), QUICK, budget_s=2.0)
-    reasons = {row["switch"]: row["unavailable"] for row in rows if row["unavailable"]}
+    reasons = {row.switch: row.unavailable for row in rows if row.unavailable}
     assert (
         {"cudnn.benchmark", "TF32", "CUDA graph"} <= set(reasons) <= {"cudnn.benchmark", "TF32", "CUDA graph", "fp16"}
     )
     assert "NVIDIA" in reasons["TF32"]
-    assert all(row["fps"] > 0 for row in rows if not row["unavailable"])
+    assert all(row.fps > 0 for row in rows if not row.unavailable)
 
 
 def fast(device: Any, precision: str = "fp32", factory: Callable[[], nn.Module] = Tiny) -> dict[str, Any]:
@@ -180,8 +180,8 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_fast_mode_takes_the_fastest_engine() -> None:
     result = fast(FormsDevice(launch_ms=20.0))
     assert result["engine"] == "CUDA graph"
-    assert [row["engine"] for row in result["tried"]] == ["eager", "CUDA graph", "torch.compile"]
-    assert result["fps"] == max(row["fps"] for row in result["tried"])
+    assert [row.engine for row in result["tried"]] == ["eager", "CUDA graph", "torch.compile"]
+    assert result["fps"] == max(row.fps for row in result["tried"])
     # 8 ms, resized, folded, cuDNN's choice, channels_last.
     assert result["fps"] == pytest.approx(1000 / (8.0 * 1.25 * 0.8**3))
     assert result["mode"] == "forward"
@@ -266,7 +266,7 @@ def test_all_timings_come_before_the_trace_and_later_ones_say_so(monkeypatch: py
 
     first = profiled()
     assert first.failure is None
-    assert first.waterfall and first.speed and first.speed["optimized"] and first.speed["verdict"]
+    assert first.waterfall and first.speed and first.speed.optimized and first.speed.verdict
     assert (order.count("traced"), order[-1]) == (1, "traced")
     assert not any("after a trace" in note for note in first.notes)
     assert any("timed after a trace in the same process" in note for note in profiled().notes)
@@ -306,6 +306,6 @@ def test_the_card_shows_both_and_mixes_neither() -> None:
     console = Console(width=200, file=io.StringIO(), record=True)
     console.print(profile_card(record))
     text = console.export_text()
-    assert forms_speed["mode"] == record.speed["optimized"]["mode"] == "forward"
+    assert forms_speed["mode"] == record.speed.optimized["mode"] == "forward"
     for part in ("FPS", "optimized", "1 batch normalisations folded", "channels_last", "CUDA graph", "labels change"):
         assert part in text

@@ -99,15 +99,15 @@ def summary(evaluation: Evaluation) -> list[tuple[str, str]]:
     if scores.category_iou:
         categories = ", ".join(f"{name} {_percent(iou)}" for name, iou in scores.category_iou.items())
         lines.append(("categories", categories))
-    lines += [("claimed", line) for line in claim_lines(accuracy["claimed"])]
+    lines += [("claimed", line) for line in claim_lines(accuracy.claimed)]
     if record.speed:
         lines.append(("speed", _speed_line(record)))
-    protocol = accuracy["protocol"]
+    protocol = accuracy.protocol
     lines += [
-        ("data", f"{evaluation.spec.title}, {accuracy['split']}, {accuracy['images']} images"),
+        ("data", f"{evaluation.spec.title}, {accuracy.split}, {accuracy.images} images"),
         ("rule", f"{scores.rule}: {RULES[scores.rule].description}"),
         ("protocol", f"{protocol['name']}, {protocol['precision']}: {'; '.join(protocol['steps'])}"),
-        ("weights", f"{accuracy['checkpoint']}, SHA-256 {accuracy['checkpoint_sha256']}"),
+        ("weights", f"{accuracy.checkpoint}, SHA-256 {accuracy.checkpoint_sha256}"),
     ]
     return lines
 
@@ -203,31 +203,31 @@ def _percent(value: float) -> str:
 
 
 def _speed_line(record: Record) -> str:
-    speed = record.speed or {}
-    where = speed["device_name"] if speed["device"] != "cpu" else f"CPU {speed['device_name']}"
-    latency = significant(speed["latency_ms"]["median"])
+    speed = record.speed
+    assert speed is not None
+    where = speed.device_name if speed.device != "cpu" else f"CPU {speed.device_name}"
+    latency = significant(speed.latency_ms.median) if speed.latency_ms and speed.latency_ms.median else DASH
     macs = f", {scaled(record.operations['macs'])} MACs" if "macs" in record.operations else ""
     return (
-        f"{significant(speed['fps'])} FPS, median {latency} ms: the same graph at {show(record.resolution)}, "
-        f"{speed['precision']}, on {where}{macs}"
+        f"{significant(speed.fps)} FPS, median {latency} ms: the same graph at {show(record.resolution)}, "
+        f"{speed.precision}, on {where}{macs}"
     )
 
 
 def _notes(record: Record) -> list[str]:
-    accuracy = record.accuracy or {}
-    skipped = accuracy.get("skipped", [])
-    notes = [*accuracy.get("notes", []), *record.notes]
+    accuracy = record.accuracy
+    skipped, dropped = (accuracy.skipped, accuracy.dropped_keys) if accuracy else ([], [])
+    notes = [*(accuracy.notes if accuracy else []), *record.notes]
     notes += [f"skipped: {item['reason']}" for item in skipped[:_SKIPPED_SHOWN]]
     if len(skipped) > _SKIPPED_SHOWN:
         notes.append(f"and {len(skipped) - _SKIPPED_SHOWN} more skipped; the Record names all")
-    dropped = accuracy.get("dropped_keys", [])
     if dropped:
         more = ", ..." if len(dropped) > 3 else ""
         notes.append(f"not loaded from the checkpoint: {', '.join(dropped[:3])}{more} ({len(dropped)} keys)")
     if record.speed:
-        notes += [str(warning) for warning in record.speed.get("warnings", [])]
-        if record.speed.get("shortened"):
-            notes.append(f"timing shortened {record.speed['shortened']}")
+        notes += record.speed.warnings
+        if record.speed.shortened:
+            notes.append(f"timing shortened {record.speed.shortened}")
     if record.failure:
         notes.append(f"failed: {record.failure}")
     return notes

@@ -44,15 +44,26 @@ def save(
     """
     sizes = [resolution.parse(text) for text in res or []]
     with progress("importing torch") as step:
-        from segbench.measure.profile import Settings
+        from segbench.job import Settings
+        from segbench.measure.record import check_settings
         from segbench.regress import baseline as keeping
         from segbench.regress.looks import Options
 
         keeping.require_new(baseline)
         how = Options(processes=processes, speed=not no_speed, timeout_s=timeout).check()
-        settings = Settings(device, mode, precision, batch, rounds, budget, speed=not no_speed).check()
-        tasks = keeping.tasks_for(model, sizes, classes, settings)
-        records = keeping.measure(tasks, how, step)
+        settings = check_settings(
+            Settings(
+                device=device,
+                mode=mode,
+                precision=precision,
+                batch=batch,
+                rounds=rounds,
+                budget_s=budget,
+                speed=not no_speed,
+            )
+        )
+        jobs = keeping.jobs_for(model, sizes, classes, settings)
+        records = list(keeping.measure(jobs, how, step).values())
         keeping.write(baseline, records)
     console().print(f"{len(records)} networks saved in {baseline}: commit it", markup=False)
 

@@ -13,6 +13,7 @@ from segbench.cli.output import check_json_target, console, progress, write_json
 from segbench.errors import BadOption
 
 if TYPE_CHECKING:
+    from segbench.job import Settings
     from segbench.regress.judge import Outcome
     from segbench.regress.looks import Options
     from segbench.regress.sampling import Say
@@ -95,9 +96,15 @@ def check(
         how = Options(parse_effect(min_effect), processes, strict, force, not no_speed, budget, timeout).check()
 
         if against is not None:
-            from segbench.measure.profile import Settings
+            from segbench.job import Settings
 
-            settings = Settings(device or "auto", mode, precision or "fp32", budget_s=budget, speed=not no_speed)
+            settings = Settings(
+                device=device or "auto",
+                mode=mode,
+                precision=precision or "fp32",
+                budget_s=budget,
+                speed=not no_speed,
+            )
             outcome = _against(against, baseline, model or [], (sizes, classes), settings, how, say)
         else:
             assert baseline is not None
@@ -139,21 +146,20 @@ def _against(
     baseline: Path | None,
     models: list[str],
     conditions: tuple[list[tuple[int, int]], int | None],
-    settings: object,
+    settings: Settings,
     how: Options,
     say: Say,
 ) -> Outcome:
-    from segbench.measure.profile import Settings
+    from segbench.measure.record import check_settings
     from segbench.regress.against import check_against
-    from segbench.regress.baseline import tasks_for
-    from segbench.regress.run import read_baseline, tasks_of
+    from segbench.regress.baseline import jobs_for
+    from segbench.regress.run import jobs_of, read_baseline
 
-    assert isinstance(settings, Settings)
     if baseline is None:
-        tasks = tasks_for(models, *conditions, settings.check())
+        jobs = jobs_for(models, *conditions, check_settings(settings))
     else:
-        tasks = tasks_of(read_baseline(baseline), models, settings)
-    return check_against(revision, tasks, how, say)
+        jobs = jobs_of(read_baseline(baseline), models, settings)
+    return check_against(revision, jobs, how, say)
 
 
 def _report(outcome: Outcome, json_path: str | None, junit: Path | None, benchmark_json: Path | None) -> None:

@@ -42,7 +42,7 @@ def compare(
     seed: Annotated[int, typer.Option(help="Shuffles the order of timings.")] = 0,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one process.")] = 600.0,
     allow_mixed: Annotated[
-        bool, typer.Option("--allow-mixed", help="Rank timings of several devices or modes together, and say so.")
+        bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
     json_path: options.JsonPath = None,
 ) -> None:
@@ -60,25 +60,27 @@ def compare(
         from segbench import compare as comparison
         from segbench import planning
         from segbench.audit.recorded import verdicts
-        from segbench.measure.combine import conditions
-        from segbench.measure.profile import Settings
+        from segbench.job import Settings
+        from segbench.measure.record import check_settings
         from segbench.report.comparison import write_comparison
 
         names = planning.choose(patterns or [], everything, paper)
-        settings = Settings(
-            device,
-            mode,
-            precision,
-            batch,
-            rounds,
-            budget,
-            tuple(counter or ()),
-            not no_speed,
-            preset=protocol,
-            waterfall=waterfall,
-            optimize=optimize,
-            module_levels=planning.STAGE_LEVELS,
-        ).check()
+        settings = check_settings(
+            Settings(
+                device=device,
+                mode=mode,
+                preset=protocol,
+                precision=precision,
+                batch=batch,
+                rounds=rounds,
+                budget_s=budget,
+                counters=tuple(counter or ()),
+                speed=not no_speed,
+                waterfall=waterfall,
+                optimize=optimize,
+                module_levels=planning.STAGE_LEVELS,
+            )
+        )
         jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes)
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
@@ -93,8 +95,8 @@ def compare(
     records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
         table, files = write_comparison(records, out, paper=paper, judgements=verdicts(records, paper))
-    mixed = conditions(records)
-    if len(mixed) > 1:
+    mixed = comparison.mixed(records)
+    if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
     if json_path != "-":
         screen.print(table.rich(screen.width))

@@ -52,26 +52,28 @@ def profile(
     _check_layers(layers, depth, csv_path)
     out = console(json_path)
     with progress("importing torch"):
-        from segbench.measure.profile import Settings
-        from segbench.measure.profile import profile as measure
+        from segbench.job import Job, Settings
+        from segbench.measure.record import check_settings, measure_job
         from segbench.measure.subject import resolve
         from segbench.report.card import profile_card
         from segbench.report.layers import DEPTH, layers_csv
 
-        settings = Settings(
-            device,
-            mode,
-            precision,
-            batch,
-            rounds,
-            budget,
-            tuple(counter or ()),
-            not no_speed,
-            module_levels=None if layers else 0,
-            preset=protocol,
-            waterfall=waterfall,
-            optimize=optimize,
-        ).check()
+        settings = check_settings(
+            Settings(
+                device=device,
+                mode=mode,
+                preset=protocol,
+                precision=precision,
+                batch=batch,
+                rounds=rounds,
+                budget_s=budget,
+                counters=tuple(counter or ()),
+                speed=not no_speed,
+                module_levels=None if layers else 0,
+                waterfall=waterfall,
+                optimize=optimize,
+            )
+        )
         subjects = [resolve(name, classes) for name in dict.fromkeys(names)]
         jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
         for subject, size in jobs:
@@ -87,7 +89,8 @@ def profile(
                 ) -> None:
                     step(f"{label}: {what}", done, total)
 
-                record = measure(subject, size, settings, say)
+                job = Job(model=subject.spec, classes=subject.classes, resolution=size, settings=settings)
+            record = measure_job(job, say, subject=subject)
             records.append(record)
             if json_path != "-":
                 out.print(profile_card(record, counter or (), DEPTH if depth is None else depth))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from segbench.errors import DeviceError, first_line
 from segbench.measure import gpu, nvml
 from segbench.measure.environment import cpu_model
+from segbench.results import Telemetry
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -78,7 +79,7 @@ class Device(ABC):
         """What runs a frame on this device: the frame itself, except where a device is simulated."""
         return frame
 
-    def telemetry(self) -> nvml.Telemetry | None:
+    def telemetry(self) -> Telemetry | None:
         """Clocks, temperature and slowdowns now; None where nothing tells."""
         return None
 
@@ -206,7 +207,7 @@ class CudaDevice(Device):
                 "needs 8.0 or newer: it takes fp32 and fp16"
             )
 
-    def telemetry(self) -> nvml.Telemetry | None:
+    def telemetry(self) -> Telemetry | None:
         """Clocks, temperature, power, slowdowns and other processes, from NVML."""
         return self._gpu.telemetry() if self._gpu else None
 

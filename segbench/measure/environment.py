@@ -15,6 +15,7 @@ import torch
 
 import segbench
 from segbench.measure import nvml
+from segbench.version import __version__
 
 HOT_C = 83
 BUSY = 0.5
@@ -27,10 +28,10 @@ def describe_environment() -> dict[str, Any]:
     """
     gpus = nvml.gpus()
     return {
-        "segbench": segbench.__version__,
+        "segbench": __version__,
         "git_revision": git_revision(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "cuda": torch.version.cuda,
         "cudnn": cudnn_version(),
         "driver": nvml.driver_version(),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from segbench import reading
+from segbench.results import Telemetry
 
 # Bits of nvmlClocksEventReasons that mean "slower than it could be". Idle (0x1) and clocks set by the user (0x2,
 # 0x100) are choices, not slowdowns.
@@ -17,31 +19,6 @@ SLOWDOWNS = {
     0x40: "thermal slowdown (hardware)",
     0x80: "power brake",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Telemetry:
-    """State of a GPU at one moment; None where the GPU or its driver does not tell.
-
-    Attributes:
-        sm_clock_mhz: clock of the multiprocessors.
-        memory_clock_mhz: clock of the memory.
-        temperature_c: temperature of the chip.
-        power_w: power draw.
-        slowdowns: reasons for which the clocks are held down.
-        other_processes: processes computing on this GPU beside the present one.
-    """
-
-    sm_clock_mhz: int | None = None
-    memory_clock_mhz: int | None = None
-    temperature_c: int | None = None
-    power_w: float | None = None
-    slowdowns: tuple[str, ...] = ()
-    other_processes: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON types."""
-        return {**asdict(self), "slowdowns": list(self.slowdowns)}
 
 
 @functools.cache
@@ -163,7 +140,7 @@ class Gpu:
             "ecc": None if ecc is None else bool(ecc[0]),
             "mig": None if mig is None else bool(mig[0]),
             "persistence": None if persistence is None else bool(persistence),
-            **self.telemetry().to_json(),
+            **reading.plain(self.telemetry()),
         }
 
     def _ask(self, function: str, *arguments: Any) -> Any:

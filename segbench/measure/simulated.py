@@ -17,9 +17,9 @@ import torch
 
 from segbench.errors import DeviceError
 from segbench.measure.device import Device, Timeline
-from segbench.measure.nvml import Telemetry
 from segbench.measure.speed import time_frames
 from segbench.protocol import Protocol
+from segbench.results import Telemetry
 
 BOOST_CLOCK_MHZ = 1980
 

@@ -13,9 +13,8 @@ from torch import nn
 from segbench.measure.device import Device, Timeline
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, Prepare, device_failures, make_frame
-from segbench.measure.nvml import Telemetry
 from segbench.protocol import Protocol
-from segbench.results import Speed
+from segbench.results import Speed, Telemetry
 from segbench.statistics import (
     blocks,
     coefficient_of_variation,
@@ -261,7 +260,7 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
         round_fps=round_fps,
         warmup_ms=timing.warmup_ms,
         energy_mj=None if timing.energy_mj is None else timing.energy_mj / frames_timed,
-        telemetry=[state.to_json() for state in timing.telemetry],
+        telemetry=timing.telemetry,
         warnings=warnings,
         shortened=timing.shortened,
     )

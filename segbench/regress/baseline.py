@@ -12,7 +12,6 @@ from segbench import store
 from segbench.catalog import match
 from segbench.errors import BadOption, RecordError
 from segbench.job import Job, Settings
-from segbench.measure.nvml import Telemetry
 from segbench.measure.record import check_settings
 from segbench.measure.subject import resolve
 from segbench.models.own import is_own
@@ -27,11 +26,12 @@ from segbench.regress.run import choose
 from segbench.regress.sampling import Say, job_for
 from segbench.regress.verdicts import SAME, noise_floor
 from segbench.resolution import show
+from segbench.results import Telemetry
 
 TRANSIENT = {
     "load_average",
     "git_revision",
-    *(item.name for item in fields(Telemetry)),
+    *(item.name for item in fields(Telemetry) if item.name != "extra"),
 }
 """What of an environment is of one moment: load, clocks, temperature, power."""
 

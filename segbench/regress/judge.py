@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from segbench.errors import BadOption
-from segbench.processes import process_latencies
+from segbench.processes import process_latencies, process_peaks
 from segbench.record import Record
 from segbench.regress.difference import Finding, compare_accuracies, compare_counts, explain, unlike_accuracies
 from segbench.regress.rows import Key, label, mismatch, pairs
@@ -138,7 +138,7 @@ def costs(record: Record) -> dict[str, list[float]]:
     found = {
         "FPS": [1 / fps for fps in speed.process_fps or [speed.fps]] if speed else [],
         "latency": process_latencies(speed) if speed else [],
-        "memory": [peak for peak in memory.process_peak_mib or [memory.peak_mib] if peak] if memory else [],
+        "memory": process_peaks(memory) if memory else [],
     }
     return {metric: values for metric, values in found.items() if values}
 
