@@ -128,10 +128,13 @@ def _seen(rule: OperationRule, traced: Trace, reaching_output: bool) -> Iterator
 def _count_modules(rule: ModuleRule, traced: Trace, reaching_output: bool) -> Count:
     by_kind: Counter[str] = Counter()
     covered: list[bool] = []
+    last = {call.path: index for index, call in enumerate(traced.calls)} if rule.last_call(traced) else {}
     for index, call in enumerate(traced.calls):
-        counter = rule.counters.get(call.type)
+        counter = rule.counter(call.type)
         covered.append(counter is not None or (call.parent >= 0 and covered[call.parent]))
-        if counter is not None and (not reaching_output or index in traced.calls_reaching_output):
+        if counter is None or last.get(call.path, index) != index:
+            continue
+        if not reaching_output or index in traced.calls_reaching_output:
             by_kind[call.type.__name__] += counter(call) * rule.times(call)
     unsupported = Counter(
         operation.kind
