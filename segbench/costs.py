@@ -17,6 +17,7 @@ from typing import Any
 from segbench import planning, store
 from segbench.audit.counts import Counts
 from segbench.audit.judge import judge
+from segbench.audit.speed import judge_speed
 from segbench.catalog import CATALOG, list_models, match
 from segbench.claims import PAPERS, load_claims
 from segbench.errors import RecordError, SegbenchError
@@ -38,7 +39,9 @@ def costs(names: Iterable[str]) -> Iterator[Record]:
             settings = Settings(speed=False, module_levels=0 if number else STAGE_LEVELS)
             records.append(measure_job(Job(model=name, classes=classes, resolution=size, settings=settings)))
         counts = Counts(records, recount=True)
-        judge([claim for claim in load_claims() if claim.model == name], counts)
+        claims = [claim for claim in load_claims() if claim.model == name]
+        judge(claims, counts)
+        judge_speed(claims, counts)
         for record in (*records, *counts.recounted):
             # Exact integers alone: shares and shapes follow from them.
             stages = [replace(row, share=None, output=None) for row in record.modules or ()]

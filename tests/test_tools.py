@@ -88,7 +88,7 @@ def run_torchstat(net: nn.Module, shape: tuple[int, int, int, int]) -> int:
         finally:
             for kind in {type(module) for module in net.modules()}:
                 if "__call__" in vars(kind):
-                    del kind.__call__  # type: ignore[attr-defined]
+                    del kind.__call__
 
 
 # Modules that are called several times among them (sgcpnet, pidnet-s), and one whose size rule is 8k + 1.

@@ -12,6 +12,7 @@ paper's figures is named, and the others stand beside it.
 ``judgement``     one figure and its verdict
 ``counts``        where counts come from
 ``explanations``  what is known of figures that no rule meets
+``speed``         printed FPS against the peaks of cards
 ================  ====================================================================================
 """
 
@@ -23,11 +24,24 @@ from segbench.audit.counts import Counts
 from segbench.audit.explanations import Quantity
 from segbench.audit.judge import Audit, OnProgress, judge
 from segbench.audit.judgement import UNITS, VERDICTS, Judgement, Reading, Verdict
+from segbench.audit.speed import SpeedJudgement, judge_speed
 from segbench.claims import Claim, select
 from segbench.published_costs import published_costs
 from segbench.record import Record
 
-__all__ = ["UNITS", "VERDICTS", "Audit", "Judgement", "Quantity", "Reading", "Verdict", "audit", "select"]
+__all__ = [
+    "UNITS",
+    "VERDICTS",
+    "Audit",
+    "Judgement",
+    "Quantity",
+    "Reading",
+    "SpeedJudgement",
+    "Verdict",
+    "audit",
+    "audit_speed",
+    "select",
+]
 
 
 def audit(
@@ -41,3 +55,13 @@ def audit(
         records: with counts; the published ones by default.
     """
     return judge(claims, Counts(published_costs() if records is None else records, recount=True), on_progress)
+
+
+def audit_speed(claims: Iterable[Claim], records: Iterable[Record] | None = None) -> list[SpeedJudgement]:
+    """Hold every printed FPS among `claims` against the peak of each card that its print may mean.
+
+    Args:
+        claims: as from `select`.
+        records: with counts; the published ones by default. What no Record of this version holds is counted.
+    """
+    return judge_speed(claims, Counts(published_costs() if records is None else records, recount=True))

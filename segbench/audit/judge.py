@@ -12,6 +12,7 @@ from segbench.audit.explanations import Quantity
 from segbench.audit.judgement import DOUBLED, UNITS, VERDICTS, Judgement, Reading, Verdict, rank, read
 from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, Figure, load_claims
+from segbench.claims.provenance import source_of
 from segbench.resolution import show
 
 # Sizes at which papers of this field cost networks, tried where a table prints none.
@@ -47,7 +48,9 @@ class Audit:
             {item.best.rule for item in self.judgements if item.quantity == "flops" and _explains(item.best)}
         )
         under = f", under {len(rules)} counting rules" if len(rules) > 1 else ""
-        return f"{total} printed costs{under}: {counts}"
+        guesses = sum(item.guessed for item in self.judgements)
+        at_a_guess = f"; {guesses} of these verdicts rest on a size that is a guess" if guesses else ""
+        return f"{total} printed costs{under}: {counts}{at_a_guess}"
 
     def mixed_units(self) -> list[str]:
         """Tables that print some rows in MACs and others in doubled counts, as ``"efrnet Table 2"``."""
@@ -89,7 +92,8 @@ def judge(claims: Iterable[Claim], counts: Counts, on_progress: OnProgress | Non
         if on_progress:
             on_progress(claim.model, done, len(jobs))
         classes = DATASET_CLASSES.get(claim.dataset, 19)
-        readings = _readings(claim.model, quantity, figure, classes, _sizes(claim), counts)
+        sizes, guessed = _sizes(claim)
+        readings = _readings(claim.model, quantity, figure, classes, sizes, counts, guessed)
         if readings:
             drafts.append((claim, quantity, classes, readings))
     votes = _votes(drafts)
@@ -114,9 +118,14 @@ def _costs(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Quantity, Figure]]:
                 yield claim, quantity, figure
 
 
-def _sizes(claim: Claim) -> list[tuple[int, int]]:
-    """The sizes to count at: the printed one, brought to what the network accepts, or the usual ones."""
-    return _accepted(claim.model, [claim.size]) if claim.size else _usual(claim.model)
+def _sizes(claim: Claim) -> tuple[list[tuple[int, int]], bool]:
+    """The sizes to count at, brought to what the network accepts, and whether they are a guess.
+
+    The printed one; or that of the figure's source, which counts of code are not; or else the usual ones.
+    """
+    source = source_of(claim, "flops")
+    named = claim.size or (source.size if source and source.evidence_kind != "count" else None)
+    return (_accepted(claim.model, [named]), False) if named else (_usual(claim.model), True)
 
 
 def _usual(model: str) -> list[tuple[int, int]]:
@@ -128,14 +137,20 @@ def _accepted(model: str, sizes: Iterable[tuple[int, int]]) -> list[tuple[int, i
 
 
 def _readings(
-    model: str, quantity: Quantity, figure: Figure, classes: int, sizes: Iterable[tuple[int, int]], counts: Counts
+    model: str,
+    quantity: Quantity,
+    figure: Figure,
+    classes: int,
+    sizes: Iterable[tuple[int, int]],
+    counts: Counts,
+    guessed: bool = False,
 ) -> list[Reading]:
     """The counts that a figure may stand for; none where they are not known."""
     if quantity == "params":
         found = counts.params(model, classes, CATALOG[model].resolutions[0])
         return [] if found is None else [read(figure, UNITS["params"], "params", found)]
     return [
-        read(figure, UNITS["flops"], rule, count, size)
+        read(figure, UNITS["flops"], rule, count, size, guessed)
         for size in sizes
         for rule, count in counts.operations(model, classes, size).items()
     ]
@@ -170,16 +185,16 @@ def _hint(draft: Judgement, counts: Counts) -> str:
             if any(reading.verdict == "exact" for reading in found):
                 return f"exact with {other} classes ({dataset})"
         return ""
-    if _explains(best) or claim.size is None:
+    if _explains(best) or best.guessed or draft.verdict != "unexplained":
         return ""
     elsewhere = [size for size in _usual(claim.model) if size != best.resolution]
-    found = _readings(claim.model, "flops", figure, draft.classes, elsewhere, counts)
+    found = _readings(claim.model, "flops", figure, draft.classes, elsewhere, counts, guessed=True)
     near = [reading for reading in found if _explains(reading)]
     if not near:
         return ""
     closest = min(near, key=lambda reading: rank(reading, {}))
     assert closest.resolution is not None
-    return f"{closest.verdict} at {show(closest.resolution)} under {closest.rule}"
+    return f"{closest.verdict} at {show(closest.resolution)}, a size that no source names, under {closest.rule}"
 
 
 def _datasets(paper: str) -> list[str]:

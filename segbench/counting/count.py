@@ -12,11 +12,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from segbench import resolution as sizes
+from segbench.counting import macs, winograd
 from segbench.counting.kinds import is_arithmetic
 from segbench.counting.rules import RULES, ModuleRule, OperationRule
 from segbench.counting.trace import Operation, Trace
 from segbench.counting.tracer import trace
 from segbench.errors import FactoryError, UnknownName
+
+LIVE = "live-macs"
 
 
 def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[s
 
     Returns:
         ``{"params": int, "live_params": int, "operations": {rule: int}}``; ``live-macs`` are the MACs that reach the
-        output.
+        output, ``live-macs-3x3`` and ``live-macs-3x1`` those of them in layers that Winograd's algorithm takes.
 
     Raises:
         SegbenchError: the network cannot be run with one image of this size.
@@ -60,10 +63,21 @@ def parameters(net: nn.Module) -> int:
 
 
 def operation_counts(traced: Trace) -> dict[str, int]:
-    """The trace counted under every rule, and ``live-macs``."""
+    """The trace counted under every rule, and the MACs that reach the output: all of them, and of fast kernels."""
     counts = {rule: count_trace(traced, rule).total for rule in RULES}
-    counts["live-macs"] = count_trace(traced, "macs", reaching_output=True).total
-    return counts
+    counts[LIVE] = count_trace(traced, "macs", reaching_output=True).total
+    return counts | live_macs_by_kernel(traced)
+
+
+def live_macs_by_kernel(traced: Trace) -> dict[str, int]:
+    """``live-macs-3x3`` and ``live-macs-3x1``: MACs that reach the output in layers that Winograd's algorithm takes."""
+    found = {f"{LIVE}-{kernel}": 0 for kernel in winograd.FEWER}
+    for index in traced.reaching_output:
+        operation = traced.operations[index]
+        kernel = winograd.kernel(operation)
+        if kernel is not None:
+            found[f"{LIVE}-{kernel}"] += macs.convolution(operation)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
