@@ -14,7 +14,7 @@ import pytest
 
 from segbench import __version__
 from segbench import published_costs as published_costs_module
-from segbench.audit import audit, select
+from segbench.audit import audit, audit_speed, select
 from segbench.audit.judgement import read
 from segbench.audit.recorded import audit_records
 from segbench.audit.render import markdown
@@ -44,6 +44,59 @@ def test_a_verdict_respects_the_printed_digits(figure: str, rule: str, measured:
     assert read(Figure(figure), 10**9, rule, measured).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("figure", "rule", "measured", "verdict"),
+    [
+        ("5.80", "macs", 5_804_999_999, "exact"),
+        ("5.80", "macs", 5_857_000_000, "within 1 %"),
+        ("5.80", "macs", 5_859_000_000, "unexplained"),
+        ("5.80", "2xmacs", 5_857_000_000, "2x"),
+        ("5.80", "2xmacs", 5_859_000_000, "unexplained"),
+        ("3.8", "torchstat", 3_844_734_976, "exact"),  # 1.2 % off, and rounds to the printed digits
+    ],
+)
+def test_a_guessed_size_gives_a_verdict_only_within_1_percent_or_to_the_printed_digits(
+    figure: str, rule: str, measured: int, verdict: str
+) -> None:
+    found = read(Figure(figure), 10**9, rule, measured, (512, 1024), guessed=True)
+    assert (found.verdict, found.guessed) == (verdict, True)
+
+
+def test_a_verdict_at_a_size_that_no_source_names_is_marked_and_counted_apart() -> None:
+    found = audit(select(None))
+    flops = [item for item in found.judgements if item.quantity == "flops"]
+    named = {(item.claim.model, str(item.figure)) for item in flops if item.source and item.source.size}
+    unmarked = [item for item in flops if item.claim.size is None and not item.guessed]
+    for item in unmarked:
+        met = item.verdict not in {"unexplained", "copied, not met"}
+        assert not met or (item.claim.model, str(item.figure)) in named, item.claim.model
+    guesses = [item for item in flops if item.guessed]
+    assert len(guesses) > 10
+    for item in guesses:
+        assert item.claim.size is None
+        error = item.explained_error if item.verdict == "explained" else item.best.error
+        assert error is not None and (abs(error) <= 0.01 or item.best.verdict == "exact")
+        assert item.to_json()["guessed_size"] is True
+    assert found.summary.endswith(f"; {len(guesses)} of these verdicts rest on a size that is a guess")
+    assert "| 2 | enet | 512x1024 (a guess) | 3.8 G | torchstat | 3.84 G | +1.18% | exact at a guess" in markdown(found)
+
+
+def test_the_size_of_a_figure_s_source_is_taken_where_its_table_prints_none() -> None:
+    (item,) = (item for item in audit(select("dfanet-a")).judgements if item.figure == "3.4")
+    assert {reading.resolution for reading in item.readings} == {(1024, 1024)}
+    assert item.verdict == "copied, not met"
+
+
+def test_mfpnet_s_table_is_torchstat_s(judged: dict[str, list[dict[str, Any]]]) -> None:
+    rows = [row for row in judged["mfpnet"] if row["quantity"] == "flops" and row["table"] == "2"]
+    found = {row["model"]: row for row in rows if row["dataset"] == "Cityscapes"}
+    counts = {"erfnet": 25_785_532_416, "enet": 3_844_734_976, "dabnet": 10_461_757_440, "mfpnet": 18_639_589_504}
+    for model, count in counts.items():
+        row = found[model]
+        assert (row["rule"], row["measured"], row["verdict"]) == ("torchstat", count, "exact")
+        assert row["counted_at"] == [512, 1024]
+
+
 def test_the_published_costs_answer_the_whole_audit_without_torch() -> None:
     code = (
         "import sys; from segbench.audit import audit, select; from segbench.audit.counts import Counts\n"
@@ -71,7 +124,7 @@ def test_the_published_costs_are_those_beside_the_code_or_else_those_of_the_chec
 
 
 CLAIMS = [claim for claim in load_claims(paper="frfnet", model="erfnet") if claim.gflops and claim.size == (512, 1024)]
-OPERATIONS = dict.fromkeys(MEANINGS, 21_040_000_000)
+OPERATIONS = dict.fromkeys((*MEANINGS, "live-macs-3x3"), 21_040_000_000)
 RECORD = Record(
     model="erfnet", classes=19, resolution=(512, 1024), params=5, operations=OPERATIONS, segbench=__version__
 )
@@ -212,4 +265,4 @@ def test_claims_are_shown_as_printed(segbench_cli: Cli) -> None:
 
 def test_the_stored_audit_is_today_s() -> None:
     stored = Path(__file__).parent.parent / "results" / "audit.md"
-    assert stored.read_text() == markdown(audit(select(None)))
+    assert stored.read_text() == markdown(audit(select(None)), audit_speed(select(None)))

@@ -240,7 +240,7 @@ _EXPLANATIONS = (
         "bisenetv2-l",
         "flops",
         ("118.51",),
-        "The only public port with the paper's width and depth factors (Admit24/neural) counts 222 G.",
+        "The only public port with the paper's width and depth factors (Admit24/neural) counts 221.5 G.",
     ),
     Explanation(
         "dilation8",
