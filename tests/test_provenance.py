@@ -68,7 +68,7 @@ def test_a_mark_says_what_a_copied_figure_is_of() -> None:
         "of another size (768x1536), another GPU (Titan XP), another variant"
     )
     assert marks["efrnet", "bisenet-xception39", "miou", "68.4"] == "of another size (768x1536)"
-    assert marks["eseg", "deeplabv3-r101", "flops", "1779"] == "of units of 2^30"
+    assert marks["eseg", "deeplabv3-r101", "flops", "1779"] == "of another unit (2^30)"
     assert ("frfnet", "bisenetv2", "fps", "156.0") not in marks
     assert ("frfnet", "dabnet", "fps", "58.04") not in marks  # nothing is known to print it
 

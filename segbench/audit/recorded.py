@@ -8,6 +8,7 @@ from typing import Any
 from segbench.audit.counts import Counts
 from segbench.audit.judge import judge
 from segbench.audit.judgement import Judgement
+from segbench.audit.speed import judge_speed
 from segbench.claims import Claim, load_claims
 from segbench.record import Record
 
@@ -23,5 +24,7 @@ def audit_records(records: Iterable[Record], claims: Iterable[Claim]) -> list[Ju
 
 
 def verdicts(records: Iterable[Record], paper: str | None = None) -> list[dict[str, Any]]:
-    """What a report takes as its judgements: the audit of these Records, on all papers' claims or on one's, as JSON."""
-    return [judgement.to_json() for judgement in audit_records(records, load_claims(paper=paper))]
+    """What a report takes as its judgements, on all papers' claims or on one's: of costs, then of speeds, as JSON."""
+    claims, counts = load_claims(paper=paper), Counts(records, recount=False)
+    costs, speeds = judge(claims, counts).judgements, judge_speed(claims, counts)
+    return [*(item.to_json() for item in costs), *(item.to_json() for item in speeds)]

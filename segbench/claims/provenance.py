@@ -140,7 +140,7 @@ class Provenance:
         if self.verdict == "copied: other variant":
             differs.append("another variant")
         if self.unit:
-            differs.append(f"units of {self.unit}")
+            differs.append(f"another unit ({self.unit})")
         return f"of {', '.join(differs)}" if differs else ""
 
     def to_json(self) -> dict[str, Any]:
@@ -180,10 +180,18 @@ def source_of(claim: Claim, quantity: str) -> Provenance | None:
 
 
 def mark(claim: Claim, quantity: str) -> str:
-    """What must stand beside a printed figure that was copied from another size, GPU, unit or variant; else empty."""
-    source = source_of(claim, quantity)
+    """What must stand beside a printed figure that was copied from another size, GPU, unit or variant; else empty.
+
+    Args:
+        claim: the row.
+        quantity: a key of `QUANTITIES`; reports call ``flops`` ``macs``.
+    """
+    source = source_of(claim, "flops" if quantity == "macs" else quantity)
     return source.mark if source else ""
 
+
+MARK = "\u2021"
+"""The sign that tables put beside a figure with a `mark`, which stands below them."""
 
 _KEY = ("paper", "table", "model", "dataset", "split", "quantity", "printed")
 _COLUMNS = (
