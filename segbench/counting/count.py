@@ -12,11 +12,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from segbench import resolution as sizes
+from segbench.counting import macs, winograd
 from segbench.counting.kinds import is_arithmetic
 from segbench.counting.rules import RULES, ModuleRule, OperationRule
 from segbench.counting.trace import Operation, Trace
 from segbench.counting.tracer import trace
 from segbench.errors import FactoryError, UnknownName
+
+LIVE = "live-macs"
 
 
 def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[s
 
     Returns:
         ``{"params": int, "live_params": int, "operations": {rule: int}}``; ``live-macs`` are the MACs that reach the
-        output.
+        output, ``live-macs-3x3`` and ``live-macs-3x1`` those of them in layers that Winograd's algorithm takes.
 
     Raises:
         SegbenchError: the network cannot be run with one image of this size.
@@ -84,10 +87,21 @@ def parameters(net: nn.Module) -> int:
 
 
 def operation_counts(traced: Trace) -> dict[str, int]:
-    """The trace counted under every rule, and ``live-macs``."""
+    """The trace counted under every rule, and the MACs that reach the output: all of them, and of fast kernels."""
     counts = {rule: count_trace(traced, rule).total for rule in RULES}
-    counts["live-macs"] = count_trace(traced, "macs", reaching_output=True).total
-    return counts
+    counts[LIVE] = count_trace(traced, "macs", reaching_output=True).total
+    return counts | live_macs_by_kernel(traced)
+
+
+def live_macs_by_kernel(traced: Trace) -> dict[str, int]:
+    """``live-macs-3x3`` and ``live-macs-3x1``: MACs that reach the output in layers that Winograd's algorithm takes."""
+    found = {f"{LIVE}-{kernel}": 0 for kernel in winograd.FEWER}
+    for index in traced.reaching_output:
+        operation = traced.operations[index]
+        kernel = winograd.kernel(operation)
+        if kernel is not None:
+            found[f"{LIVE}-{kernel}"] += macs.convolution(operation)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +173,13 @@ def _seen(rule: OperationRule, traced: Trace, reaching_output: bool) -> Iterator
 def _count_modules(rule: ModuleRule, traced: Trace, reaching_output: bool) -> Count:
     by_kind: Counter[str] = Counter()
     covered: list[bool] = []
+    last = {call.path: index for index, call in enumerate(traced.calls)} if rule.last_call(traced) else {}
     for index, call in enumerate(traced.calls):
-        counter = rule.counters.get(call.type)
+        counter = rule.counter(call.type)
         covered.append(counter is not None or (call.parent >= 0 and covered[call.parent]))
-        if counter is not None and (not reaching_output or index in traced.calls_reaching_output):
+        if counter is None or last.get(call.path, index) != index:
+            continue
+        if not reaching_output or index in traced.calls_reaching_output:
             by_kind[call.type.__name__] += counter(call) * rule.times(call)
     unsupported = Counter(
         operation.kind

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import Claim, load_claims
+from segbench.claims.provenance import MARK, QUANTITIES, mark
 from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
 from segbench.report.layers import DEPTH, layers_tree, slowest_table
@@ -233,7 +234,8 @@ def _deviation(deviation: dict[str, Any]) -> str:
 
 def claimed_table(record: Record) -> RenderableType | None:
     """The rows that papers print for the Record's network, those at its size first; None where there is none."""
-    rows = list(dict.fromkeys(_cells(claim) for claim in _ordered(record)))
+    claims = _ordered(record)
+    rows = list(dict.fromkeys(map(_cells, claims)))
     if not rows:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
@@ -248,7 +250,13 @@ def claimed_table(record: Record) -> RenderableType | None:
     title = Text("claimed: as printed, on the papers' own GPUs and under their own counting rules", style="dim")
     more = len(rows) - MOST_CLAIMS
     rest = [Text(f"and {more} more: segbench claims {record.model}", style="dim")] if more > 0 else []
-    return Group(title, table, *rest)
+    marks = dict.fromkeys(
+        f"{MARK} {claim.paper} {claim.where}, {getattr(claim, field)}: {of}"
+        for claim in claims
+        for quantity, field in QUANTITIES.items()
+        if (of := mark(claim, quantity)) and _cells(claim) in rows[:MOST_CLAIMS]
+    )
+    return Group(title, table, *(Text(line, style="dim") for line in marks), *rest)
 
 
 def _ordered(record: Record) -> list[Claim]:
@@ -263,11 +271,15 @@ def _ordered(record: Record) -> list[Claim]:
 
 
 def _cells(claim: Claim) -> tuple[str, ...]:
+    params, flops, fps, miou = (
+        f"{getattr(claim, field) or DASH}{MARK if mark(claim, quantity) else ''}"
+        for quantity, field in QUANTITIES.items()
+    )
     return (
         f"{claim.paper} {claim.where}",
         show(claim.size) if claim.size else DASH,
         f"{claim.dataset} {claim.split}".strip() or DASH,
-        *(str(figure or DASH) for figure in (claim.params_m, claim.gflops, claim.fps)),
+        *(params, flops, fps),
         claim.gpu if claim.fps else "",
-        str(claim.miou_percent or DASH),
+        miou,
     )

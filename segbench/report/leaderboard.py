@@ -9,6 +9,7 @@ from dataclasses import fields
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
+from segbench.claims.provenance import mark
 from segbench.conditions import AccuracyConditions, TimingConditions, beside, headings
 from segbench.record import Record
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
@@ -227,6 +228,7 @@ def _miou_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
         conditions = f"{claim.dataset} {claim.split}".rstrip()
         if unprinted:
             conditions += f", {' and '.join(unprinted)} not printed"
+        conditions += _copied(claim, "miou")
         yield " / ".join((claimed.figure, *claimed.others)), f"{conditions} ({claim.paper})"
 
 
@@ -234,7 +236,13 @@ def _fps_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
     for claimed in claims:
         claim = claimed.claim
         conditions = (claim.gpu or "GPU not printed") + ("" if claim.size else ", size not printed")
+        conditions += _copied(claim, "fps")
         yield " / ".join((claimed.figure, *claimed.others)), f"{conditions} ({claim.paper})"
+
+
+def _copied(claim: Claim, quantity: str) -> str:
+    of = mark(claim, quantity)
+    return f", {of}" if of else ""
 
 
 def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -> Iterator[dict[str, str]]:
