@@ -16,6 +16,7 @@ from segbench.results import Latency, Telemetry
 # trtexec's limit, above which it advises to lock the clocks (TensorRT, sampleReporting.cpp).
 VARIATION_LIMIT = 0.025
 DRIFT_LIMIT = 0.02
+JITTER = "host jitter, clocks or other programs: "
 CLOCK_LIMIT = 0.03
 # A network that computes on one core or more has at least the wall time as CPU time, where nothing holds it up.
 CPU_SHARE_LIMIT = 0.9
@@ -182,8 +183,8 @@ def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[f
     variation = coefficient_of_variation(samples)
     if variation is not None and variation > VARIATION_LIMIT:
         yield (
-            f"latency varies by {variation:.1%} between frames (coefficient of variation; {VARIATION_LIMIT:.1%} is "
-            "the limit): small differences in FPS mean nothing; stop other programs, lock the clocks, measure longer"
+            f"{JITTER}latency varies by {variation:.1%} between frames (coefficient of variation; {VARIATION_LIMIT:.1%} "
+            "is the limit): small differences in FPS mean nothing; stop other programs, lock the clocks, measure longer"
         )
     if len(round_fps) == 1:
         yield "one round only: the interval says nothing about a second one; measure more rounds"
@@ -201,6 +202,17 @@ def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[f
                 f"the first frames took {means[0] / median(means):.2f} times the usual latency: the warm-up was too "
                 "short; warm up longer"
             )
+
+
+def of_the_host(warning: str) -> str:
+    """The warning of a launch-bound network's latencies, which vary with the host that launches its kernels."""
+    if not warning.startswith(JITTER):
+        return warning
+    seen = warning.removeprefix(JITTER).partition(":")[0]
+    return (
+        f"host jitter: {seen}: the GPU waits for the host to launch its kernels, and the host's pace varies; GPU-busy "
+        "time and the CUDA graph's FPS are the steady figures"
+    )
 
 
 def load_warnings(cpu_share: float, load_average: float | None) -> list[str]:

@@ -15,7 +15,7 @@ from segbench.counting.tools import TOOLS, tool_counts
 from segbench.counting.tracer import trace
 from segbench.errors import BadOption, DeviceError, SegbenchError, UnknownName
 from segbench.job import BOUNDS, Job, Settings
-from segbench.measure.bounds import TRACED_FRAMES, launches, traced, what_bounds
+from segbench.measure.bounds import TRACED_FRAMES, busy_ms, launches, traced, what_bounds
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
@@ -199,9 +199,12 @@ def _count_launches(result: Record, subject: Subject, protocol: Protocol, device
     assert result.speed is not None
     try:
         events = traced(subject.build(), result.resolution, protocol, device)
-        result.speed = replace(result.speed, launches=launches(events, TRACED_FRAMES) if events else None)
     except SegbenchError as error:
         result.notes.append(f"the GPU could not be traced: {error}")
+        return
+    if events:
+        busy, kernels = busy_ms(events, TRACED_FRAMES), launches(events, TRACED_FRAMES)
+        result.speed = replace(result.speed, gpu_busy_ms=busy, launches=kernels)
 
 
 def _optimize(

@@ -16,6 +16,7 @@ from segbench.claims import Claim, load_claims
 from segbench.claims.provenance import MARK, QUANTITIES, mark
 from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
+from segbench.report.launching import headline
 from segbench.report.layers import DEPTH, layers_tree, slowest_table
 from segbench.resolution import show
 from segbench.results import Optimized, Speed, WaterfallRow
@@ -105,6 +106,9 @@ def _speed(record: Record, speed: Speed) -> Table:
     if speed.fps_ci95:
         low, high = speed.fps_ci95
         conditions += f"; 95 % interval {significant(low)} to {significant(high)}"
+    words = headline(speed)
+    if words:
+        grid.add_row(Text("launch-bound", style="bold yellow"), "", Text(words, style="yellow"))
     name = "throughput" if record.batch > 1 else "FPS"
     grid.add_row(Text(name, style="bold"), Text(significant(speed.fps), style="bold"), conditions)
     latency = speed.latency_ms
@@ -129,6 +133,8 @@ def _bounds(speed: Speed) -> Iterator[tuple[str, str, str]]:
     if speed.gpu_busy_ms is not None:
         launches = "" if speed.launches is None else f"; {speed.launches:g} kernel launches"
         yield "GPU busy", f"{significant(speed.gpu_busy_ms)} ms", f"of a frame{launches}"
+    if speed.enqueue_ms is not None:
+        yield "enqueue", f"{significant(speed.enqueue_ms)} ms", "that the host takes to launch a frame"
     if speed.graph_fps is not None:
         yield "CUDA graph", significant(speed.graph_fps), "FPS of the same network, launched by one call"
     roof = speed.roofline
