@@ -15,6 +15,7 @@ from segbench.errors import BadOption, FactoryError
 from segbench.measure.device import Device
 from segbench.measure.frame import DTYPES, device_failures
 from segbench.models.base import resize
+from segbench.models.samples import cast_floats
 from segbench.protocol import protocol_for
 from segbench.resolution import ANY_SIZE, SizeRule
 
@@ -55,7 +56,7 @@ class Predictor:
         self.torch_device = device.torch_device
         self._device, self._arithmetic = device, protocol_for("forward", protocol.precision)
         self._dtype = DTYPES[protocol.precision]
-        self._net = device.move(net.eval()).to(dtype=self._dtype)
+        self._net = cast_floats(device.move(net.eval()), self._dtype)
         # Which outputs are the classes, and then the one for ignored pixels where it may win; None for all as they are.
         self._order: list[int] | slice | None = None
         if protocol.void_output is not None:

@@ -54,8 +54,8 @@ def selected(output: object, which: str | None, name: str = "the network") -> ob
 def logits_in(output: object) -> Tensor | None:
     """The logits among what a network returns, where it says which they are.
 
-    That is a tensor; the first item of a tuple or list; ``out`` or ``logits`` of a mapping, a NamedTuple or a dataclass,
-    or what they hold alone. None for anything else.
+    That is a tensor; the first item of a tuple or list; ``out`` or ``logits`` of a mapping, a NamedTuple or a
+    dataclass, or the one tensor that they hold. None for anything else.
     """
     output = _named(output)
     while isinstance(output, (tuple, list)) and output:

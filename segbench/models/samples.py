@@ -59,6 +59,6 @@ def inputs_of(net: nn.Module) -> tuple[Input, ...]:
     return (IMAGE,)
 
 
-def cast(net: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Cast the real floating tensors of a network in place; `Module.to` would drop the imaginary part of complex ones."""
+def cast_floats(net: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Cast real floating tensors in place; `Module.to` would cast complex ones too, and drop their imaginary part."""
     return net._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)

@@ -33,6 +33,8 @@ def job_for(before: Record, settings: Settings) -> Job:
         resolution=before.resolution,
         settings=settings.under_conditions_of(before),
         signature_at=(*sign.resolution, sign.gain) if sign else None,
+        inputs=tuple(before.inputs),
+        output=before.output,
     )
 
 
