@@ -52,7 +52,8 @@ def compare(
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
 
-    Networks of your own, or of a library, stand beside those of the catalog. A call that was interrupted goes on where it stopped.
+    Networks of your own, or of a library, stand beside those of the catalog. A call that was interrupted goes on where
+    it stopped.
 
     Example: segbench compare --all --no-speed --out segbench-out
     """

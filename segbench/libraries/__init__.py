@@ -8,7 +8,10 @@ No adapter of segbench downloads anything. Imports no torch, and no library befo
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, Protocol
@@ -66,7 +69,8 @@ def listed(prefix: str) -> list[str]:
     library = find(prefix)
     if library is None:
         raise UnknownName("library", prefix, prefixes())
-    return sorted(library.names())
+    with offline():
+        return sorted(library.names())
 
 
 def imported(module: str, package: str) -> ModuleType:
@@ -108,6 +112,38 @@ def refuse_weights(library: str, arguments: Mapping[str, Any], names: Iterable[s
     """
     for name in names:
         if arguments.get(name):
-            raise BadOption(
-                f"{library}: {name}={arguments[name]!r} would download weights, and segbench downloads nothing"
-            )
+            given = f"{name}={arguments[name]!r}"
+            raise BadOption(f"{library}: {given} would download weights, and segbench downloads nothing")
+
+
+def refuse_unknown(network: str, arguments: Iterable[str], accepted: Iterable[str]) -> None:
+    """Refuse arguments that a constructor would swallow without using them.
+
+    Raises:
+        UnknownName: names the nearest.
+    """
+    there = list(accepted)
+    for name in arguments:
+        if name not in there:
+            raise UnknownName(f"argument of {network}", name, there)
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """No host is looked up meanwhile, whichever library tries to."""
+    looked_up, variable = socket.getaddrinfo, os.environ.get("HF_HUB_OFFLINE")
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise OSError("segbench downloads nothing")
+
+    # huggingface_hub reads it when it is imported, and asks no server for anything then.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    socket.getaddrinfo = refuse
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = looked_up
+        if variable is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = variable

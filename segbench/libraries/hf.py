@@ -6,13 +6,12 @@ transformers, ``models/auto/modeling_auto.py``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from segbench.errors import FactoryError
-from segbench.libraries import imported, known, refuse_weights
+from segbench.libraries import imported, known, refuse_unknown, refuse_weights
 
 PACKAGE = "transformers"
 _DOWNLOADS = ("use_pretrained_backbone", "pretrained_model_name_or_path", "weights")
@@ -43,6 +42,8 @@ def build(name: str, classes: int | None, arguments: Mapping[str, Any]) -> Any:
         )
     else:
         known("hf", name, names())
+        accepted = transformers.AutoConfig.for_model(name)
+        refuse_unknown(f"hf:{name}", given, ("num_labels", "id2label", "label2id", *accepted.to_dict()))
         config = transformers.AutoConfig.for_model(name, **given)
     semantic = config.model_type in auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES
     kind = transformers.AutoModelForSemanticSegmentation if semantic else transformers.AutoModelForUniversalSegmentation
@@ -50,6 +51,4 @@ def build(name: str, classes: int | None, arguments: Mapping[str, Any]) -> Any:
 
 
 def _auto() -> Any:
-    # Read when huggingface_hub is imported: it asks no server for anything then.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     return imported("transformers.models.auto.modeling_auto", PACKAGE)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from segbench.libraries import imported, known, refuse_weights
+from segbench.libraries import imported, known, refuse_unknown, refuse_weights
 
 PACKAGE = "segmentation-models-pytorch"
 
@@ -31,4 +31,9 @@ def build(name: str, classes: int | None, arguments: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {"encoder_weights": None, **arguments}
     if classes is not None:
         given.setdefault("classes", classes)
-    return getattr(smp, name)(**given)
+    network = getattr(smp, name)
+    # What a class does not know it hands to its encoder, and only timm's take anything.
+    if not str(given.get("encoder_name", "")).startswith("tu-"):
+        accepted = inspect.signature(network).parameters.values()
+        refuse_unknown(f"smp:{name}", given, [item.name for item in accepted if item.kind is not item.VAR_KEYWORD])
+    return network(**given)

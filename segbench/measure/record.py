@@ -10,9 +10,9 @@ from torch import nn
 
 from segbench.counting.count import operation_counts, uncounted
 from segbench.counting.modules import modules
+from segbench.counting.prices import all_prices
 from segbench.counting.rules import RULES
 from segbench.counting.tools import TOOLS, tool_counts
-from segbench.counting.prices import all_prices
 from segbench.counting.trace import OPAQUE, Trace
 from segbench.counting.tracer import trace_and_copy
 from segbench.errors import BadOption, DeviceError, FactoryError, SegbenchError, UnknownName

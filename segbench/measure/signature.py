@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from segbench import resolution as sizes
 from segbench.counting.copies import global_state_kept
 from segbench.errors import FactoryError, SegbenchError
+from segbench.inputs import IMAGE
 from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
-from segbench.inputs import IMAGE
 from segbench.models.outputs import main_output, tensors_in
 from segbench.models.samples import inputs_of, samples
 from segbench.protocol import PRESETS

@@ -148,7 +148,8 @@ class _Library:
         self.library, self.name = library, name
 
     def __call__(self, num_classes: int | None = None, **arguments: Any) -> Any:
-        return self.library.build(self.name, num_classes, arguments)
+        with libraries.offline():
+            return self.library.build(self.name, num_classes, arguments)
 
 
 def _module(name: str) -> ModuleType:
