@@ -39,7 +39,7 @@ SCHEMAS = (
 
 @cache
 def declare() -> torch.library.Library | None:
-    """Declare the operators where torchvision is installed and its compiled part does not load; the cache keeps them."""
+    """Declare the operators where torchvision is installed and its compiled part does not load; kept by the cache."""
     found = importlib.util.find_spec("torchvision")
     if found is None or not found.submodule_search_locations:
         return None

@@ -69,7 +69,7 @@ def compare(
         from segbench.job import Settings
         from segbench.measure.record import check_settings
         from segbench.measure.subject import resolve
-        from segbench.report.comparison import write_comparison
+        from segbench.report.comparison import write_report
 
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
         for name in own_networks(names, given, output):
@@ -104,7 +104,7 @@ def compare(
         measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
     records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
-        table, files = write_comparison(records, out, paper=paper, judgements=verdicts(records, paper))
+        table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
     mixed = comparison.mixed(records)
     if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)

@@ -25,7 +25,7 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
 from segbench.models.samples import inputs_of, samples
-from segbench.protocol import PRESETS
+from segbench.protocol import REFERENCE
 from segbench.resolution import show
 
 # Of the logits' standard deviation: rounding of fp32 stays far below, a wrong scale far above.
@@ -72,7 +72,7 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
         MeasurementError: the network fails on the device.
     """
     net = device.move(net.eval())
-    protocol = PRESETS["forward"]
+    protocol = REFERENCE
     traced = trace(net, (1, 3, *resolution), inputs=inputs_of(net)[:1])
     found = pairs(net, traced)
     with measurement_flags(protocol), device_failures(resolution, protocol, device):

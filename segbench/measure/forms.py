@@ -20,7 +20,7 @@ from segbench.measure.frame import DTYPES, MeasurementError, device_failures, is
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
 from segbench.models.samples import cast_floats
-from segbench.protocol import PRESETS, Protocol
+from segbench.protocol import REFERENCE, Protocol
 from segbench.results import Speed
 
 ENGINES = ("eager", "CUDA graph", "torch.compile")
@@ -126,7 +126,7 @@ class Forms:
         """
         net = self.plain()
         image = sample_image(net, self.resolution, self.device)
-        plain = PRESETS["forward"]
+        plain = REFERENCE
         if self._reference is None:
             with measurement_flags(plain), device_failures(self.resolution, plain, self.device):
                 self._reference = logits_of(self.device.move(net), image)

@@ -30,7 +30,7 @@ from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
 from segbench.models.outputs import main_output, tensors_in
 from segbench.models.samples import inputs_of, samples
-from segbench.protocol import PRESETS
+from segbench.protocol import REFERENCE
 from segbench.results import Signature
 
 SIZE = (128, 256)
@@ -75,7 +75,7 @@ def signature(
 
 
 def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Signature:
-    with global_state_kept(), measurement_flags(PRESETS["forward"]):
+    with global_state_kept(), measurement_flags(REFERENCE):
         for tried in GAINS if gain is None else (gain,):
             _seed()
             net = subject.build()

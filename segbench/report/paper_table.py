@@ -25,7 +25,7 @@ CSV_COLUMNS = (
     *("paper", "table", "row", "printed_name", "model", "dataset", "split", "height", "width", "gpu"),
     *("status", "measured_height", "measured_width"),
     *(f"{quantity}_{part}" for quantity in PRINTED for part in ("claimed", "measured", "ratio")),
-    "failure",
+    *("fps_measured_under", "miou_measured_under", "failure"),
 )
 
 
@@ -139,7 +139,7 @@ def _figures(row: PaperRow, quantities: Sequence[Quantity]) -> Iterator[Cell]:
 
 
 def _mark(source: PaperTable, body: Sequence[list[Cell]], first: int) -> None:
-    """Mark the best of each column: claims among the rows of a data set, measurements also of one size."""
+    """Mark the best of each column: claims of one data set, measurements also of one size and condition."""
     for place, quantity in enumerate(source.quantities):
         for column, values in (
             (first + 3 * place, [_claimed(row.quantities[quantity]) for row in source.rows]),
@@ -147,8 +147,10 @@ def _mark(source: PaperTable, body: Sequence[list[Cell]], first: int) -> None:
         ):
             groups: dict[tuple[object, ...], list[int]] = {}
             for index, row in enumerate(source.rows):
-                here = (row.size,) if column != first + 3 * place and quantity in ("macs", "fps") else ()
-                groups.setdefault((row.claim.dataset, *here), []).append(index)
+                claimed = column == first + 3 * place
+                under = None if claimed else row.quantities[quantity].under
+                size = row.size if not claimed and quantity in ("macs", "fps") else None
+                groups.setdefault((row.claim.dataset, under, size), []).append(index)
             for members in groups.values():
                 own = [values[index] for index in members]
                 ranked([body[index] for index in members], column, own, more=_MORE[quantity])
@@ -186,5 +188,7 @@ def _csv_row(row: PaperRow) -> dict[str, str]:
     for quantity, item in row.quantities.items():
         cells[f"{quantity}_claimed"] = item.claimed or ""
         cells[f"{quantity}_measured"] = "" if item.measured is None else f"{item.measured:.6g}"
+        if item.under is not None and item.measured is not None:
+            cells[f"{quantity}_measured_under"] = item.under.describe()
         cells[f"{quantity}_ratio"] = "" if item.ratio is None else f"{item.ratio:.4f}"
     return cells
