@@ -184,8 +184,8 @@ def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[f
     if variation is not None and variation > VARIATION_LIMIT:
         yield (
             f"{JITTER}latency varies by {variation:.1%} between frames (coefficient of variation; "
-            f"{VARIATION_LIMIT:.1%} is the limit): small differences in FPS mean nothing; stop other programs, lock the "
-            "clocks, measure longer"
+            f"{VARIATION_LIMIT:.1%} is the limit): small differences in FPS mean nothing; stop other programs, "
+            "lock the clocks, measure longer"
         )
     if len(round_fps) == 1:
         yield "one round only: the interval says nothing about a second one; measure more rounds"

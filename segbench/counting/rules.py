@@ -53,11 +53,36 @@ PRODUCTS: Mapping[str, OperationCounter] = {
     "_scaled_dot_product_flash_attention_for_cpu": macs.attention,
     "_scaled_dot_product_efficient_attention": macs.attention,
     "_scaled_dot_product_cudnn_attention": macs.attention,
+    "flex_attention": macs.attention,
     "affine_grid_generator": macs.affine_grid,
+    "bilinear": macs.bilinear,
+    "cdist": macs.distances,
+    "_cdist_forward": macs.distances,
+    "_sparse_mm": macs.product,
 }
 
-MACS: Mapping[str, OperationCounter] = {**CONVOLUTIONS, **PRODUCTS}
-CONV_MACS: Mapping[str, OperationCounter] = {**CONVOLUTIONS, **dict.fromkeys(PRODUCTS, macs.nothing)}
+QUANTISED: Mapping[str, OperationCounter] = {
+    **{
+        f"quantized::{kind}": macs.convolution
+        for stem in ("conv1d", "conv2d", "conv3d")
+        for kind in (stem, f"{stem}_relu", f"{stem}_add", f"{stem}_add_relu", f"{stem}_dynamic")
+    },
+    **{
+        f"quantized::{kind}": macs.transposed_convolution
+        for stem in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+        for kind in (stem, f"{stem}_dynamic")
+    },
+    **{
+        f"quantized::linear{kind}": macs.quantised_linear
+        for kind in ("", "_relu", "_dynamic", "_relu_dynamic", "_dynamic_fp16", "_relu_dynamic_fp16")
+    },
+}
+
+MACS: Mapping[str, OperationCounter] = {
+    kind: macs.real_products(counter) for kind, counter in {**CONVOLUTIONS, **QUANTISED, **PRODUCTS}.items()
+}
+FFT_FLOPS: Mapping[str, OperationCounter] = dict.fromkeys(("_fft_r2c", "_fft_c2r", "_fft_c2c"), macs.fourier_transform)
+CONV_MACS: Mapping[str, OperationCounter] = {**MACS, **dict.fromkeys(PRODUCTS, macs.nothing)}
 TWICE_MACS: Mapping[str, OperationCounter] = {kind: macs.twice(counter) for kind, counter in MACS.items()}
 
 FVCORE: Mapping[str, OperationCounter] = {
@@ -89,6 +114,8 @@ THOP: Mapping[type[nn.Module], ModuleCounter] = {
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), thop.output_elements),
     **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), thop.adaptive_average),
     nn.Linear: thop.linear,
+    **dict.fromkeys((nn.RNN, nn.GRU, nn.LSTM), thop.recurrent),
+    **dict.fromkeys((nn.RNNCell, nn.GRUCell, nn.LSTMCell), thop.recurrent_cell),
     **dict.fromkeys((nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d), thop.upsampling),
     **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Dropout, nn.ZeroPad2d, nn.PixelShuffle), thop.nothing),
     **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), thop.nothing),

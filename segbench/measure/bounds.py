@@ -41,6 +41,7 @@ from segbench.measure.gpu import GpuEvent
 from segbench.measure.roofline import Roofline, rates_of, roofline
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.models.samples import inputs_of
 from segbench.protocol import Protocol
 from segbench.results import Speed
 from segbench.statistics import of_the_host
@@ -215,4 +216,14 @@ def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, d
 def region_trace(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Trace:
     """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
     net = subject.build("meta") if subject.entry else subject.build()
-    return trace(Region(net, protocol.mode), (protocol.batch, 3, *resolution))
+    inputs = inputs_of(net)[:1]
+
+    def build() -> nn.Module:
+        return Region(subject.build(), protocol.mode)
+
+    return trace(
+        Region(net, protocol.mode),
+        (protocol.batch, 3, *resolution),
+        inputs=inputs,
+        build=lambda: Region(subject.build(), protocol.mode),
+    )

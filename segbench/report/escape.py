@@ -30,6 +30,7 @@ _LATEX: Mapping[str, str] = MappingProxyType(
         "\u00b1": r"$\pm$",
         "\u2020": r"$\dagger$",
         "\u2021": r"$\ddagger$",
+        "\u2265": r"$\geq$",
     }
 )
 

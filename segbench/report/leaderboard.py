@@ -18,8 +18,10 @@ from segbench.report.pairing import Claimed, Pairing
 from segbench.report.style import billions, millions, per_second
 from segbench.report.table import Cell, Column, Table, ranked
 from segbench.resolution import show
-from segbench.units import DASH
+from segbench.spec import is_own
+from segbench.units import AT_LEAST, DASH
 
+OWN = "own"
 Group = tuple[int, tuple[int, int], int]
 _MOST_TIMING_COLUMNS = 2
 
@@ -32,6 +34,7 @@ CSV_COLUMNS = tuple(
         (
             *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch"),
             *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
+            "macs_not_counted",
             *TIMING_COLUMNS.values(),
             *("latency_median_ms", "gpu_busy_ms", "enqueue_ms", "launches", "graph_fps", "bound_by"),
             *("peak_mib", "energy_mj"),
@@ -87,7 +90,7 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
     for row in rows:
         miou, fps = pairing.miou(row.record), pairing.fps(row.record)
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
-        cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), Cell.of(billions(row.macs))]
+        cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), _macs(row)]
         cells += [_fps(row, conditions) for conditions in timings]
         if scored:
             cells.append(_measured_miou(row, benchmarks))
@@ -96,7 +99,10 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
             Cell(tuple(_fps_lines(fps))) if fps else Cell.of(DASH),
         ]
         entry = CATALOG.get(row.model)
-        cells += [Cell.of(row.record.fidelity or DASH), Cell.of(entry.paper if entry else DASH)]
+        cells += [
+            Cell.of(row.record.fidelity or (OWN if is_own(row.model) else DASH)),
+            Cell.of(entry.paper if entry else DASH),
+        ]
         body.append(cells)
         if row.failure:
             failures.append((_label(cells), row.failure))
@@ -143,6 +149,20 @@ def _beside(records: Sequence[Record]) -> Iterator[str]:
     for name, values in found.items():
         if len(values) > 1:
             yield f"{name} differs: {' or '.join(sorted(values))}"
+
+
+def _macs(row: Measured) -> Cell:
+    return Cell.of((AT_LEAST if row.uncounted and row.macs is not None else "") + billions(row.macs))
+
+
+def bound_footer(rows: Iterable[Measured]) -> str:
+    """What is not in MACs that are lower bounds; empty where all are exact."""
+    missing = [
+        f"{row.model} ({', '.join(f'{kind}, {times} times' for kind, times in row.uncounted.items())})"
+        for row in rows
+        if row.uncounted
+    ]
+    return f"{AT_LEAST}MACs: a lower bound; not counted: {'; '.join(dict.fromkeys(missing))}." if missing else ""
 
 
 COUNTING_RULE = (
@@ -269,6 +289,7 @@ def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -
         "params": _csv_text(row.params),
         "live_params": _csv_text(record.live_params),
         "macs": _csv_text(row.macs),
+        "macs_not_counted": "; ".join(f"{kind}, {times} times" for kind, times in row.uncounted.items()),
         "claimed_in": "; ".join(f"{claimed.claim.paper} {claimed.claim.where}" for claimed in miou),
         "claimed_dataset": "; ".join(claimed.claim.dataset for claimed in miou),
         "claimed_split": "; ".join(claimed.claim.split or "not printed" for claimed in miou),
@@ -337,9 +358,14 @@ def _footers(
         yield "Claimed: as printed, on the paper's own GPU; " + "; ".join(
             f"({paper}) {PAPERS[paper]}" for paper in named
         )
+    lower = bound_footer(rows)
+    if lower:
+        yield lower
     meaning = fidelity_footer(row.record.fidelity for row in rows)
     if meaning:
         yield meaning
+    if any(is_own(row.model) for row in rows):
+        yield f"{OWN}: a network from outside the catalog, of the user or of a library."
 
 
 def _csv_text(value: object) -> str:

@@ -131,6 +131,7 @@ def _timed(
             "batch": record.batch,
             "params": row.params,
             "macs": row.macs,
+            "uncounted": ", ".join(f"{kind}, {times} times" for kind, times in row.uncounted.items()),
             "fps": _short(row.number(conditions, "fps")),
             "interval": [_short(end) for end in speed.fps_ci95] if speed and speed.fps_ci95 else [],
             "latency": _short(row.number(conditions, "latency")),
