@@ -36,6 +36,7 @@ class Settings:
         counters: counting rules to show, and tools (fvcore, thop) to run beside them.
         counts: count parameters and operations.
         module_levels: keep the costs of the modules down to this level in the Record; 0 for none, None for all.
+        layer_times: time every module as well.
         structure: keep all modules with their settings and operations, as a baseline does.
         signature: sample the logits with weights that follow from the key names.
         speed: measure speed and memory.
@@ -58,6 +59,7 @@ class Settings:
     counters: tuple[str, ...] = ()
     counts: bool = True
     module_levels: int | None = 0
+    layer_times: bool = False
     structure: bool = False
     signature: bool = False
     speed: bool = True

@@ -12,6 +12,7 @@ from segbench import compare, store
 from segbench.cli import app
 from segbench.conditions import AccuracyConditions, TimingConditions
 from segbench.errors import BadOption
+from segbench.job import Job, Settings
 from segbench.processes import combine, one_number
 from segbench.protocol import Protocol
 from segbench.record import Record
@@ -94,9 +95,7 @@ def test_a_comparison_s_folder_takes_one_set_of_conditions(
     assert len(compare.mixed(shown)) == 2
 
 
-def _job(record: Record) -> compare.Job:
-    from segbench.job import Job, Settings
-
+def _job(record: Record) -> Job:
     return Job(model=record.model, classes=19, resolution=record.resolution, settings=Settings(device="cpu"))
 
 

@@ -33,7 +33,7 @@ _CYCLES = 10_000_000
 
 def time_slowed(job: Job) -> Record:
     """`segbench.regress.sampling.time_once` with slowed frames; called in a process of its own."""
-    speed.make_frame = _slow_frame  # type: ignore[attr-defined]
+    speed.make_frame = _slow_frame  # type: ignore[assignment, attr-defined]
     return sampling.time_once(job)
 
 

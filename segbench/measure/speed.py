@@ -13,6 +13,7 @@ from torch import nn
 from segbench.measure.counters import Counters
 from segbench.measure.device import Device, Timeline
 from segbench.measure.enqueue import enqueue_ms
+from segbench.measure.environment import load_average
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, Prepare, device_failures, make_frame
 from segbench.protocol import Protocol
@@ -22,6 +23,7 @@ from segbench.statistics import (
     coefficient_of_variation,
     fps_interval,
     latency_summary,
+    load_warnings,
     spread,
     trust_warnings,
 )
@@ -50,6 +52,8 @@ class Timing:
         telemetry: state of the GPU before the warm-up and after each round.
         energy_mj: energy within the rounds; None where no counter tells, and below a second.
         throttled_ms: by reason, time in each round for which the clocks were held down; empty where nothing tells.
+        load_average: programs wanting the CPU in the minute before; None where the system does not tell.
+        cpu_seconds: that this process computed during all rounds.
         shortened: how a time budget shortened the protocol; None where it did not.
     """
 
@@ -60,6 +64,8 @@ class Timing:
     telemetry: list[Telemetry] = field(default_factory=list)
     energy_mj: float | None = None
     throttled_ms: list[dict[str, float]] = field(default_factory=list)
+    load_average: float | None = None
+    cpu_seconds: float = 0.0
     shortened: str | None = None
 
 
@@ -117,7 +123,7 @@ def time_frames(
     At least one warm-up pass and three frames are timed, whatever the budget.
     """
     tell = progress or (lambda phase, done, total: None)
-    timing = Timing()
+    timing = Timing(load_average=load_average())
     _observe(timing, device)
     begin = device.clock()
     _warm_up(timing, frame, protocol, device, begin, budget_s, tell)
@@ -130,7 +136,9 @@ def time_frames(
             break
         run = _frame_by_frame if protocol.synchronise == "frame" else _round
         counters.before_round()
+        computed = device.cpu_clock()
         seconds, samples = run(frame, frames, device, timeline)
+        timing.cpu_seconds += device.cpu_clock() - computed
         counters.after_round()
         timing.round_seconds.append(seconds)
         timing.rounds_ms.append(samples)
@@ -248,7 +256,10 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
     round_fps = [images / seconds for seconds in timing.round_seconds]
     samples = [sample for samples in timing.rounds_ms for sample in samples]
     fps = images * len(round_fps) / sum(timing.round_seconds)
+    cpu_share = timing.cpu_seconds / sum(timing.round_seconds)
     warnings = trust_warnings(timing.rounds_ms, round_fps, timing.telemetry, timing.throttled_ms)
+    if device.kind == "cpu":
+        warnings += load_warnings(cpu_share, timing.load_average)
     interval = fps_interval([round_fps if len(round_fps) > 1 else _block_fps(timing.rounds_ms[0], protocol.batch)])
     frames_timed = len(samples) * protocol.batch
     return Speed(
@@ -274,6 +285,8 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
         telemetry=timing.telemetry,
         round_throttled_ms=timing.throttled_ms or None,
         warnings=warnings,
+        load_average=timing.load_average,
+        cpu_share=cpu_share,
         shortened=timing.shortened,
     )
 

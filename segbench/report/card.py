@@ -15,7 +15,7 @@ from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import Claim, load_claims
 from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
-from segbench.report.layers import DEPTH, layers_tree
+from segbench.report.layers import DEPTH, layers_tree, slowest_table
 from segbench.resolution import show
 from segbench.results import Optimized, Speed, WaterfallRow
 from segbench.units import DASH, scaled, significant
@@ -45,6 +45,8 @@ def profile_card(record: Record, counters: Sequence[str] = (), depth: int | None
     claimed = claimed_table(record)
     if claimed is not None:
         parts += [Text(""), Padding(claimed, (0, 0, 0, 2))]
+    if record.speed and record.speed.layer_timing:
+        parts += [Text(""), Padding(slowest_table(record, record.speed.layer_timing), (0, 0, 0, 2))]
     if record.modules:
         parts += [Text(""), Padding(layers_tree(record, depth), (0, 0, 0, 2))]
     parts += [Padding(Text(f"- {note}", style="yellow"), (0, 0, 0, 2)) for note in _notes(record)]
