@@ -407,14 +407,13 @@ def test_the_command_killed_with_its_processes_goes_on_and_says_simulated_everyw
     out = tmp_path / "day"
     command = [sys.executable, "-m", "benchmarks.gpu_day", "--out", str(out), "--part", "headline", "--minutes"]
     environment = {**os.environ, simulated.VARIABLE: "1"}
-    # In the first round, and in the middle of a later one.
-    for least in (1, 20):
-        process = subprocess.Popen([*command, "5"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-        while len(stored(out)) < least:
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.kill()
-        process.wait()
+    process = subprocess.Popen([*command, "5"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    # In the middle of the second step.
+    while len(stored(out)) < 20:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
     done = subprocess.run([*command, "0.02"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert "steps are left for the next call" in done.stdout
     records = stored(out)
