@@ -105,19 +105,19 @@ def stored(folder: Path) -> list[Record]:
 
 def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
     """Which jobs stored Records already answer: each Record one job, the latest first, that of its own process best."""
-    unused: dict[tuple[str, int | None, tuple[int, int]], list[Record]] = {}
+    unused: dict[tuple[str, tuple[int, int]], list[Record]] = {}
     for record in reversed(known):
-        unused.setdefault((record.model, record.classes, record.resolution), []).append(record)
+        unused.setdefault((record.model, record.resolution), []).append(record)
     found = {}
     # Those that ask for more come first, or their Records would be used up by those that ask for less.
     for job in sorted(jobs, key=_asks_for_less):
-        records = unused.get(job.key, [])
+        records = unused.get((job.model, job.resolution), [])
         answering = [record for record in records if answers(record, job)]
         if answering:
             index = job.process.index if job.process else None
             found[job] = min(answering, key=lambda record: (record.process.index if record.process else None) != index)
             # By identity: two processes may have left equal Records.
-            unused[job.key] = [record for record in records if record is not found[job]]
+            unused[job.model, job.resolution] = [record for record in records if record is not found[job]]
     return found
 
 
@@ -192,7 +192,10 @@ def answers(record: Record, job: Job) -> bool:
     settings = job.settings
     same = (
         record.failure is None
-        and (record.model, record.classes, record.resolution) == job.key
+        and (record.model, record.resolution) == (job.model, job.resolution)
+        # A network of the user's own has the classes that come out, which nobody knows before.
+        and job.classes in (None, record.classes)
+        and (tuple(record.inputs), record.output) == (job.inputs, job.output)
         and record.batch == settings.batch
         and record.segbench == __version__
         and {name for name in settings.counters if name in TOOLS} <= set(record.tools)

@@ -133,12 +133,14 @@ class Job:
     """One network at one resolution in one process, and how to measure it.
 
     Attributes:
-        model: catalog name, or ``package.module:factory``.
+        model: catalog name, or ``source:name`` for a user's own network or a library's.
         classes: output channels; None for the network's own number.
         resolution: height and width.
         settings: checked ones.
         process: which fresh process of a comparison this is; None outside of one.
         signature_at: height, width and weight scale of the signature to compare with; None to choose them.
+        inputs: what a user's own network takes; empty for one RGB image.
+        output: key, field or index of its output that counts; None to look for it.
     """
 
     model: str
@@ -147,6 +149,8 @@ class Job:
     settings: Settings
     process: Process | None = None
     signature_at: tuple[int, int, float] | None = None
+    inputs: tuple[str, ...] = ()
+    output: str | None = None
 
     @property
     def key(self) -> tuple[str, int | None, tuple[int, int]]:
@@ -176,6 +180,8 @@ class Job:
             "fidelity": entry.fidelity if entry else None,
             "classes": self.classes or 0,
             "resolution": self.resolution,
+            "inputs": list(self.inputs),
+            "output": self.output,
             "batch": settings.batch,
             "protocol": settings.protocol().to_json() if settings.speed else {},
             "environment": settings.environment,
@@ -196,6 +202,8 @@ class Job:
             "classes": self.classes,
             "resolution": list(self.resolution),
             "signature_at": self.signature_at and list(self.signature_at),
+            "inputs": list(self.inputs),
+            "output": self.output,
             "settings": {name: getattr(self.settings, name) for name in _SHARED},
         }
 
@@ -212,4 +220,6 @@ class Job:
             resolution=(height, width),
             settings=settings,
             signature_at=tuple(at) if at else None,
+            inputs=tuple(content.get("inputs", ())),
+            output=content.get("output"),
         )

@@ -187,6 +187,7 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         processes=interval.processes,
         process_fps=of_processes,
         process_cov=coefficient_of_variation(of_processes),
+        process_gpu_busy_ms=[busy for speed in speeds for busy in process_busy(speed)] or None,
         process_latency_ms=[latency for speed in speeds for latency in process_latencies(speed)] or None,
         process_round_fps=processes,
         optimized=_last(speeds, lambda speed: speed.optimized),
@@ -197,6 +198,11 @@ def process_latencies(speed: Speed) -> list[float]:
     """Median latency of each process that a speed rests on, in ms; empty where none is known."""
     latency = speed.latency_ms.median if speed.latency_ms else None
     return speed.process_latency_ms or ([latency] if latency else [])
+
+
+def process_busy(speed: Speed) -> list[float]:
+    """GPU-busy ms of a frame in each process that a speed rests on; empty where none is known."""
+    return speed.process_gpu_busy_ms or ([speed.gpu_busy_ms] if speed.gpu_busy_ms else [])
 
 
 def process_peaks(memory: Memory) -> list[float]:

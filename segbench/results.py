@@ -141,6 +141,7 @@ class Speed:
     process_fps: Annotated[list[Positive] | None, meaning("of each process", "images/s")] = None
     process_cov: Annotated[NonNegative | None, meaning("coefficient of variation over processes", "ratio")] = None
     process_latency_ms: Annotated[list[Positive] | None, meaning("median latency of each process", "ms")] = None
+    process_gpu_busy_ms: Annotated[list[NonNegative] | None, meaning("GPU-busy time in each process", "ms")] = None
     process_round_fps: Annotated[list[list[Positive]] | None, meaning("of each round of each process", "images/s")] = (
         None
     )

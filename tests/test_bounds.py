@@ -225,7 +225,7 @@ def test_the_roofline_is_of_the_timed_region(mode: str, last: str) -> None:
 def test_energy_is_per_image() -> None:
     device = FormsDevice()
     speed = measure_speed(
-        TinySubject().build(), resolution=SIZE, protocol=protocol_for(batch=2, rounds=2, frames=100), device=device
+        TinySubject().build(), resolution=SIZE, protocol=protocol_for(batch=2, rounds=2, frames=60), device=device
     )
     assert speed.energy_mj == pytest.approx(15.0)
 

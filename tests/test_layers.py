@@ -109,8 +109,9 @@ def test_the_record_has_the_times_and_the_call_is_checked() -> None:
 
 def test_the_card_s_table_adds_up_to_the_frame() -> None:
     timing = LayerTiming(frames=10, frame_ms=20.0, plain_ms=19.0, hooks_ms=1.0, between_modules_ms=3.0)
+    block = ModuleRow(path="block", type="Sequential", time_ms=17.0)
     leaves = [ModuleRow(path=f"block.{place}", type="Conv2d", macs=10, share=0.05, time_ms=1.0) for place in range(17)]
-    record = Record(model="net", classes=2, resolution=SIZE, modules=[ModuleRow(path="", type="Net"), *leaves])
+    record = Record(model="net", classes=2, resolution=SIZE, modules=[ModuleRow(path="", type="Net"), block, *leaves])
     screen = Console(width=100, file=io.StringIO())
     screen.print(slowest_table(record, timing))
     lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]

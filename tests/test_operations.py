@@ -101,7 +101,7 @@ def test_a_recurrent_layer_is_counted_by_its_linear_parts() -> None:
     net = Function(lambda x, lstm: lstm(x.flatten(2).transpose(1, 2))[0], lstm=lstm)
     traced = trace(net, SHAPE)
     assert count_trace(traced, "macs").total == T * 4 * 6 * (C + 6)
-    for rule in ("fvcore", "thop", "ptflops-0.6.9"):
+    for rule in ("fvcore", "ptflops-0.6.9"):
         assert count_trace(traced, rule).unsupported == {"lstm": 1}
 
 

@@ -16,6 +16,7 @@ from segbench.errors import BadOption, FactoryError
 from segbench.measure.device import Device
 from segbench.measure.frame import DTYPES, device_failures
 from segbench.models.base import resize
+from segbench.models.samples import cast_floats
 from segbench.protocol import REFERENCE
 from segbench.resolution import ANY_SIZE, SizeRule
 
@@ -56,7 +57,7 @@ class Predictor:
         self.torch_device = device.torch_device
         self._device, self._arithmetic = device, replace(REFERENCE, precision=protocol.precision)
         self._dtype = DTYPES[protocol.precision]
-        self._net = device.move(net.eval()).to(dtype=self._dtype)
+        self._net = cast_floats(device.move(net.eval()), self._dtype)
         # Which outputs are the classes, and then the one for ignored pixels where it may win; None for all as they are.
         self._order: list[int] | slice | None = None
         if protocol.void_output is not None:

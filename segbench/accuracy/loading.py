@@ -61,7 +61,7 @@ def load_network(settings: EvaluationSettings, spec: DatasetSpec) -> LoadedNetwo
     outputs = _outputs(subject, content, settings.protocol.window or settings.protocol.input_size or spec.default_size)
     family = subject.entry.family if subject.entry else ""
     void = void_output(str(settings.checkpoint), family, spec.name, outputs, spec.num_classes, settings.void_output)
-    subject = replace(subject, classes=outputs)
+    subject = replace(subject, classes=outputs, asked=outputs)
     net = subject.build()
     try:
         report = load_checkpoint(weights_of(net), content)
@@ -74,10 +74,12 @@ def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int]
     """Output channels: as many as the checkpoint has classes, or what a user's factory of one width returns."""
     assert subject.classes is not None
     if subject.entry is None and not takes_classes(load_factory(subject.spec)):
-        return trace(replace(subject, classes=None).build(), (1, 3, *size)).output_shape[1]
+        return trace(replace(subject, classes=None, asked=None).build(), (1, 3, *size)).output_shape[1]
     # A user's constructor may do what the meta device cannot.
     device = "meta" if subject.entry else "cpu"
-    found = class_count(lambda classes: weights_of(replace(subject, classes=classes).build(device)), content)
+    found = class_count(
+        lambda classes: weights_of(replace(subject, classes=classes, asked=classes).build(device)), content
+    )
     return found or subject.classes
 
 

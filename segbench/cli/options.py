@@ -25,7 +25,8 @@ Models = Annotated[
     list[str],
     typer.Argument(
         metavar="MODEL...",
-        help="A catalog name, a shell pattern, or package.module:factory for a network of your own.",
+        help="A catalog name, a shell pattern, package.module:factory or ./file.py:factory for a network of your own, "
+        "or smp:NAME, torchvision:NAME, hf:NAME.",
         autocompletion=complete_model,
         show_default=False,
     ),
@@ -43,7 +44,7 @@ Patterns = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[PATTERN...]",
-        help="Catalog names or shell patterns.",
+        help="Catalog names or shell patterns; `compare` takes networks of your own too.",
         autocompletion=complete_model,
         show_default=False,
     ),
@@ -57,6 +58,30 @@ Resolutions = Annotated[
 Classes = Annotated[
     int | None,
     typer.Option(help="Output classes; 19 Cityscapes and BDD100K, 11 CamVid, 150 ADE20K.", show_default=False),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="1x3xHxW[:DTYPE]",
+        help="What a network of your own takes, with H and W for the resolution; repeat it for several inputs.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", metavar="KEY|INDEX", help="Which output of a network of your own counts.", show_default=False
+    ),
+]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg",
+        metavar="NAME=VALUE",
+        help="Constructor argument of a network of your own, JSON or text; repeatable.",
+        show_default=False,
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.")]
 Mode = Annotated[

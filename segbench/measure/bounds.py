@@ -23,6 +23,7 @@ roofline.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -40,13 +41,17 @@ from segbench.measure.gpu import GpuEvent
 from segbench.measure.roofline import Roofline, rates_of, roofline
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.models.samples import inputs_of
 from segbench.protocol import Protocol
 from segbench.results import Speed
+from segbench.statistics import of_the_host
 
 BUSY_LIMIT = 0.8
 COMPUTE_LIMIT = 0.5
 TRACED_FRAMES = 10
 GRAPH_ROUNDS = 2
+MOST_LAUNCHES = 10
+"""Kernels for each convolution above which a note names the commonest."""
 
 
 def busy_ms(events: Iterable[GpuEvent], frames: int) -> float:
@@ -66,6 +71,32 @@ def busy_ms(events: Iterable[GpuEvent], frames: int) -> float:
 def launches(events: Iterable[GpuEvent], frames: int) -> int:
     """Kernels of a frame, without copies and fills by the copy engines."""
     return round(sum(event.is_kernel for event in events) / frames)
+
+
+def crowded(events: Iterable[GpuEvent], frames: int, convolutions: int) -> list[str]:
+    """A sentence where a frame has far more kernels than convolutions, with the commonest of them; else nothing.
+
+    A library then splits its work into many kernels, and the FPS speaks of its choice rather than of the network.
+
+    Args:
+        events: of a trace.
+        frames: that were traced.
+        convolutions: of a frame.
+    """
+    kernels = Counter(event.name for event in events if event.is_kernel)
+    each = sum(kernels.values()) / frames
+    if not convolutions or each <= MOST_LAUNCHES * convolutions:
+        return []
+    common = ", ".join(f"{name[:60]} ({count / frames:.0f})" for name, count in kernels.most_common(3))
+    return [
+        f"{each:,.0f} kernels a frame, {each / convolutions:.0f} for each of {convolutions} convolutions: the "
+        f"library's choice of algorithms decides this FPS; the commonest are {common}"
+    ]
+
+
+def _convolutions(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> int:
+    operations = region_trace(subject, resolution, protocol).operations
+    return sum(operation.kind.startswith("conv") for operation in operations)
 
 
 def verdict(
@@ -141,13 +172,15 @@ def what_bounds(
             if events:
                 busy, kernels = busy_ms(events, TRACED_FRAMES), launches(events, TRACED_FRAMES)
                 speed = replace(speed, gpu_busy_ms=busy, launches=kernels)
+                notes += crowded(events, TRACED_FRAMES, _convolutions(subject, resolution, protocol))
             else:
                 notes.append("the profiler saw no kernel: the driver may allow no one to trace the GPU")
         except SegbenchError as error:
             notes.append(f"the GPU could not be traced: {error}")
     speed_up = speed.graph_fps / speed.fps if speed.graph_fps else None
     found = verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof, speed.enqueue_ms)
-    return replace(speed, verdict=found), notes
+    warnings = list(map(of_the_host, speed.warnings)) if found == "launch-bound" else speed.warnings
+    return replace(speed, verdict=found, warnings=warnings), notes
 
 
 def traced(
@@ -183,4 +216,14 @@ def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, d
 def region_trace(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Trace:
     """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
     net = subject.build("meta") if subject.entry else subject.build()
-    return trace(Region(net, protocol.mode), (protocol.batch, 3, *resolution))
+    inputs = inputs_of(net)[:1]
+
+    def build() -> nn.Module:
+        return Region(subject.build(), protocol.mode)
+
+    return trace(
+        Region(net, protocol.mode),
+        (protocol.batch, 3, *resolution),
+        inputs=inputs,
+        build=lambda: Region(subject.build(), protocol.mode),
+    )

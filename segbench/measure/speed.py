@@ -50,10 +50,10 @@ class Timing:
         round_seconds: wall-clock time of each round.
         frames: frames per round.
         telemetry: state of the GPU before the warm-up and after each round.
-        energy_mj: energy within the rounds; None where no counter tells, and below a second.
-        throttled_ms: by reason, time in each round for which the clocks were held down; empty where nothing tells.
         load_average: programs wanting the CPU in the minute before; None where the system does not tell.
         cpu_seconds: that this process computed during all rounds.
+        energy_mj: energy within the rounds; None where no counter tells, and below a second.
+        throttled_ms: by reason, time in each round for which the clocks were held down; empty where nothing tells.
         shortened: how a time budget shortened the protocol; None where it did not.
     """
 
@@ -63,9 +63,9 @@ class Timing:
     frames: int = 0
     telemetry: list[Telemetry] = field(default_factory=list)
     energy_mj: float | None = None
-    throttled_ms: list[dict[str, float]] = field(default_factory=list)
     load_average: float | None = None
     cpu_seconds: float = 0.0
+    throttled_ms: list[dict[str, float]] = field(default_factory=list)
     shortened: str | None = None
 
 
@@ -134,9 +134,9 @@ def time_frames(
     for index in range(rounds):
         if index and budget_s is not None and device.clock() - begin >= budget_s:
             break
+        computed = device.cpu_clock()
         run = _frame_by_frame if protocol.synchronise == "frame" else _round
         counters.before_round()
-        computed = device.cpu_clock()
         seconds, samples = run(frame, frames, device, timeline)
         timing.cpu_seconds += device.cpu_clock() - computed
         counters.after_round()

@@ -42,6 +42,8 @@ def job_for(before: Record, settings: Settings, device: str | None = None) -> Jo
         resolution=before.resolution,
         settings=settings.under_conditions_of(before, device),
         signature_at=(*sign.resolution, sign.gain) if sign else None,
+        inputs=tuple(before.inputs),
+        output=before.output,
     )
 
 
