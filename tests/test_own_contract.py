@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from segbench import inputs, spec
 from segbench.errors import BadOption, FactoryError
+from segbench.measure.device import open_device
+from segbench.measure.frame import make_frame
+from segbench.measure.subject import resolve
 from segbench.models.own import build_own
 from segbench.models.samples import cast_floats
+from segbench.protocol import REFERENCE
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]
@@ -154,6 +159,13 @@ def counted(cli: Cli, *arguments: object) -> dict[str, Any]:
     return record
 
 
+def frame(network: str, given: Sequence[str] = (), output: str | None = None, batch: int = 1) -> Tensor:
+    """One frame as it is timed, on the CPU."""
+    protocol = replace(REFERENCE, batch=batch)
+    with torch.inference_mode():
+        return make_frame(resolve(network, None, given, output).build(), (64, 128), protocol, open_device("cpu"))()
+
+
 def timed(cli: Cli, *arguments: object) -> dict[str, Any]:
     answer = cli("profile", *arguments, *SIZE, "--device", "cpu", "--budget", "0.2", "--json", "-")
     assert answer.status == 0, answer.err
@@ -180,9 +192,11 @@ def test_a_network_takes_what_input_says(
     nets: str, network: str, given: list[str], macs: int, segbench_cli: Cli
 ) -> None:
     options = [word for text in given for word in ("--input", text)]
-    record = timed(segbench_cli, f"{nets}:{network}", *options)
+    record = counted(segbench_cli, f"{nets}:{network}", *options)
     assert record["operations"]["macs"] == macs
     assert record["inputs"] == given
+    size = (128, 256) if "128" in given[0] else (64, 128)
+    assert frame(f"{nets}:{network}", given).shape == (1, 4, *size)
 
 
 def test_the_batch_multiplies_the_first_size_of_every_input(nets: str, segbench_cli: Cli) -> None:
@@ -218,14 +232,16 @@ def test_options_of_own_networks_without_one_are_refused(option: tuple[str, str]
 
 @pytest.mark.parametrize("network", ["Dataclass", "Named", "OneKey"])
 def test_out_and_logits_are_found_in_whatever_holds_them(nets: str, network: str, segbench_cli: Cli) -> None:
-    record = timed(segbench_cli, f"{nets}:{network}")
+    record = counted(segbench_cli, f"{nets}:{network}")
     assert (record["classes"], record["operations"]["macs"]) == (4, STEM + HEAD)
+    assert frame(f"{nets}:{network}").shape == (1, 4, 64, 128)
 
 
 @pytest.mark.parametrize(("network", "which"), [("OtherKey", "seg"), ("Named", "1"), ("Dataclass", "logits")])
 def test_output_says_which(nets: str, network: str, which: str, segbench_cli: Cli) -> None:
-    record = timed(segbench_cli, f"{nets}:{network}", "--output", which)
+    record = counted(segbench_cli, f"{nets}:{network}", "--output", which)
     assert (record["classes"], record["output"]) == (4, which)
+    assert frame(f"{nets}:{network}", output=which).shape == (1, 4, 64, 128)
 
 
 def test_any_output_is_counted_and_a_note_says_which_was_taken(nets: str, segbench_cli: Cli) -> None:
@@ -340,9 +356,10 @@ def test_every_build_has_the_same_weights(nets: str) -> None:
 def test_what_is_hard_to_count_is_counted_and_timed(
     nets: str, network: str, params: int, note: str, segbench_cli: Cli
 ) -> None:
-    record = timed(segbench_cli, f"{nets}:{network}")
+    record = counted(segbench_cli, f"{nets}:{network}")
     assert record["params"] == params
-    assert any(note in found for found in record["notes"])
+    assert note in "; ".join(record["notes"])
+    assert frame(f"{nets}:{network}").shape == (1, 4, 64, 128)
 
 
 def test_what_is_not_counted_is_in_notes_card_and_tables(nets: str, segbench_cli: Cli, in_folder: Path) -> None:
