@@ -198,7 +198,7 @@ def test_quantised_convolutions_count_their_packed_weights() -> None:
         def __init__(self) -> None:
             super().__init__()
             layer = nn.Conv2d(3, 4, 3, 2, 1)
-            layer.qconfig = torch.ao.quantization.get_default_qconfig()  # type: ignore[assignment]
+            layer.qconfig = torch.ao.quantization.get_default_qconfig()
             layer.activation_post_process = torch.ao.quantization.MinMaxObserver()
             layer.activation_post_process(torch.ones(2))
             self.conv = torch.ao.nn.quantized.Conv2d.from_float(layer)
@@ -343,7 +343,7 @@ def test_a_scripted_network_counts_by_its_operations() -> None:
             return F.relu(self.conv(x))
 
     traced_network = torch.jit.trace(Plain().eval(), torch.zeros(SHAPE))
-    assert count_trace(trace(traced_network, SHAPE), "macs").total == 27 * C * PIXELS  # type: ignore[arg-type]
+    assert count_trace(trace(traced_network, SHAPE), "macs").total == 27 * C * PIXELS
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
