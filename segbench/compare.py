@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from segbench.record import Record
 from segbench.version import __version__
 
 RECORDS = "records.jsonl"
+RATES = "rates.json"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def sweep(
     *,
     fresh: bool = False,
     timeout_s: float = 600.0,
+    deadline: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     function: Callable[[Job], Record] | None = None,
 ) -> list[Record]:
@@ -52,11 +54,12 @@ def sweep(
         folder: made where it does not exist.
         fresh: measure everything again.
         timeout_s: longest time for one process.
+        deadline: on `time.monotonic`; jobs that are not done by then are left to a later call.
         on_progress: told before and after each job.
         function: `measure`, or what a test puts in its place; importable by name.
 
     Returns:
-        One Record per job, in the jobs' order; a job that failed has a `failure`.
+        One Record per job, in the jobs' order; a job that failed has a `failure`. With a `deadline` those done.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -65,6 +68,8 @@ def sweep(
     path = folder / RECORDS
     if fresh and path.exists():
         _set_aside(path)
+    # The rates of a device are measured once for all processes.
+    jobs = [replace(job, settings=replace(job.settings, rates=folder / RATES)) for job in jobs]
     found = answered(jobs, stored(folder))
     pending = [job for job in jobs if job not in found]
     say = on_progress or (lambda _: None)
@@ -77,6 +82,7 @@ def sweep(
         pending,
         workers=1 if any(job.settings.speed for job in pending) else max(1, min(os.cpu_count() or 1, 8)),
         timeout_s=timeout_s,
+        deadline=deadline,
         preload=PRELOAD,
         on_start=started,
     )
@@ -88,7 +94,7 @@ def sweep(
             store.append(path, record)
         found[outcome.task] = record
         say(Progress(outcome.task, len(found), len(jobs), record))
-    return [found[job] for job in jobs]
+    return [found[job] for job in jobs if job in found]
 
 
 def stored(folder: Path) -> list[Record]:
@@ -117,7 +123,7 @@ def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
 
 def _asks_for_less(job: Job) -> tuple[bool, ...]:
     settings = job.settings
-    return not settings.waterfall, not settings.optimize, settings.module_levels == 0
+    return not settings.waterfall, not settings.optimize, settings.module_levels == 0, not settings.counts
 
 
 def timed_otherwise(jobs: Iterable[Job], known: Iterable[Record]) -> list[Record]:
@@ -202,6 +208,10 @@ def answers(record: Record, job: Job) -> bool:
         record.speed is not None
         and TimingConditions.of(record) == conditions_of(job)
         and beside(record) == beside(asked)
+        # A repeat of a timing has neither counts nor what bounds the network.
+        and (not settings.counts or record.params is not None)
+        # Asked for the whole protocol, what a budget shortened on a GPU is no answer.
+        and (record.speed.device == "cpu" or record.speed.shortened is None or settings.gpu_budget_s is not None)
         and (not settings.waterfall or record.waterfall is not None)
         and (not settings.optimize or record.speed.optimized is not None)
     )

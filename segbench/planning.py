@@ -58,8 +58,9 @@ def plan(
     paper's tables print it. Without `classes` it has those of the data set that the papers use at that size. A network
     of the user's own is measured at `OWN_SIZE`, and keeps the classes that it has by itself; `inputs` and `output` are
     those of all such networks.
-    With timings the order of all processes of all networks is shuffled by `seed`, so that a drifting clock does not
-    fall on one network or family. Waterfall and fast mode are measured in the first process of a network.
+    With timings each round of processes takes every network once, in an order of its own, shuffled by `seed`: a
+    drifting clock does not fall on one network or family, and a sweep that is cut has as many samples of each, plus or
+    minus one. Counts, what bounds a network, waterfall and fast mode are found in the first process of a network.
 
     Raises:
         SegbenchError: a resolution that a network cannot take, or a number of processes below 1.
@@ -68,8 +69,10 @@ def plan(
         raise BadOption(f"processes must be 1 or more: {processes} given")
     if processes > 1 and not settings.speed:
         raise BadOption("--processes repeats timings: give it without --no-speed")
-    repeats = replace(settings, waterfall=False, optimize=False, module_levels=0, bounds="none")
-    jobs: dict[Job, None] = {}
+    repeats = replace(
+        settings, counts=False, waterfall=False, optimize=False, layer_times=False, module_levels=0, bounds="none"
+    )
+    networks: dict[tuple[str, tuple[int, int], int | None], None] = {}
     if classes is not None and classes < 1:
         raise BadOption(f"classes must be 1 or more: {classes} given")
     for name in names:
@@ -80,22 +83,22 @@ def plan(
         )
         for size, trained in places:
             resolution.check(*size, rule, name)
-            for process in range(processes):
-                how = repeats if process else settings
-                number = Process(index=process, of=processes, seed=seed) if settings.speed else None
-                job = Job(
-                    model=name,
-                    classes=classes or trained,
-                    resolution=size,
-                    settings=how,
-                    process=number,
-                    inputs=tuple(inputs) if own else (),
-                    output=output if own else None,
-                )
-                jobs[job] = None
-    order = list(jobs)
-    if settings.speed:
-        random.Random(seed).shuffle(order)
+            networks[name, size, classes or trained] = None
+    chance, order = random.Random(seed), []
+    for process in range(processes):
+        number = Process(index=process, of=processes, seed=seed) if settings.speed else None
+        for name, size, count in chance.sample(list(networks), len(networks)) if settings.speed else networks:
+            own = is_own(name)
+            job = Job(
+                model=name,
+                classes=count,
+                resolution=size,
+                settings=repeats if process else settings,
+                process=number,
+                inputs=tuple(inputs) if own else (),
+                output=output if own else None,
+            )
+            order.append(job)
     return order
 
 

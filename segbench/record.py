@@ -61,7 +61,8 @@ class Record:
         dict[str, Count],
         meaning(
             "by [counting rule](counting-rules.md), for the whole batch except `ptflops-*`, which count per image; and "
-            "`live-macs`, the MACs that reach the output; with Fourier transforms `fft-flops`",
+            "`live-macs`, the MACs that reach the output, of which `live-macs-3x3` and `live-macs-3x1` are in dense "
+            "layers of stride 1 and these kernels; with Fourier transforms `fft-flops`",
             "count",
         ),
     ] = field(default_factory=dict)

@@ -202,6 +202,7 @@ class _Task:
             mode=self.speed_protocol.mode,
             precision=self.protocol.precision,
             budget_s=self.settings.budget_s,
+            gpu_budget_s=self.settings.gpu_budget_s,
             counts=not timed,
             speed=timed,
             bounds="none",

@@ -18,6 +18,7 @@ from segbench.cli.eval import evaluate
 from segbench.cli.models import models
 from segbench.cli.profile import profile
 from segbench.cli.report import report
+from segbench.cli.roof import roof
 from segbench.cli.synthetic import synthetic
 
 
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
         ("compare", compare),
         ("audit", audit),
         ("claims", claims),
+        ("roof", roof),
         ("models", models),
         ("eval", evaluate),
         ("synthetic", synthetic),

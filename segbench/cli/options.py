@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -121,7 +121,14 @@ Batch = Annotated[int, typer.Option(help="Images per forward; the protocol's is 
 Rounds = Annotated[
     int | None, typer.Option(help="Rounds of frames; the protocol's number by default.", show_default=False)
 ]
-Budget = Annotated[float, typer.Option(metavar="SECONDS", help="On a CPU, the time that timing a network may take.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Time that timing a network may take. By default some seconds on a CPU; on a GPU the whole protocol runs.",
+        show_default=False,
+    ),
+]
 Counters = Annotated[
     list[str] | None,
     typer.Option(
@@ -136,3 +143,15 @@ JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="Write the Records as a JSON list.", show_default=False),
 ]
+
+
+class Budgets(TypedDict):
+    """``--budget`` as settings take it: for a CPU, where there always is one, and for a GPU."""
+
+    budget_s: float
+    gpu_budget_s: float | None
+
+
+def budgets(given: float | None, on_cpu: float = 20.0) -> Budgets:
+    """The budgets that ``--budget`` gives; see `Budgets`."""
+    return {"budget_s": on_cpu if given is None else given, "gpu_budget_s": given}

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from segbench import resolution as sizes
+from segbench.counting import macs, winograd
 from segbench.counting.kinds import is_arithmetic
 from segbench.counting.prices import Prices, all_prices, priced
 from segbench.counting.rules import FFT_FLOPS, RULES, ModuleRule, OperationRule
@@ -19,6 +20,8 @@ from segbench.counting.trace import Operation, Trace
 from segbench.counting.tracer import trace
 from segbench.errors import FactoryError, UnknownName
 from segbench.inputs import parse_all
+
+LIVE = "live-macs"
 
 
 def count(
@@ -44,11 +47,39 @@ def count(
             does: a function of a `segbench.counting.trace.Operation` by name, such as ``{"mylib::op": function}``.
 
     Returns:
-        ``{"params": int, "live_params": int, "operations": {rule: int}, "uncounted": {operation: times}}``; `live-macs`
-        are the MACs that reach the output. Where anything is uncounted, the counts are lower bounds.
+        ``{"params": int, "live_params": int, "operations": {rule: int}, "uncounted": {operation: times}}``;
+        ``live-macs`` are the MACs that reach the output, ``live-macs-3x3`` and ``live-macs-3x1`` those of them in
+        layers that Winograd's algorithm takes. Where anything is uncounted, the counts are lower bounds.
 
     Raises:
         SegbenchError: the network cannot be run with these inputs.
+
+    Example:
+        A 3x3 convolution from 3 to 19 channels: 9 * 3 * 19 weights and 19 biases, each weight once for each pixel.
+
+        >>> counted = count(nn.Conv2d(3, 19, 3, padding=1), (64, 128))
+        >>> counted["params"], counted["operations"]["macs"]
+        (532, 4202496)
+
+        ENet at the size at which its paper costs it; some of its parameters never reach the output:
+
+        >>> from segbench import build
+        >>> counted = count(build("enet"), (360, 640))
+        >>> counted["params"], counted["live_params"]
+        (360422, 357990)
+        >>> for rule, operations in counted["operations"].items():
+        ...     print(f"{rule:14} {operations:13,}")
+        macs           1,811,116,800
+        conv-macs      1,811,116,800
+        2xmacs         3,622,233,600
+        fvcore         1,866,643,200
+        thop           3,092,601,600
+        ptflops-0.6.3  1,913,529,600
+        ptflops-0.6.9  2,710,252,800
+        torchstat      1,689,580,800
+        live-macs      1,811,116,800
+        live-macs-3x3    615,859,200
+        live-macs-3x1              0
     """
     sizes.check(*resolution)
     known = all_prices(prices)
@@ -78,11 +109,25 @@ def parameters(net: nn.Module) -> int:
 
 
 def operation_counts(traced: Trace, prices: Prices | None = None) -> dict[str, int]:
-    """The trace counted under every rule, ``live-macs``, and ``fft-flops`` where there are Fourier transforms."""
+    """The trace counted under every rule, and the MACs that reach the output: all of them, and of fast kernels.
+
+    ``fft-flops`` stands beside them where there are Fourier transforms.
+    """
     counts = {rule: count_trace(traced, rule, prices=prices).total for rule in RULES}
-    counts["live-macs"] = count_trace(traced, "macs", reaching_output=True, prices=prices).total
+    counts[LIVE] = count_trace(traced, "macs", reaching_output=True, prices=prices).total
     flops = sum(FFT_FLOPS[op.kind](op) for op in traced.operations if op.kind in FFT_FLOPS)
-    return {**counts, "fft-flops": flops} if flops else counts
+    return counts | live_macs_by_kernel(traced) | ({"fft-flops": flops} if flops else {})
+
+
+def live_macs_by_kernel(traced: Trace) -> dict[str, int]:
+    """``live-macs-3x3`` and ``live-macs-3x1``: MACs that reach the output in layers that Winograd's algorithm takes."""
+    found = {f"{LIVE}-{kernel}": 0 for kernel in winograd.FEWER}
+    for index in traced.reaching_output:
+        operation = traced.operations[index]
+        kernel = winograd.kernel(operation)
+        if kernel is not None:
+            found[f"{LIVE}-{kernel}"] += macs.convolution(operation)
+    return found
 
 
 def uncounted(traced: Trace, prices: Prices | None = None) -> dict[str, int]:
@@ -117,6 +162,13 @@ def count_trace(traced: Trace, rule: str, reaching_output: bool = False, prices:
 
     Raises:
         UnknownName: no such rule.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(3, 19, 3, padding=1), nn.Softmax(dim=1))
+        >>> traced = trace(network, (1, 3, 64, 128))
+        >>> counted = count_trace(traced, "fvcore")
+        >>> counted.total, dict(counted.unsupported)
+        (4202496, {'softmax': 1})
     """
     if rule not in RULES:
         raise UnknownName("counting rule", rule, RULES)
@@ -154,10 +206,13 @@ def _seen(rule: OperationRule, traced: Trace, reaching_output: bool) -> Iterator
 def _count_modules(rule: ModuleRule, traced: Trace, reaching_output: bool) -> Count:
     by_kind: Counter[str] = Counter()
     covered: list[bool] = []
+    last = {call.path: index for index, call in enumerate(traced.calls)} if rule.last_call(traced) else {}
     for index, call in enumerate(traced.calls):
-        counter = rule.counters.get(call.type)
+        counter = rule.counter(call.type)
         covered.append(counter is not None or (call.parent >= 0 and covered[call.parent]))
-        if counter is not None and (not reaching_output or index in traced.calls_reaching_output):
+        if counter is None or last.get(call.path, index) != index:
+            continue
+        if not reaching_output or index in traced.calls_reaching_output:
             by_kind[call.type.__name__] += counter(call) * rule.times(call)
     unsupported = Counter(
         operation.kind

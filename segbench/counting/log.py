@@ -268,9 +268,9 @@ def _keeper(tensor: Tensor) -> StorageWeakRef | Tensor:
 
 
 def _settings(module: nn.Module) -> Mapping[str, Setting]:
-    """The attributes that rules read; only of torch's own modules, as no rule counts another."""
+    """The attributes that rules read; only of torch's own layers and what derives from one: no rule counts another."""
     settings: dict[str, Setting] = {}
-    if type(module).__module__.startswith("torch.nn."):
+    if any(parent.__module__.startswith("torch.nn.") for parent in type(module).__mro__ if parent is not nn.Module):
         for name in _SETTINGS:
             value = getattr(module, name, None)
             if isinstance(value, (Tensor, bool)) or name in ("bias", "in_proj_bias"):

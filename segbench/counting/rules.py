@@ -1,8 +1,8 @@
 """The counting rules: for each kind of operation, or type of module, the function that counts it.
 
 The tables come first, as in fvcore's ``flop_count.py``; below them stands what else belongs to each rule. To count
-another operation is one line in a table and one small function in `macs`, `fvcore_rule`, `thop_rule` or
-`ptflops_rule`. Nothing in here looks at a network: `segbench.counting.count` applies a rule to a trace.
+another operation is one line in a table and one small function in `macs`, `fvcore_rule`, `thop_rule`, `ptflops_rule`
+or `torchstat_rule`. Nothing in here looks at a network: `segbench.counting.count` applies a rule to a trace.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from segbench.counting import fvcore_rule as fvcore
 from segbench.counting import macs
 from segbench.counting import ptflops_rule as ptflops
 from segbench.counting import thop_rule as thop
+from segbench.counting import torchstat_rule as torchstat
 from segbench.counting.kinds import MOVES_DATA, has_no_products
-from segbench.counting.trace import ModuleCall, Operation
+from segbench.counting.trace import ModuleCall, Operation, Trace
 
 OperationCounter = Callable[[Operation], int]
 ModuleCounter = Callable[[ModuleCall], int]
@@ -143,6 +144,15 @@ PTFLOPS_0_6_9: Mapping[type[nn.Module], ModuleCounter] = {
     nn.MultiheadAttention: ptflops.attention,
 }
 
+TORCHSTAT: Mapping[type[nn.Module], ModuleCounter] = {
+    nn.Conv2d: ptflops.convolution,
+    nn.BatchNorm2d: ptflops.normalisation,
+    **dict.fromkeys((nn.ReLU, nn.PReLU, nn.ELU, nn.LeakyReLU, nn.ReLU6), ptflops.input_elements),
+    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d), ptflops.input_elements),
+    nn.Linear: ptflops.linear,
+    nn.Upsample: torchstat.positions,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OperationRule:
@@ -167,19 +177,28 @@ class OperationRule:
 
 @dataclass(frozen=True, slots=True)
 class ModuleRule:
-    """Counts calls of modules of exact types.
+    """Counts calls of modules by their type.
 
     Attributes:
         name: what users type, a key of `segbench.counting.meanings.MEANINGS`.
         counters: a function for each type.
         times: how often the tool counts a call, for modules that the network holds under several paths.
         per_image: divide by the batch size.
+        subclasses: count what derives from a type as that type.
+        last_call: whether the last call of each module alone counts in a trace.
     """
 
     name: str
     counters: Mapping[type[nn.Module], ModuleCounter]
     times: Callable[[ModuleCall], int]
     per_image: bool = False
+    subclasses: bool = False
+    last_call: Callable[[Trace], bool] = lambda traced: False
+
+    def counter(self, kind: type[nn.Module]) -> ModuleCounter | None:
+        """What counts a module of this type; None for what the rule does not see."""
+        types = kind.__mro__ if self.subclasses else (kind,)
+        return next((self.counters[parent] for parent in types if parent in self.counters), None)
 
 
 def _free_in_fvcore(operation: Operation) -> bool:
@@ -199,6 +218,7 @@ RULES: Mapping[str, OperationRule | ModuleRule] = MappingProxyType(
             ModuleRule("thop", THOP, thop.times_counted),
             ModuleRule("ptflops-0.6.3", PTFLOPS_0_6_3, ptflops.once, per_image=True),
             ModuleRule("ptflops-0.6.9", PTFLOPS_0_6_9, ptflops.per_path, per_image=True),
+            ModuleRule("torchstat", TORCHSTAT, ptflops.once, subclasses=True, last_call=torchstat.runs),
         )
     }
 )

@@ -83,7 +83,7 @@ class Forms:
         Args:
             protocol: what is timed; with `bn_folding` the folded network.
             engine: one of `ENGINES`.
-            budget_s: on a CPU, seconds that timing may take.
+            budget_s: seconds that timing may take.
 
         Returns:
             The speed, and the network as it was timed.
@@ -110,6 +110,7 @@ class Forms:
             protocol=protocol,
             device=self.device,
             budget_s=budget_s,
+            gpu_budget_s=budget_s,
             prepare=prepare,
         )
         return speed, made[0]

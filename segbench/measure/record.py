@@ -17,7 +17,8 @@ from segbench.counting.trace import OPAQUE, Trace
 from segbench.counting.tracer import trace_and_copy
 from segbench.errors import BadOption, DeviceError, FactoryError, SegbenchError, UnknownName
 from segbench.job import BOUNDS, Job, Settings
-from segbench.measure.bounds import TRACED_FRAMES, launches, traced, what_bounds
+from segbench.measure.bounds import TRACED_FRAMES, busy_ms, launches, traced, what_bounds
+from segbench.measure.cores import chosen_cores, kept_to
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
@@ -56,13 +57,16 @@ def check_settings(settings: Settings) -> Settings:
         raise UnknownName("bounds", settings.bounds, BOUNDS)
     if settings.batch < 1:
         raise BadOption(f"batch must be 1 or more: {settings.batch} given")
-    if settings.budget_s <= 0:
-        raise BadOption(f"budget must be above 0 seconds: {settings.budget_s:g} given")
+    for budget in (settings.budget_s, settings.gpu_budget_s):
+        if budget is not None and budget <= 0:
+            raise BadOption(f"budget must be above 0 seconds: {budget:g} given")
     _check_protocol(settings)
     device = open_device(settings.device)
     if settings.speed:
         device.check_precision(settings.precision)
-    return replace(settings, environment=settings.environment or describe_environment())
+    environment = settings.environment or describe_environment()
+    cores = chosen_cores(device.kind) if settings.speed else None
+    return replace(settings, environment={"pinned_cores": cores, **environment} if cores else environment)
 
 
 def _check_protocol(settings: Settings) -> None:
@@ -114,7 +118,9 @@ def measure_job(
         say("signing")
         _sign(result, subject, job)
     if job.settings.speed:
-        _time(result, subject, fresh or subject.build, job.settings, open_device(job.settings.device), say)
+        device = open_device(job.settings.device)
+        with kept_to(job.settings.environment.get("pinned_cores") if device.kind == "cuda" else None):
+            _time(result, subject, fresh or subject.build, job.settings, device, say)
     return result
 
 
@@ -215,11 +221,12 @@ def _time(
             protocol=protocol,
             device=device,
             budget_s=settings.budget_s,
+            gpu_budget_s=settings.gpu_budget_s,
             progress=lambda phase, done, total: say(f"timing, {phase}", done, total),
         )
         say("measuring memory")
         result.memory = measure_memory(fresh(), size, protocol, device)
-        budget = settings.budget_s if device.kind == "cpu" else None
+        budget = settings.budget_on(device.kind)
         if settings.optimize:
             _optimize(result, subject, protocol, device, budget, say)
         if settings.waterfall:
@@ -234,7 +241,7 @@ def _time(
         # After all that is timed: it ends with a trace of the GPU, see `Device.traced`.
         if settings.bounds == "all":
             say("finding what bounds it")
-            result.speed, notes = what_bounds(subject, size, protocol, device, result.speed)
+            result.speed, notes = what_bounds(subject, size, protocol, device, result.speed, settings.rates)
             result.notes.extend(notes)
         elif settings.bounds == "launches" and device.kind == "cuda":
             _count_launches(result, subject, protocol, device)
@@ -246,9 +253,12 @@ def _count_launches(result: Record, subject: Subject, protocol: Protocol, device
     assert result.speed is not None
     try:
         events = traced(subject.build(), result.resolution, protocol, device)
-        result.speed = replace(result.speed, launches=launches(events, TRACED_FRAMES) if events else None)
     except SegbenchError as error:
         result.notes.append(f"the GPU could not be traced: {error}")
+        return
+    if events:
+        busy, kernels = busy_ms(events, TRACED_FRAMES), launches(events, TRACED_FRAMES)
+        result.speed = replace(result.speed, gpu_busy_ms=busy, launches=kernels)
 
 
 def _optimize(

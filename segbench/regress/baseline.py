@@ -135,7 +135,9 @@ def prepare_update(
         DeviceError: this machine lacks the device that the baseline was timed on.
     """
     chosen, new = choose(old, models)
-    plain = check_settings(Settings(device="cpu", budget_s=options.budget_s, speed=False))
+    plain = check_settings(
+        Settings(device="cpu", budget_s=options.budget_s, gpu_budget_s=options.gpu_budget_s, speed=False)
+    )
     jobs = {name: job_for(record, plain) for name, record in chosen.items()}
     jobs = {name: replace(job, settings=check_settings(job.settings)) for name, job in jobs.items()}
     first = check_settings(plain.under_conditions_of(next(iter(old.values()))))

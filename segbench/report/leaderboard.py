@@ -9,8 +9,10 @@ from dataclasses import fields
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
+from segbench.claims.provenance import mark
 from segbench.conditions import AccuracyConditions, TimingConditions, beside, headings
 from segbench.record import Record
+from segbench.report.launching import LAUNCH_BOUND, steady
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
 from segbench.report.pairing import Claimed, Pairing
 from segbench.report.style import billions, millions, per_second
@@ -34,7 +36,8 @@ CSV_COLUMNS = tuple(
             *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
             "macs_not_counted",
             *TIMING_COLUMNS.values(),
-            *("latency_median_ms", "peak_mib", "energy_mj"),
+            *("latency_median_ms", "gpu_busy_ms", "enqueue_ms", "launches", "graph_fps", "bound_by"),
+            *("peak_mib", "energy_mj"),
             *ACCURACY_COLUMNS.values(),
             *("measured_miou_percent", "measured_not_official"),
             *("claimed_in", "claimed_dataset", "claimed_split", "claimed_size", "claimed_miou_percent"),
@@ -88,7 +91,7 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
         miou, fps = pairing.miou(row.record), pairing.fps(row.record)
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
         cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), _macs(row)]
-        cells += [Cell.of(per_second(row.number(conditions, "fps"))) for conditions in timings]
+        cells += [_fps(row, conditions) for conditions in timings]
         if scored:
             cells.append(_measured_miou(row, benchmarks))
         cells += [
@@ -233,6 +236,14 @@ def _size(row: Measured, several: bool) -> Cell:
     return Cell.of(show(row.resolution), ", ".join(details))
 
 
+def _fps(row: Measured, conditions: TimingConditions) -> Cell:
+    """The FPS, and under it what says whether it is the network's or the launching host's."""
+    timed = row.timings.get(conditions)
+    if timed is None or timed.speed is None:
+        return Cell.of(DASH)
+    return Cell.of(per_second(timed.speed.fps), steady(timed.speed))
+
+
 def _measured_miou(row: Measured, benchmarks: Sequence[AccuracyConditions]) -> Cell:
     """A line for each measured mIoU, over its data set, what is not official about it and what tells it apart."""
     texts = small_prints(row, benchmarks)
@@ -247,6 +258,7 @@ def _miou_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
         conditions = f"{claim.dataset} {claim.split}".rstrip()
         if unprinted:
             conditions += f", {' and '.join(unprinted)} not printed"
+        conditions += _copied(claim, "miou")
         yield " / ".join((claimed.figure, *claimed.others)), f"{conditions} ({claim.paper})"
 
 
@@ -254,7 +266,13 @@ def _fps_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
     for claimed in claims:
         claim = claimed.claim
         conditions = (claim.gpu or "GPU not printed") + ("" if claim.size else ", size not printed")
+        conditions += _copied(claim, "fps")
         yield " / ".join((claimed.figure, *claimed.others)), f"{conditions} ({claim.paper})"
+
+
+def _copied(claim: Claim, quantity: str) -> str:
+    of = mark(claim, quantity)
+    return f", {of}" if of else ""
 
 
 def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -> Iterator[dict[str, str]]:
@@ -298,6 +316,11 @@ def _csv_timing(row: Measured, conditions: TimingConditions, timed: Record) -> d
         "fps": fps,
         **({f"fps_{conditions.device}": fps} if conditions.device in ("cuda", "cpu") else {}),
         "latency_median_ms": _csv_text(row.number(conditions, "latency")),
+        **{
+            name: _csv_text(row.number(conditions, name))
+            for name in ("gpu_busy_ms", "enqueue_ms", "launches", "graph_fps")
+        },
+        "bound_by": (timed.speed.verdict or "") if timed.speed else "",
         "peak_mib": _csv_text(timed.memory.peak_mib if timed.memory else None),
         "energy_mj": _csv_text(row.number(conditions, "energy")),
         "created": timed.created,
@@ -316,6 +339,16 @@ def _footers(
     rows: Sequence[Measured], timings: Sequence[TimingConditions], titles: Sequence[str], papers: Iterable[str]
 ) -> Iterator[str]:
     yield from condition_footers(rows, timings)
+    bound = [
+        f"{row.model} {show(row.resolution)}"
+        for row in rows
+        if any(record.speed and record.speed.verdict == LAUNCH_BOUND for record in row.timings.values())
+    ]
+    if bound:
+        yield (
+            f"Launch-bound: the host launches the kernels of {', '.join(bound)} more slowly than the GPU runs them, so "
+            "that their FPS is about their number of kernels; as a CUDA graph one call launches all of them."
+        )
     yield COUNTING_RULE
     order = f"by {titles[0]}, then by MACs where it was not measured" if titles else "by MACs"
     yield f"Order: networks with the same classes and size together, the size with most networks first; {order}."
@@ -325,9 +358,9 @@ def _footers(
         yield "Claimed: as printed, on the paper's own GPU; " + "; ".join(
             f"({paper}) {PAPERS[paper]}" for paper in named
         )
-    bound = bound_footer(rows)
-    if bound:
-        yield bound
+    lower = bound_footer(rows)
+    if lower:
+        yield lower
     meaning = fidelity_footer(row.record.fidelity for row in rows)
     if meaning:
         yield meaning

@@ -137,6 +137,10 @@ def _timed(
             "latency": _short(row.number(conditions, "latency")),
             "energy": _short(row.number(conditions, "energy")),
             "memory": _short(memory.peak_mib if memory else None),
+            "busyMs": _short(row.number(conditions, "gpu_busy_ms")),
+            "enqueue": _short(row.number(conditions, "enqueue_ms")),
+            "launches": _short(row.number(conditions, "launches")),
+            "graph": _short(row.number(conditions, "graph_fps")),
             "busy": _short(busy_share(row, conditions) if conditions else None),
             "claimedMiou": [[str(item.figure), _where(item)] for item in miou],
             "claimedFps": [
