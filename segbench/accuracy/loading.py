@@ -11,9 +11,10 @@ from torch import nn
 
 from segbench.accuracy.outputs import void_output
 from segbench.accuracy.settings import EvaluationSettings
+from segbench.checkpoints import Released, recognise
 from segbench.counting.tracer import trace
 from segbench.datasets.spec import DatasetSpec
-from segbench.errors import SegbenchError
+from segbench.errors import CheckpointError, SegbenchError
 from segbench.measure.subject import Subject, resolve
 from segbench.models.checkpoint import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
 from segbench.models.own import OwnNetwork, load_factory, takes_classes
@@ -31,6 +32,7 @@ class LoadedNetwork:
         report: what was loaded and dropped.
         outputs: channels of the logits.
         void: index of the output for ignored pixels; None where every output is a class.
+        released: what the catalog knows of this file; None where it is not one that it knows.
     """
 
     subject: Subject
@@ -40,6 +42,7 @@ class LoadedNetwork:
     report: LoadReport
     outputs: int
     void: int | None
+    released: Released | None = None
 
     def fresh(self) -> nn.Module:
         """The same network with the same weights once more, for what moves and casts it."""
@@ -56,18 +59,28 @@ def load_network(settings: EvaluationSettings, spec: DatasetSpec) -> LoadedNetwo
         BadOption: an output for ignored pixels that cannot be.
         FactoryError: a user's own network that cannot be built or run.
     """
+    digest = sha256(settings.checkpoint) if settings.checkpoint.is_file() else ""
+    known = recognise(digest)
     content = read_checkpoint(settings.checkpoint)
     subject = resolve(settings.model, spec.num_classes)
+    if known is not None and subject.entry is not None and known.entry.name != subject.entry.name:
+        raise CheckpointError(
+            f"{settings.checkpoint} holds the released weights of {known.entry.name}, and {subject.spec} was asked for"
+        )
     outputs = _outputs(subject, content, settings.protocol.window or settings.protocol.input_size or spec.default_size)
     family = subject.entry.family if subject.entry else ""
-    void = void_output(str(settings.checkpoint), family, spec.name, outputs, spec.num_classes, settings.void_output)
+    given = settings.void_output
+    if given is None and known is not None and known.of(spec):
+        given = known.checkpoint.void_output
+    void = void_output(str(settings.checkpoint), family, spec.name, outputs, spec.num_classes, given)
     subject = replace(subject, classes=outputs)
     net = subject.build()
     try:
         report = load_checkpoint(weights_of(net), content)
     except SegbenchError as error:
         raise type(error)(str(error).replace("the state dict", str(settings.checkpoint), 1)) from error
-    return LoadedNetwork(subject, net, settings.checkpoint, sha256(settings.checkpoint), report, outputs, void)
+    subject = replace(subject, options=report.options)
+    return LoadedNetwork(subject, net, settings.checkpoint, digest, report, outputs, void, known)
 
 
 def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int]) -> int:

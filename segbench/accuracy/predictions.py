@@ -22,7 +22,13 @@ from segbench.datasets.spec import DatasetSpec
 
 
 def score_predictions(
-    name: str, root: Path | str, folder: Path | str, split: str = "val", rule: str | None = None
+    name: str,
+    root: Path | str,
+    folder: Path | str,
+    split: str = "val",
+    rule: str | None = None,
+    *,
+    void_counts: bool = False,
 ) -> Scores:
     """Score a folder of prediction files against the labels of a split; images are not needed.
 
@@ -32,6 +38,7 @@ def score_predictions(
         folder: folder of the prediction files.
         split: name of the split.
         rule: a key of `segbench.accuracy.scoring.RULES`; the data set's own by default.
+        void_counts: see `segbench.accuracy.scoring.score`.
 
     Raises:
         UnknownName: no such data set, split or rule.
@@ -50,7 +57,7 @@ def score_predictions(
             values = read_instances(entry.instances, spec.largest_instance)
             _same_size(entry.instances, values, target)
             instances.update(prediction, values)
-    return score(spec, confusion, rule, instances)
+    return score(spec, confusion, rule, instances, void_counts=void_counts)
 
 
 def find_predictions(spec: DatasetSpec, names: Iterable[str], folder: Path) -> dict[str, Path | None]:

@@ -55,8 +55,8 @@ class EvaluationProtocol:
         short_side: instead of `input_size`, the length of the shorter side, the ratio kept; both sides are rounded
             to sizes that the network takes.
         resize_filter: how images are resized, one of `FILTERS`.
-        normalisation: where mean, std, scale and channels come from: ``catalog``, a key of `NORMALISATIONS`, or
-            ``given``.
+        normalisation: where mean, std, scale and channels come from: ``checkpoint`` (what is known of
+            released weights), ``catalog``, a key of `NORMALISATIONS`, or ``given``.
         mean: per channel, in the network's channel order.
         std: per channel.
         scale: factor on 0 to 255 before mean and std.
@@ -186,6 +186,7 @@ def choose_normalisation(
     name: str | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    released: Preprocessing | None = None,
 ) -> dict[str, Any]:
     """The fields `normalisation`, `mean`, `std`, `scale` and `channels` of a protocol.
 
@@ -196,6 +197,7 @@ def choose_normalisation(
         mean: three numbers in the network's channel order. Numbers above 1, here or in `std`, are meant for pixels
             from 0 to 255, others for pixels from 0 to 1.
         std: three numbers; 1 without them.
+        released: what is known of the weights themselves, which comes before the network's own.
 
     Raises:
         UnknownName: no such normalisation.
@@ -212,6 +214,8 @@ def choose_normalisation(
         if name not in NORMALISATIONS:
             raise UnknownName("normalisation", str(name), ("catalog", *NORMALISATIONS))
         return _fields(str(name), NORMALISATIONS[str(name)])
+    if released is not None and name is None:
+        return _fields("checkpoint", released)
     if dataset.startswith("camvid") and sorted(default.mean) == sorted(_CITYSCAPES_MEAN):
         # Its loaders keep the mean per data set; CGNet's subtracts it in reverse, here as there.
         reverse = default.mean != _CITYSCAPES_MEAN

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from segbench.accuracy import overlay as drawing
-from segbench.accuracy.claimed import compare_with_claims, dataset_title
+from segbench.accuracy.claimed import claimed_by_weights, compare_with_claims, dataset_title
 from segbench.accuracy.datasets import open_dataset
 from segbench.accuracy.distributed import Group
 from segbench.accuracy.evaluate import Progress, Tally, Visit, evaluate
@@ -20,6 +20,7 @@ from segbench.accuracy.prediction_files import prediction_writer
 from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation, named
 from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
+from segbench.catalog import Checkpoint
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.job import Job, Settings
@@ -90,7 +91,8 @@ def run(
         return Evaluation(task.record(failure=str(problem)), task.spec)
     assert task is not None and tally is not None
     tally = tally.gathered(group)
-    scores = score(task.spec, tally.confusion, settings.rule, tally.instances)
+    counted = task.protocol.void_rule == "count"
+    scores = score(task.spec, tally.confusion, settings.rule, tally.instances, void_counts=counted)
     record = task.record(tally, scores)
     if settings.speed and group.main:
         task.time(record, tally, say)
@@ -120,20 +122,32 @@ class _Task:
 
     def _protocol(self) -> EvaluationProtocol:
         given, entry = self.settings.protocol, self.loaded.subject.entry
-        void = self.loaded.void
+        void, own = self.loaded.void, self._released()
+        if own is not None and given.input_size is None and given.short_side is None and given.window is None:
+            given = replace(given, input_size=own.input_size)
         if self.spec.sizes_vary and given.input_size is None and given.short_side is None:
             given = replace(given, short_side=min(self.spec.default_size))
         return named(
             replace(
                 given,
                 **choose_normalisation(
-                    entry, self.spec.name, self.settings.normalisation, self.settings.mean, self.settings.std
+                    entry,
+                    self.spec.name,
+                    self.settings.normalisation,
+                    self.settings.mean,
+                    self.settings.std,
+                    own.preprocessing if own else None,
                 ),
                 align_corners=bool(getattr(self.loaded.net, "align_corners", False)),
                 void_output=void,
                 void_rule=None if void is None else self.settings.void_rule,
             )
         )
+
+    def _released(self) -> Checkpoint | None:
+        """The conditions that the weights carry, where the catalog knows the file and it is of this data set."""
+        known = self.loaded.released
+        return known.checkpoint if known is not None and known.of(self.spec) else None
 
     @property
     def speed_protocol(self) -> Protocol:
@@ -241,11 +255,23 @@ class _Task:
             input_size=size,
             label_sizes=sorted(tally.label_sizes),
             skipped=[{"path": str(path), "reason": reason} for path, reason in self.dataset.skipped],
-            notes=[*scores.notes, *self.dataset.notes],
-            claimed=compare_with_claims(settings.model, spec, settings.split, scores.miou),
+            notes=[*scores.notes, *self.dataset.notes, *self._said_of_weights()],
+            claimed=[
+                *claimed_by_weights(self.loaded.released, spec, settings.split, scores.miou),
+                *compare_with_claims(settings.model, spec, settings.split, scores.miou),
+            ],
             processes=self.group.size,
             **figures,
         )
+
+    def _said_of_weights(self) -> list[str]:
+        known = self.loaded.released
+        if known is None:
+            return []
+        what = f"the released weights of {known.entry.name} ({known.checkpoint.dataset}), known by their SHA-256"
+        if not known.of(self.spec):
+            return [f"{what}: their conditions are of another data set and are not applied"]
+        return [f"{what}: {known.conditions()}"]
 
     def time(self, record: Record, tally: Tally, say: Stage) -> None:
         """Fill in speed and memory, where one forward of the whole image made the prediction."""

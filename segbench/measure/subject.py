@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,11 +24,13 @@ class Subject:
         spec: the catalog name, or ``package.module:factory``.
         classes: output channels; None leaves them to a user's own network.
         entry: the catalog entry; None for a user's own network.
+        options: constructor options of a catalog network.
     """
 
     spec: str
     classes: int | None
     entry: Entry | None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def fidelity(self) -> str | None:
@@ -55,7 +59,7 @@ class Subject:
         """A fresh instance in eval mode, random weights, on `device` (``"meta"`` for counting)."""
         with torch.device(device):
             if self.entry:
-                return build(self.spec, self.classes)
+                return build(self.spec, self.classes, **self.options)
             return build_own(self.spec, self.classes)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from segbench.errors import CheckpointError
+from segbench.errors import CheckpointError, SegbenchError
 from segbench.models.base import Network
 from segbench.models.checkpoint_file import read_checkpoint, sha256
 
@@ -40,6 +40,7 @@ class LoadReport:
         auxiliary: keys of auxiliary heads and dead layers, which are not constructed here.
         loss: keys of loss modules.
         residue: buffers that a profiler left behind.
+        options: constructor options that the weights asked for, see `Network.adapt`.
     """
 
     loaded: int
@@ -48,6 +49,7 @@ class LoadReport:
     auxiliary: tuple[str, ...] = ()
     loss: tuple[str, ...] = ()
     residue: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -101,10 +103,13 @@ def load_checkpoint(net: nn.Module, source: str | Path | Mapping[str, Any]) -> L
     reading = _best_reading(net, own, {key: value for key, value in state.items() if key not in residue})
     loss = tuple(key for key in reading.tensors if key not in own and _LOSS.search(key))
     matched = {key: value for key, value in reading.tensors.items() if key not in loss}
+    options = _adapt(net, matched)
+    if options:
+        own = net.state_dict()
     _check(where, net, own, matched)
     net.load_state_dict({key: matched.get(key, value) for key, value in own.items()})
     loaded = sum(key in matched for key in own)
-    return LoadReport(loaded, reading.names, reading.prefix, reading.auxiliary, loss, residue)
+    return LoadReport(loaded, reading.names, reading.prefix, reading.auxiliary, loss, residue, options)
 
 
 def class_count(make: Callable[[int], nn.Module], source: str | Path | Mapping[str, Any]) -> int | None:
@@ -123,9 +128,13 @@ def class_count(make: Callable[[int], nn.Module], source: str | Path | Mapping[s
     state = unwrap(source if isinstance(source, Mapping) else read_checkpoint(source))
     first = 19
     with torch.device("meta"):
-        net, wider = make(first), make(first + 1).state_dict()
+        net, more = make(first), make(first + 1)
     own = net.state_dict()
     tensors = _best_reading(net, own, {key: value for key, value in state.items() if not _RESIDUE.search(key)}).tensors
+    if _adapt(net, tensors):
+        _adapt(more, tensors)
+        own = net.state_dict()
+    wider = more.state_dict()
     counts: set[float] = set()
     for key, tensor in own.items():
         given = tensors.get(key)
@@ -134,8 +143,25 @@ def class_count(make: Callable[[int], nn.Module], source: str | Path | Mapping[s
         for size, next_size, found in zip(tensor.shape, wider[key].shape, given.shape, strict=True):
             if next_size != size:
                 counts.add(first + (found - size) / (next_size - size))
-    count = counts.pop() if len(counts) == 1 else 0.5
-    return int(count) if count >= 1 and count == int(count) else None
+    whole = sorted(int(count) for count in counts if count >= 1 and count == int(count))
+    if len(counts) == 1:
+        return whole[0] if whole else None
+    # A width that is no linear function of the class count, such as a fifth of it: the network itself decides.
+    return next((count for count in whole if _shapes_equal(make, count, tensors)), None)
+
+
+def _shapes_equal(make: Callable[[int], nn.Module], classes: int, tensors: Mapping[str, Tensor]) -> bool:
+    try:
+        with torch.device("meta"):
+            net = make(classes)
+    except SegbenchError:
+        return False
+    _adapt(net, tensors)
+    return all(key not in tensors or tensors[key].shape == value.shape for key, value in net.state_dict().items())
+
+
+def _adapt(net: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return net.adapt(tensors) if isinstance(net, Network) else {}
 
 
 def unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
