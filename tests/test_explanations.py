@@ -55,6 +55,9 @@ COUNTS: dict[tuple[str, Quantity, str], Callable[[], int]] = {
     ("hanet-r101", "params", "65.4"): lambda: _params(networks.trained_hanet),
     ("icnet", "flops", "28.3"): lambda: _operations(lambda: segbench.build("icnet"), (512, 1024), "macs"),
     ("dabnet", "flops", "10.46"): lambda: _operations(lambda: segbench.build("dabnet"), (512, 1024), "ptflops-0.6.3"),
+    ("bisenet-r18", "flops", "103.72"): lambda: _operations(
+        lambda: segbench.build("bisenet-r18"), (1024, 2048), "macs"
+    ),
     ("dilation8", "params", "140.8"): lambda: _params(networks.VOCDilation8),
     ("deeplabv3plus-xception71", "flops", "1445"): lambda: _operations(networks.PaperXception, (1024, 2048), "macs"),
     ("deeplabv3-r101", "params", "58.0"): lambda: _params(networks.PaperDeepLabV3),

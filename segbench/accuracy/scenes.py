@@ -1,13 +1,15 @@
 """Procedural street scenes: what is where, in Cityscapes' ids with instance numbers, and what it looks like.
 
 Seen along a road to a vanishing point: sky, houses, trees, walls and fences, pavements, vehicles, people, poles with
-lights and signs. Colour and texture depend on the class, vary between things of one class, and carry noise, so that a
-network has something to learn and something to generalise over.
+lights and signs, each put together from boxes and ellipses. Colour and texture depend on the class, vary between things
+of one class, and carry noise, so that a network has something to learn and something to generalise over.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
-Box = tuple[float, float, float, float]
+Part = tuple[str, float, float, float, float]
+"""``box`` or ``ellipse``; left, top, right and bottom in heights of the thing, from its foot."""
 
 UNLABELED, EGO, OUT_OF_ROI, STATIC, DYNAMIC, GROUND = 0, 1, 3, 4, 5, 6
 ROAD, SIDEWALK, PARKING, BUILDING, WALL, FENCE, POLE, POLEGROUP = 7, 8, 9, 11, 12, 13, 17, 18
@@ -78,12 +81,77 @@ class Scene:
         return np.where(self.instances >= _PER_CLASS, self.instances // _PER_CLASS, self.instances)
 
 
+_FIGURE: tuple[Part, ...] = (
+    *(("box", -0.14, 0.82, 0.14, 0.4), ("box", -0.14, 0.42, -0.02, 0), ("box", 0.02, 0.42, 0.14, 0)),
+    ("ellipse", -0.1, 1, 0.1, 0.8),
+)
+_CROWD = tuple(
+    (shape, x + step, y, right + step, low) for step in (0, 0.25, 0.5) for shape, x, y, right, low in _FIGURE
+)
+_CAR: tuple[Part, ...] = (
+    *(("box", -1.3, 0.6, 1.3, 0.08), ("box", -0.8, 1, 0.7, 0.5)),
+    *(("ellipse", -1, 0.3, -0.7, 0), ("ellipse", 0.7, 0.3, 1, 0)),
+)
+_LORRY: tuple[Part, ...] = (("box", -0.9, 1, 0.9, 0.1), ("ellipse", -0.7, 0.2, -0.5, 0), ("ellipse", 0.5, 0.2, 0.7, 0))
+_TWO_WHEELS: tuple[Part, ...] = (
+    *(("ellipse", -0.5, 0.44, -0.1, 0), ("ellipse", 0.1, 0.44, 0.5, 0)),
+    ("box", -0.3, 0.34, 0.3, 0.2),
+)
+_TREE: tuple[Part, ...] = (
+    *(("box", -0.05, 0.6, 0.05, 0), ("ellipse", -0.3, 1, 0.25, 0.5)),
+    *(("ellipse", -0.35, 0.8, 0, 0.4), ("ellipse", 0, 0.85, 0.4, 0.35)),
+)
+
+
+class _Kind(NamedTuple):
+    """How many of a kind there are, how far beside the road's middle, how tall, and what each is made of."""
+
+    count: tuple[int, int]
+    beside: tuple[float, float]
+    tall: tuple[float, float]
+    classes: tuple[int, ...]
+    parts: tuple[tuple[Part, ...], ...]
+
+
+_KINDS = (
+    _Kind((2, 6), (0.02, 0.45), (0.16, 0.22), (CAR,), (_CAR,)),
+    _Kind((1, 3), (0.05, 0.45), (0.35, 0.5), (TRUCK, BUS, TRAILER), (_LORRY,)),
+    _Kind((2, 6), (0.3, 0.75), (0.4, 0.5), (PERSON,), (_FIGURE,)),
+    _Kind((0, 2), (0.4, 0.75), (0.38, 0.44), (-PERSON,), (_CROWD,)),
+    _Kind((0, 2), (0.1, 0.55), (0.4, 0.5), (BICYCLE, MOTORCYCLE), (_TWO_WHEELS,)),
+    _Kind((0, 2), (0.1, 0.55), (0.4, 0.5), (RIDER, BICYCLE), (_FIGURE, _TWO_WHEELS)),
+    _Kind((1, 4), (0.42, 0.9), (0.8, 1.1), (POLE,), ((("box", -0.02, 1, 0.02, 0),),)),
+    _Kind((0, 2), (0.42, 0.9), (0.8, 1.1), (POLEGROUP,), ((("box", -0.02, 1, 0.02, 0),),)),
+    _Kind(
+        (1, 3), (0.42, 0.9), (0.8, 1.1), (POLE, LIGHT), ((("box", -0.02, 1, 0.02, 0),), (("box", -0.05, 1, 0.05, 0.8),))
+    ),
+    _Kind(
+        (1, 3),
+        (0.42, 0.9),
+        (0.8, 1.1),
+        (POLE, SIGN),
+        ((("box", -0.02, 1, 0.02, 0),), (("ellipse", -0.07, 1, 0.07, 0.86),)),
+    ),
+    _Kind(
+        (1, 4), (0.1, 0.9), (0.15, 0.3), (UNLABELED, STATIC, DYNAMIC, GROUND), ((("ellipse", -0.7, 0.7, 0.7, -0.3),),)
+    ),
+)
+"""A class below 0 has no instance number: people who were not told apart. With as many classes as parts each part is of
+its own class; else one of the classes is drawn."""
+
+
 def make_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
     """A scene that the generator's state decides."""
     canvas = _Canvas(rng, height, width)
     _background(canvas)
     _things(canvas)
-    _borders(canvas)
+    if rng.random() < 0.8:
+        rise = height * rng.uniform(0.03, 0.08)
+        canvas.draw(EGO, "ellipse", width * 0.12, height - rise, width * 0.88, height + 3 * rise)
+    if rng.random() < 0.5:
+        edge = max(0, round(height * 0.008) - 1)
+        for box in ((0, 0, width, edge), (0, 0, edge, height), (width - 1 - edge, 0, width, height)):
+            canvas.draw(OUT_OF_ROI, "box", *box)
     return Scene(_colour(rng, canvas), np.asarray(canvas.values).astype(np.int32))
 
 
@@ -96,224 +164,83 @@ class _Canvas:
         self.tints = Image.new("L", (width, height), 0)
         self._draw = ImageDraw.Draw(self.values), ImageDraw.Draw(self.tints)
         self._numbers = dict.fromkeys(_WITH_INSTANCES, 0)
-        self.horizon = height * self.between(0.36, 0.48)
-        self.centre = width * self.between(0.4, 0.6)
+        self.horizon, self.centre = height * rng.uniform(0.36, 0.48), width * rng.uniform(0.4, 0.6)
 
-    def between(self, low: float, high: float) -> float:
-        return float(self.rng.uniform(low, high))
+    def thing(self, kind: int) -> int:
+        """The value of a new thing: its class, with a number where the class has instances."""
+        if kind not in _WITH_INSTANCES:
+            return abs(kind)
+        self._numbers[kind] += 1
+        return kind * _PER_CLASS + self._numbers[kind] - 1
 
-    def chance(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
+    def draw(self, value: int, shape: str, *where: float, tint: int | None = None) -> None:
+        """A ``box`` or ``ellipse`` from left, top, right and bottom, or a ``polygon`` from x, y, x, y ..."""
+        fills = value, int(self.rng.integers(256)) if tint is None else tint
+        for draw, fill in zip(self._draw, fills, strict=True):
+            if shape == "polygon":
+                draw.polygon(where, fill=fill)
+            else:
+                x, y, right, bottom = where
+                outline = draw.rectangle if shape == "box" else draw.ellipse
+                outline((x, y, max(right, x), max(bottom, y)), fill=fill)
 
-    def thing(self, kind: int, group: bool = False) -> tuple[int, int]:
-        """A new thing's value and tint."""
+    def put(self, value: int, parts: Iterable[Part], x: float, foot: float, tall: float) -> None:
+        """A thing from its parts."""
         tint = int(self.rng.integers(256))
-        if kind not in _WITH_INSTANCES or group:
-            return kind, tint
-        number = self._numbers[kind]
-        self._numbers[kind] = number + 1
-        return kind * _PER_CLASS + number, tint
-
-    def polygon(self, thing: tuple[int, int], *points: tuple[float, float]) -> None:
-        for draw, fill in zip(self._draw, thing, strict=True):
-            draw.polygon(list(points), fill=fill)
-
-    def box(self, thing: tuple[int, int], x: float, y: float, right: float, bottom: float) -> None:
-        for draw, fill in zip(self._draw, thing, strict=True):
-            draw.rectangle((x, y, max(right, x), max(bottom, y)), fill=fill)
-
-    def ellipse(self, thing: tuple[int, int], x: float, y: float, right: float, bottom: float) -> None:
-        for draw, fill in zip(self._draw, thing, strict=True):
-            draw.ellipse((x, y, max(right, x), max(bottom, y)), fill=fill)
-
-    def ring(self, thing: tuple[int, int], x: float, y: float, radius: float) -> None:
-        line = max(1, round(radius * 0.35))
-        for draw, fill in zip(self._draw, thing, strict=True):
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=fill, width=line)
-
-    def nearness(self, y: float) -> float:
-        """0 at the horizon, 1 at the lower edge."""
-        return (y - self.horizon) / (self.height - self.horizon)
+        for shape, left, top, right, bottom in parts:
+            self.draw(
+                value, shape, x + left * tall, foot - top * tall, x + right * tall, foot - bottom * tall, tint=tint
+            )
 
 
 def _background(canvas: _Canvas) -> None:
-    height, width, horizon, centre = canvas.height, canvas.width, canvas.horizon, canvas.centre
-    x = -canvas.between(0, 0.05) * width
+    rng, height, width, horizon, centre = canvas.rng, canvas.height, canvas.width, canvas.horizon, canvas.centre
+    x = -rng.uniform(0, 0.05) * width
     while x < width:
-        step = width * canvas.between(0.06, 0.17)
-        near = abs(x + step / 2 - centre) / width
-        if canvas.chance(0.8):
-            top = horizon - height * canvas.between(0.08, 0.2) * (0.5 + 2.2 * near)
-            canvas.box(canvas.thing(BUILDING), x, top, x + step, horizon + height * 0.04)
+        step = width * rng.uniform(0.06, 0.17)
+        if rng.random() < 0.8:
+            top = horizon - height * rng.uniform(0.08, 0.2) * (0.5 + 2.2 * abs(x + step / 2 - centre) / width)
+            canvas.draw(BUILDING, "box", x, top, x + step, horizon + height * 0.04)
         x += step
     for kind, share in ((WALL, 0.5), (FENCE, 0.6), (FENCE, 0.3)):
-        if canvas.chance(share):
-            left, length = canvas.between(0, 0.8) * width, canvas.between(0.15, 0.4) * width
-            top = horizon - height * canvas.between(0.03, 0.07)
-            canvas.box(canvas.thing(kind), left, top, left + length, horizon + height * 0.05)
-    for _ in range(canvas.rng.integers(2, 6)):
-        _tree(canvas, canvas.between(0, 1) * width)
-
-    canvas.box(canvas.thing(TERRAIN), 0, horizon, width, height)
-    tip, low, wide = 0.015 * width, height * 1.02, width * canvas.between(0.36, 0.5)
-    outer = wide + width * canvas.between(0.14, 0.3)
+        if rng.random() < share:
+            left, top = rng.uniform(0, 0.8) * width, horizon - height * rng.uniform(0.03, 0.07)
+            canvas.draw(kind, "box", left, top, left + rng.uniform(0.15, 0.4) * width, horizon + height * 0.05)
+    for _ in range(rng.integers(2, 6)):
+        canvas.put(VEGETATION, _TREE, rng.uniform(0, width), horizon + height * 0.02, height * rng.uniform(0.15, 0.35))
+    canvas.draw(TERRAIN, "box", 0, horizon, width, height)
+    wide = width * rng.uniform(0.36, 0.5)
+    outer, tip, low = wide + width * rng.uniform(0.14, 0.3), 0.015 * width, height * 1.02
     for kind, reach, start in ((SIDEWALK, outer, 3 * tip), (ROAD, wide, tip)):
-        canvas.polygon(
-            canvas.thing(kind),
-            (centre - start, horizon),
-            (centre + start, horizon),
-            (centre + reach, low),
-            (centre - reach, low),
-        )
-    if canvas.chance(0.3):
-        side = outer * canvas.between(0.75, 0.9) * (1 if canvas.chance(0.5) else -1)
-        y = horizon + (height - horizon) * 0.55
-        canvas.polygon(
-            canvas.thing(PARKING),
-            (centre + side * 0.5, y),
-            (centre + side * 0.62, y),
-            (centre + side, height),
-            (centre + side * 0.8, height),
-        )
-    marking = canvas.thing(LANE_MARKING)
+        ends = centre - start, horizon, centre + start, horizon, centre + reach, low, centre - reach, low
+        canvas.draw(kind, "polygon", *ends)
+    if rng.random() < 0.3:
+        side, y = outer * rng.uniform(0.75, 0.9) * rng.choice((-1, 1)), horizon + (height - horizon) * 0.55
+        far, near = (centre + side * 0.5, centre + side * 0.62), (centre + side, centre + side * 0.8)
+        canvas.draw(PARKING, "polygon", far[0], y, far[1], y, near[0], height, near[1], height)
     for start in (0.12, 0.3, 0.55, 0.85):
         y, below = (horizon + (height - horizon) * part for part in (start, start * 1.25))
-        half = [max(0.5, 0.012 * width * canvas.nearness(place)) for place in (y, below)]
-        canvas.polygon(
-            marking, (centre - half[0], y), (centre + half[0], y), (centre + half[1], below), (centre - half[1], below)
-        )
-
-
-def _tree(canvas: _Canvas, x: float) -> None:
-    tree = canvas.thing(VEGETATION)
-    size = canvas.height * canvas.between(0.08, 0.2)
-    base = canvas.horizon + canvas.height * 0.02
-    canvas.box(tree, x - size * 0.08, base - size, x + size * 0.08, base)
-    for _ in range(5):
-        dx, dy = canvas.between(-0.5, 0.5) * size, canvas.between(-1.6, -0.7) * size
-        radius = size * canvas.between(0.35, 0.6)
-        canvas.ellipse(tree, x + dx - radius, base + dy - radius, x + dx + radius, base + dy + radius)
+        one, other = (max(0.5, 0.012 * width * part) for part in (start, start * 1.25))
+        corners = centre - one, y, centre + one, y, centre + other, below, centre - other, below
+        canvas.draw(LANE_MARKING, "polygon", *corners, tint=128)
 
 
 def _things(canvas: _Canvas) -> None:
     """Far things first, so that near ones hide them."""
-    kinds = [
-        *(["vehicle"] * int(canvas.rng.integers(3, 8))),
-        *(["person"] * int(canvas.rng.integers(2, 6))),
-        *(["pole"] * int(canvas.rng.integers(3, 7))),
-        *(["cyclist"] * int(canvas.rng.integers(0, 3))),
-        *(["group"] * int(canvas.rng.integers(0, 2))),
-        *(["clutter"] * int(canvas.rng.integers(1, 4))),
+    rng = canvas.rng
+    drawn = [
+        (rng.uniform(0.03, 0.75) ** 1.2, place)
+        for place, kind in enumerate(_KINDS)
+        for _ in range(rng.integers(*kind.count))
     ]
-    placed = sorted((canvas.between(0.03, 0.75) ** 1.2, kind) for kind in kinds)
-    for near, kind in placed:
-        y = canvas.horizon + near * (canvas.height - canvas.horizon)
-        {
-            "vehicle": _vehicle,
-            "person": _person,
-            "pole": _pole,
-            "cyclist": _cyclist,
-            "group": _group,
-            "clutter": _clutter,
-        }[kind](canvas, y, 0.12 + 0.88 * near)
-
-
-def _beside(canvas: _Canvas, near: float, inner: float, outer: float) -> float:
-    """An x to the left or right of the road's middle, in units of the width at the lower edge."""
-    side = 1 if canvas.chance(0.5) else -1
-    return canvas.centre + side * near * canvas.width * canvas.between(inner, outer)
-
-
-def _vehicle(canvas: _Canvas, y: float, near: float) -> None:
-    kind = int(canvas.rng.choice([CAR, TRUCK, BUS, TRAILER], p=[0.68, 0.14, 0.14, 0.04]))
-    thing = canvas.thing(kind)
-    x = _beside(canvas, near, 0.02, 0.45)
-    length = canvas.height * near * canvas.between(0.4, 0.6) * (1.0 if kind == CAR else 1.5)
-    tall = length * (0.34 if kind == CAR else 0.6)
-    canvas.box(thing, x, y - tall, x + length, y - tall * 0.12)
-    if kind == CAR:
-        roof = y - tall * 1.75
-        canvas.polygon(
-            thing,
-            (x + 0.12 * length, y - tall),
-            (x + 0.28 * length, roof),
-            (x + 0.72 * length, roof),
-            (x + 0.9 * length, y - tall),
-        )
-    for place in (0.2, 0.8):
-        radius = length * 0.09
-        middle = x + place * length
-        canvas.ellipse(thing, middle - radius, y - 2 * radius, middle + radius, y)
-
-
-def _figure(canvas: _Canvas, thing: tuple[int, int], x: float, y: float, tall: float) -> None:
-    half = tall * 0.14
-    canvas.box(thing, x - half, y - tall * 0.82, x + half, y - tall * 0.4)
-    canvas.box(thing, x - half, y - tall * 0.42, x - half * 0.15, y)
-    canvas.box(thing, x + half * 0.15, y - tall * 0.42, x + half, y)
-    canvas.ellipse(thing, x - half * 0.7, y - tall, x + half * 0.7, y - tall * 0.8)
-
-
-def _person(canvas: _Canvas, y: float, near: float) -> None:
-    _figure(
-        canvas,
-        canvas.thing(PERSON),
-        _beside(canvas, near, 0.3, 0.75),
-        y,
-        canvas.height * near * canvas.between(0.4, 0.5),
-    )
-
-
-def _group(canvas: _Canvas, y: float, near: float) -> None:
-    """People who were not told apart: a bare id in the instance file."""
-    x, tall = _beside(canvas, near, 0.4, 0.75), canvas.height * near * 0.42
-    thing = canvas.thing(PERSON, group=True)
-    for place in range(3):
-        _figure(canvas, thing, x + place * tall * 0.25, y, tall * canvas.between(0.9, 1.05))
-
-
-def _cyclist(canvas: _Canvas, y: float, near: float) -> None:
-    kind = BICYCLE if canvas.chance(0.6) else MOTORCYCLE
-    machine, x = canvas.thing(kind), _beside(canvas, near, 0.1, 0.55)
-    tall = canvas.height * near * canvas.between(0.4, 0.5)
-    radius = tall * 0.22
-    if canvas.chance(0.8):
-        _figure(canvas, canvas.thing(RIDER), x, y - radius, tall * 0.9)
-    for place in (-1, 1):
-        canvas.ring(machine, x + place * radius * 1.3, y - radius, radius)
-    half = radius * (0.25 if kind == BICYCLE else 0.6)
-    canvas.box(machine, x - radius * 1.3, y - radius - half, x + radius * 1.3, y - radius + half)
-
-
-def _pole(canvas: _Canvas, y: float, near: float) -> None:
-    x, tall = _beside(canvas, near, 0.42, 0.9), canvas.height * near * canvas.between(0.8, 1.1)
-    half = max(0.5, canvas.height * near * 0.014)
-    kind = POLEGROUP if canvas.chance(0.06) else POLE
-    canvas.box(canvas.thing(kind), x - half, y - tall, x + half, y)
-    size = canvas.height * near * 0.07
-    if canvas.chance(0.45):
-        canvas.box(canvas.thing(LIGHT), x - size * 0.5, y - tall, x + size * 0.5, y - tall + size * 2.2)
-    elif canvas.chance(0.75):
-        canvas.ellipse(canvas.thing(SIGN), x - size, y - tall, x + size, y - tall + 2 * size)
-
-
-def _clutter(canvas: _Canvas, y: float, near: float) -> None:
-    """Something that the annotators did not label, or that is not evaluated."""
-    kind = int(canvas.rng.choice([UNLABELED, STATIC, DYNAMIC, GROUND]))
-    x, size = _beside(canvas, near, 0.1, 0.9), canvas.height * near * canvas.between(0.1, 0.22)
-    canvas.ellipse(canvas.thing(kind), x - size, y - size, x + size, y + size * 0.4)
-
-
-def _borders(canvas: _Canvas) -> None:
-    height, width = canvas.height, canvas.width
-    if canvas.chance(0.8):
-        rise = height * canvas.between(0.03, 0.08)
-        canvas.ellipse(canvas.thing(EGO), width * 0.12, height - rise, width * 0.88, height + 3 * rise)
-    if canvas.chance(0.5):
-        edge = max(0, round(height * 0.008) - 1)
-        thing = canvas.thing(OUT_OF_ROI)
-        for box in ((0, 0, width, edge), (0, 0, edge, height), (width - 1 - edge, 0, width, height)):
-            canvas.box(thing, *box)
+    for near, place in sorted(drawn):
+        kind, scale = _KINDS[place], 0.12 + 0.88 * near
+        x = canvas.centre + rng.choice((-1, 1)) * scale * canvas.width * rng.uniform(*kind.beside)
+        foot = canvas.horizon + near * (canvas.height - canvas.horizon)
+        tall = max(canvas.height * scale * rng.uniform(*kind.tall), 2.0)
+        classes = kind.classes if len(kind.classes) == len(kind.parts) else (int(rng.choice(kind.classes)),)
+        for label, parts in zip(classes, kind.parts, strict=True):
+            canvas.put(canvas.thing(label), parts, x, foot, tall)
 
 
 def _colour(rng: np.random.Generator, canvas: _Canvas) -> NDArray[np.uint8]:

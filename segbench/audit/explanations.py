@@ -192,20 +192,29 @@ _EXPLANATIONS = (
         "bisenet-r18",
         "flops",
         ("103.72",),
-        "The public code of BiSeNet with ResNet-18 (CoinCheung/BiSeNet) counts 66.6 G at 768x1536 and 118.3 G at "
-        "1024x2048.",
+        "The figure is that of a 1024x2048 input: there the authors' public code counts 103.72 G.",
+        103_723_270_144,
     ),
     Explanation(
         "bisenet-r18",
         "params",
         ("49.00",),
-        "The public code of BiSeNet with ResNet-18 (CoinCheung/BiSeNet) has 13.3 M parameters, ResNet-18 11.2 M.",
+        "The authors' public code has 12.9 M parameters, whose float32 weights take 49.2 MiB: the printed figure may "
+        "be a size and not a count.",
     ),
     Explanation(
         "bisenet-r18",
         "flops",
         ("10.80",),
-        "It stands beside 49.00 M parameters, and so for a larger network than the public code, which counts 12.7 G.",
+        "The authors' public code counts 11.6 G at the printed size; it has convolutions that the paper's figure does "
+        "not show.",
+    ),
+    Explanation(
+        "bisenet-xception39",
+        "params",
+        ("5.8",),
+        "The authors' public code has 1.54 M parameters, whose float32 weights take 5.88 MiB: the printed figure may "
+        "be a size and not a count.",
     ),
     Explanation(
         "bisenetv2",

@@ -21,7 +21,9 @@ FIRST = ("mfpnet", "frmnet", "frfnet", "eseg", "efrnet")
 HELPERS = frozenset({"__main__", "collect", "entry", "known", "shared"})
 """Files of this package that are no model's."""
 
-BUILDING_BLOCKS = frozenset({"base", "checkpoint", "checkpoint_file", "context", "layers", "outputs", "own"})
+BUILDING_BLOCKS = frozenset(
+    {"base", "checkpoint", "checkpoint_file", "context", "layers", "outputs", "own", "panoptic_branches"}
+)
 """Files of ``segbench/models/`` without a network of the catalog: what networks share, and how they are loaded."""
 
 

@@ -36,6 +36,7 @@ class Preprocessing:
 
 IMAGENET = Preprocessing()
 UNIT_RANGE = Preprocessing(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+SYMMETRIC_RANGE = Preprocessing(mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0), scale=2 / 255)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,13 @@ def leaky_relu() -> nn.LeakyReLU:
     return nn.LeakyReLU(0.01, inplace=True)
 
 
+def set_norm_eps(module: nn.Module, eps: float) -> None:
+    """Give every batch normalisation of `module` this epsilon."""
+    for child in module.modules():
+        if isinstance(child, nn.BatchNorm2d):
+            child.eps = eps
+
+
 class ConvBN(nn.Sequential):
     """Convolution and batch normalisation; padding keeps the size at stride 1.
 

@@ -63,6 +63,7 @@ class XceptionBlock(nn.Module):
         stride: int = 1,
         shortcut: Shortcut = "conv",
         relu_first: bool = True,
+        dilation: int = 1,
     ) -> None:
         """Build the block.
 
@@ -71,13 +72,14 @@ class XceptionBlock(nn.Module):
             stride: of the last convolution and of the shortcut's.
             shortcut: a strided 1x1 convolution, the input itself, or none.
             relu_first: as in `SeparableConv`.
+            dilation: of the three convolutions.
         """
         super().__init__()
         c0, c1, c2, c3 = channels
         # The shortcut still needs the input, and a decoder the map before the stride.
-        self.sep_conv1 = SeparableConv(c0, c1, relu_first=relu_first, inplace=False)
-        self.sep_conv2 = SeparableConv(c1, c2, relu_first=relu_first)
-        self.sep_conv3 = SeparableConv(c2, c3, stride, relu_first=relu_first, inplace=stride == 1)
+        self.sep_conv1 = SeparableConv(c0, c1, dilation=dilation, relu_first=relu_first, inplace=False)
+        self.sep_conv2 = SeparableConv(c1, c2, dilation=dilation, relu_first=relu_first)
+        self.sep_conv3 = SeparableConv(c2, c3, stride, dilation, relu_first, inplace=stride == 1)
         self.adds_input = shortcut == "identity"
         self.shortcut = ConvBN(c0, c3, stride=stride) if shortcut == "conv" else None
 
