@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from segbench.catalog import CATALOG, Checkpoint, Entry
+from segbench.catalog.licences import licence_of
 from segbench.datasets.spec import DatasetSpec
 
 
@@ -23,8 +25,30 @@ class Released:
 
     @property
     def licence(self) -> str:
-        """Of the weights, or that of the repository that released them."""
-        return self.checkpoint.licence or "not stated for the weights"
+        """Of the weights, or that of the repository whose network they are of."""
+        if self.checkpoint.licence:
+            return self.checkpoint.licence
+        code = licence_of(self.entry.source)
+        return f"{code} (repository)" if code else "not read"
+
+    @property
+    def claimed(self) -> str:
+        """The claimed mIoU in per cent with its split, and where it is printed; empty where none is."""
+        weights = self.checkpoint
+        if not weights.claimed_miou_percent:
+            return ""
+        split = f" ({weights.split})" if weights.split else ""
+        return f"{weights.claimed_miou_percent} %{split}, {self.claimed_in}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is known of the weights, as JSON types."""
+        content = asdict(self.checkpoint)
+        return {
+            "model": self.entry.name,
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in content.items()},
+            "licence": self.licence,
+            "claimed_in": self.claimed_in if self.checkpoint.claimed_miou_percent else "",
+        }
 
     def of(self, spec: DatasetSpec) -> bool:
         """Whether the weights were trained on this data set."""
@@ -52,4 +76,4 @@ def released(names: Iterable[str] | None = None) -> Iterator[Released]:
 
 def recognise(sha256: str) -> Released | None:
     """The released weights with this hash; None where the catalog does not know them."""
-    return next((item for item in released() if item.checkpoint.sha256 == sha256), None)
+    return next((item for item in released() if sha256 and item.checkpoint.sha256 == sha256), None)

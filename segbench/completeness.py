@@ -281,6 +281,9 @@ def _costs(entry: Entry, root: Path) -> Answer:
 
 
 def _claims(entry: Entry, root: Path) -> Answer:
+    if not entry.checkpoints and not entry.searched:
+        remedy = "state released weights in checkpoints, or in searched where they were looked for"
+        return _missing("no released weights, and no word on where they were looked for", remedy)
     rows = load_claims(model=entry.name)
     papers = dict.fromkeys(claim.paper for claim in rows)
     return _ok(f"{len(rows)} printed rows, of {', '.join(papers)}" if rows else "none printed")
