@@ -22,7 +22,18 @@ HELPERS = frozenset({"__main__", "collect", "entry", "known", "licences", "share
 """Files of this package that are no model's."""
 
 BUILDING_BLOCKS = frozenset(
-    {"base", "checkpoint", "checkpoint_file", "context", "layers", "outputs", "own", "panoptic_branches"}
+    {
+        "base",
+        "checkpoint",
+        "checkpoint_file",
+        "context",
+        "layers",
+        "outputs",
+        "own",
+        "panoptic_branches",
+        "stubs",
+        "weight_sets",
+    }
 )
 """Files of ``segbench/models/`` without a network of the catalog: what networks share, and how they are loaded."""
 
