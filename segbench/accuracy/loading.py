@@ -14,7 +14,7 @@ from segbench.accuracy.settings import EvaluationSettings
 from segbench.checkpoints import Released, recognise
 from segbench.counting.tracer import trace
 from segbench.datasets.spec import DatasetSpec
-from segbench.errors import CheckpointError, SegbenchError
+from segbench.errors import BadOption, CheckpointError, SegbenchError
 from segbench.measure.subject import Subject, resolve
 from segbench.models.checkpoint import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
 from segbench.models.own import OwnNetwork, load_factory, takes_classes
@@ -32,6 +32,8 @@ class LoadedNetwork:
         report: what was loaded and dropped.
         outputs: channels of the logits.
         void: index of the output for ignored pixels; None where every output is a class.
+        weights: the set of weights that was asked for.
+        drop: keys that were to be left out.
         released: what the catalog knows of this file; None where it is not one that it knows.
     """
 
@@ -43,31 +45,44 @@ class LoadedNetwork:
     outputs: int
     void: int | None
     released: Released | None = None
+    weights: str | None = None
+    drop: tuple[str, ...] = ()
 
     def fresh(self) -> nn.Module:
         """The same network with the same weights once more, for what moves and casts it."""
         net = self.subject.build()
-        load_checkpoint(weights_of(net), self.checkpoint)
+        load_checkpoint(weights_of(net), self.checkpoint, weights=self.weights, drop=self.drop)
+        set_up(net, self.net)
         return net
 
 
-def load_network(settings: EvaluationSettings, spec: DatasetSpec) -> LoadedNetwork:
+def load_network(
+    settings: EvaluationSettings, spec: DatasetSpec, image_size: tuple[int, int] | None = None
+) -> LoadedNetwork:
     """Build the network as wide as the checkpoint is, and load it.
+
+    Args:
+        settings: what to evaluate and how.
+        spec: the data set.
+        image_size: height and width of an image, at which a factory of one width is run to count its outputs.
 
     Raises:
         CheckpointError: an unreadable checkpoint, another network's, or one of another data set's classes.
         BadOption: an output for ignored pixels that cannot be.
         FactoryError: a user's own network that cannot be built or run.
     """
-    digest = sha256(settings.checkpoint) if settings.checkpoint.is_file() else ""
-    known = recognise(digest)
     content = read_checkpoint(settings.checkpoint)
+    digest = sha256(settings.checkpoint)
+    known = recognise(digest)
     subject = resolve(settings.model, spec.num_classes)
     if known is not None and subject.entry is not None and known.entry.name != subject.entry.name:
         raise CheckpointError(
             f"{settings.checkpoint} holds the released weights of {known.entry.name}, and {subject.spec} was asked for"
         )
-    outputs = _outputs(subject, content, settings.protocol.window or settings.protocol.input_size or spec.default_size)
+    if settings.output is not None and subject.entry is not None:
+        raise BadOption(f"--output is for networks of your own: {subject.spec} of the catalog has one output")
+    size = settings.protocol.window or settings.protocol.input_size or image_size or spec.default_size
+    outputs = _outputs(subject, content, size, settings)
     family = subject.entry.family if subject.entry else ""
     given = settings.void_output
     if given is None and known is not None and known.of(spec):
@@ -76,21 +91,42 @@ def load_network(settings: EvaluationSettings, spec: DatasetSpec) -> LoadedNetwo
     subject = replace(subject, classes=outputs)
     net = subject.build()
     try:
-        report = load_checkpoint(weights_of(net), content)
+        report = load_checkpoint(weights_of(net), content, weights=settings.weights, drop=settings.drop)
     except SegbenchError as error:
         raise type(error)(str(error).replace("the state dict", str(settings.checkpoint), 1)) from error
     subject = replace(subject, options=report.options)
-    return LoadedNetwork(subject, net, settings.checkpoint, digest, report, outputs, void, known)
+    if isinstance(net, OwnNetwork):
+        net.output = settings.output
+    if settings.align_corners is not None:
+        net.align_corners = settings.align_corners  # type: ignore[assignment]
+    return LoadedNetwork(
+        subject, net, settings.checkpoint, digest, report, outputs, void, known, settings.weights, settings.drop
+    )
 
 
-def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int]) -> int:
+def set_up(net: nn.Module, like: nn.Module) -> None:
+    """Give a fresh network the resizing and the choice of an output that another of its kind has."""
+    for name in ("align_corners", "output"):
+        if hasattr(like, name):
+            setattr(net, name, getattr(like, name))
+
+
+def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int], settings: EvaluationSettings) -> int:
     """Output channels: as many as the checkpoint has classes, or what a user's factory of one width returns."""
     assert subject.classes is not None
     if subject.entry is None and not takes_classes(load_factory(subject.spec)):
-        return trace(replace(subject, classes=None).build(), (1, 3, *size)).output_shape[1]
+        net = replace(subject, classes=None).build()
+        if isinstance(net, OwnNetwork):
+            net.output = settings.output
+        return trace(net, (1, 3, *size)).output_shape[1]
     # A user's constructor may do what the meta device cannot.
     device = "meta" if subject.entry else "cpu"
-    found = class_count(lambda classes: weights_of(replace(subject, classes=classes).build(device)), content)
+    found = class_count(
+        lambda classes: weights_of(replace(subject, classes=classes).build(device)),
+        content,
+        weights=settings.weights,
+        drop=settings.drop,
+    )
     return found or subject.classes
 
 

@@ -50,6 +50,7 @@ def score_predictions(
     confusion = ConfusionMatrix.of(spec)
     instances = InstanceScores(spec) if spec.has_instances and index.entries[0].instances is not None else None
     for entry in index.entries:
+        assert entry.label is not None
         target = read_label(entry.label, entry.files)
         prediction = _prediction(spec, files[entry.name], target)
         confusion.update(prediction, target)

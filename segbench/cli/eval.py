@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
+from segbench.cli.output import check_json_target, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
 
@@ -53,6 +54,40 @@ def evaluate(
         str | None, typer.Option(metavar="R,G,B", help="Instead: mean per input channel.", show_default=False)
     ] = None,
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="And its deviation.", show_default=False)] = None,
+    pixel_scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR", help="Factor on 0 to 255 before them; 1 or 1/255 by their size.", show_default=False
+        ),
+    ] = None,
+    channel_order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="rgb|bgr", help="Channels of the input; the network's own by default.", show_default=False
+        ),
+    ] = None,
+    align_corners: Annotated[
+        bool | None,
+        typer.Option(
+            "--align-corners/--no-align-corners",
+            help="How logits are resized; the network's own way by default.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY|INDEX", help="Which of several outputs of a network of your own.", show_default=False
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Which set of weights in the file, such as model_ema.", show_default=False),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGEX", help="Keys of the file to leave out; repeatable.", show_default=False),
+    ] = None,
     scales: Annotated[
         str, typer.Option(metavar="S,S,...", help="Factors on the input size; several are averaged.")
     ] = "1.0",
@@ -87,7 +122,12 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Draw input, truth, prediction and errors.", show_default=False),
     ] = None,
-    num: Annotated[int, typer.Option(metavar="N", help="How many overlays.")] = 8,
+    overlays: Annotated[
+        int, typer.Option("--overlays", "--num", metavar="N", help="How many; --num is its older name.")
+    ] = 8,
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Score logits that are NaN or infinite, and say so.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the Record, CSV, Markdown and a plot.", show_default=False),
@@ -105,8 +145,9 @@ def evaluate(
     check_json_target(json_path)
     if out is not None:
         store.require_writable(out)
-    if num < 1:
-        raise BadOption(f"--num must be 1 or more: {num} given")
+    if overlays < 1:
+        raise BadOption(f"--overlays must be 1 or more: {overlays} given")
+    forget_json(json_path)
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch") as status:
         from segbench.accuracy.distributed import process_group
@@ -122,7 +163,7 @@ def evaluate(
             scales=_numbers("--scales", scales) or (1.0,),
             flip=flip,
             window=_size(window),
-            stride=_size(stride),
+            stride=_stride(stride),
             precision=precision,
         )
         settings = EvaluationSettings(
@@ -143,7 +184,14 @@ def evaluate(
             workers=workers,
             predictions=save_predictions,
             overlays=overlay,
-            overlay_count=num,
+            overlay_count=overlays,
+            weights=weights,
+            drop=tuple(drop or ()),
+            align_corners=align_corners,
+            channels=channel_order,
+            output=output,
+            pixel_scale=pixel_scale,
+            allow_nonfinite=allow_nonfinite,
             speed=not no_speed,
             budget_s=budget,
         )
@@ -181,6 +229,13 @@ def evaluate(
 
 def _size(text: str | None) -> tuple[int, int] | None:
     return None if text is None else resolution.parse(text)
+
+
+def _stride(text: str | None) -> tuple[int, int] | None:
+    found = None if text is None else re.fullmatch(r"\s*(\d{1,6})\s*[xX\u00d7]\s*(\d{1,6})\s*", text)
+    if text is not None and found is None:
+        raise BadOption(f"--stride {text!r} is not HEIGHTxWIDTH in pixels, as in 512x512")
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segbench.errors import FactoryError
 from segbench.models.base import resize, tracing
-from segbench.models.outputs import logits_in
+from segbench.models.outputs import chosen_output, logits_in, several_outputs
 
 DEFAULT_CLASSES = 19
 
@@ -23,6 +23,11 @@ class OwnNetwork(nn.Module):
 
     The network may return a tensor, a tuple or list whose first item is the logits, or a dict with ``out`` or
     ``logits``. Logits of another size than the input are resized bilinearly, as the catalog's networks do.
+
+    Attributes:
+        align_corners: how they are resized; the network's own attribute of that name, where it has one.
+        output: key or index of the output that counts, where the network returns several; None for the one it names.
+        several: what the last forward returned and which of it was taken; empty where it was one tensor.
     """
 
     def __init__(self, network: nn.Module, spec: str, classes: int | None) -> None:
@@ -31,6 +36,9 @@ class OwnNetwork(nn.Module):
         self.network = network
         self.spec = spec
         self.classes = classes
+        self.align_corners = getattr(network, "align_corners", None) is True
+        self.output: str | None = None
+        self.several = ""
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits at the input size.
@@ -41,11 +49,12 @@ class OwnNetwork(nn.Module):
         logits = self.first_tensor(self.network(x))
         if not tracing():
             self.check_shape(x, logits)
-        return resize(logits, x.shape[-2:])
+        return resize(logits, x.shape[-2:], self.align_corners)
 
     def first_tensor(self, output: Any) -> Tensor:
         """The logits among what the network returned."""
-        logits = logits_in(output)
+        logits = logits_in(output) if self.output is None else chosen_output(output, self.output, self.spec)
+        self.several = several_outputs(output, logits)
         if logits is None:
             raise FactoryError(
                 f"{self.spec} returned {type(output).__name__} instead of logits: a tensor, a tuple or list whose "

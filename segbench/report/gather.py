@@ -54,3 +54,5 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     yield from sorted(found for found in path.rglob("*.jsonl") if not _SET_ASIDE.fullmatch(found.name))
+    # What `eval --out` writes.
+    yield from sorted(path.rglob("record.json"))
