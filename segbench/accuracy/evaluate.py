@@ -37,7 +37,7 @@ class Tally:
         confusion: pixels by ground truth and prediction.
         instances: sums for the instance-weighted IoU; None where the data set, or its files, have no instances.
         images: images that were scored.
-        input_sizes: sizes of the forwards that ran, scale by scale, and for how many images.
+        forwards: sizes of the forwards that ran, scale by scale, and for how many images.
         label_sizes: sizes of the labels, at most `SIZES_KEPT` of them.
         nonfinite: images with logits that are NaN or infinite, and how many.
         unlabelled: images that were predicted and have no labels to be scored against.
@@ -46,10 +46,15 @@ class Tally:
     confusion: ConfusionMatrix
     instances: InstanceScores | None
     images: int = 0
-    input_sizes: Counter[tuple[Size, ...]] = field(default_factory=Counter)
+    forwards: Counter[tuple[Size, ...]] = field(default_factory=Counter)
     label_sizes: set[Size] = field(default_factory=set)
     nonfinite: list[tuple[str, int]] = field(default_factory=list)
     unlabelled: int = 0
+
+    @property
+    def input_sizes(self) -> set[Size]:
+        """Every size at which the network saw an image."""
+        return {size for sizes in self.forwards for size in sizes}
 
     def gathered(self, group: Group) -> Tally:
         """The tally of all processes, in every process: integer counts are summed exactly."""
@@ -58,7 +63,7 @@ class Tally:
         with_instances = all(group.gather(self.instances is not None))
         if self.instances is not None and with_instances:
             self.instances.totals = group.sum(self.instances.totals)
-        parts = group.gather((self.images, self.input_sizes, self.label_sizes, self.nonfinite, self.unlabelled))
+        parts = group.gather((self.images, self.forwards, self.label_sizes, self.nonfinite, self.unlabelled))
         return Tally(
             self.confusion,
             self.instances if with_instances else None,
@@ -142,7 +147,7 @@ def _score(tally: Tally, predictor: Predictor, sample: Sample, allow_nonfinite: 
         raise type(error)(f"{sample.paths.image.name}: {error}") from error
     tally.images += labelled
     tally.unlabelled += not labelled
-    tally.input_sizes[tuple(predictor.sizes)] += 1
+    tally.forwards[tuple(predictor.sizes)] += 1
     if labelled and len(tally.label_sizes) < SIZES_KEPT:
         tally.label_sizes.add(size)
     return prediction

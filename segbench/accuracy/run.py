@@ -264,7 +264,7 @@ class _Task:
             notes.append(f"evaluated at scales {listed}: costs are of one forward, at the scale nearest to 1")
         # Where several scales are averaged, their sizes differ by design; those of one scale should not.
         place = min(range(len(protocol.scales)), key=lambda index: abs(protocol.scales[index] - 1))
-        seen = Counter({sizes[place]: count for sizes, count in tally.input_sizes.items()} if tally else {})
+        seen = Counter({sizes[place]: count for sizes, count in tally.forwards.items()} if tally else {})
         if len(seen) > 1:
             notes.append("the images have different sizes: costs are at the most frequent one")
         if seen:

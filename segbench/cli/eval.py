@@ -146,7 +146,7 @@ def evaluate(
     if out is not None:
         store.require_writable(out)
     if overlays < 1:
-        raise BadOption(f"--overlays must be 1 or more: {overlays} given")
+        raise BadOption(f"--overlays or --num must be 1 or more: {overlays} given")
     forget_json(json_path)
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch") as status:
