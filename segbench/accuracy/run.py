@@ -287,6 +287,7 @@ class _Task:
             variant=spec.name,
             split=settings.split,
             images=tally.images,
+            split_images=sum(part.images for _, part in spec.split(settings.split)),
             checkpoint_sha256=self.loaded.sha256,
             checkpoint=settings.checkpoint.name,
             dropped_keys=list(self.loaded.report.dropped),

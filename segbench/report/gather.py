@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segbench import store
 from segbench.errors import RecordError
+from segbench.outdated import marked
 from segbench.record import Record
 
 # `compare --fresh` sets older measurements aside as records.1.jsonl.
@@ -17,7 +18,7 @@ _SAMPLES = {"rounds_ms", "round_fps", "round_seconds", "warmup_ms", "telemetry",
 
 
 def read_all(paths: Iterable[Path]) -> list[Record]:
-    """Read every Record of files and folders; of a folder its ``.jsonl`` files, those set aside excepted.
+    """Read every Record of files and folders; of a folder its ``.jsonl`` files, those set aside excepted, and ``record.json``.
 
     Args:
         paths: files of Records, or folders.
@@ -27,7 +28,7 @@ def read_all(paths: Iterable[Path]) -> list[Record]:
     """
     given = list(paths)
     files = list(dict.fromkeys(path for item in given for path in _files(item)))
-    records = [record for path in files for record in store.read(path)]
+    records = [marked(record) for path in files for record in store.read(path)]
     if not records:
         where = ", ".join(str(path) for path in given)
         raise RecordError(f"no Records in {where}: a file of Records, or a folder with records.jsonl, is accepted")
