@@ -17,9 +17,8 @@ def outdated(record: Record) -> str:
     entry = CATALOG.get(record.model)
     if entry is None or record.params is None or not record.classes:
         return ""
-    if record.classes == entry.classes and not record.options:
-        today = entry.params
-    else:
+    today: int | None = entry.params
+    if record.classes != entry.classes or record.options:
         today = _parameters(record.model, record.classes, tuple(sorted((record.options or {}).items())))
     if today in (None, record.params):
         return ""

@@ -2,8 +2,8 @@
 
 ``python -m segbench.published results README.md`` counts every network, audits every printed cost, renders the report
 over the counts, the accuracies in ``results/accuracy.jsonl`` and whatever timings lie in
-``results/<device>/records.jsonl``, and puts the head of its table into the README. The same catalog, Records and drawing
-libraries give the same bytes.
+``results/<device>/records.jsonl``, and puts the head of its table into the README. The same catalog, Records and
+drawing libraries give the same bytes.
 """
 
 from __future__ import annotations

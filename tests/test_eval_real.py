@@ -428,3 +428,24 @@ def test_options_for_ones_own_network_reach_the_evaluation(call: Callable[..., A
     protocol = json.loads(answer.out)[0]["accuracy"]["protocol"]
     assert (protocol["align_corners"], protocol["channels"], protocol["scale"]) == (True, "bgr", 1.0)
     assert "one output" in call("--output", "1").err
+
+
+def test_label_maps_that_something_else_wrote_are_scored(
+    call: Callable[..., Answer], evaluate: Callable[..., Evaluation], segbench_cli: Callable[..., Answer], camvid: Path
+) -> None:
+    measured = evaluate(predictions=Path("maps"))
+    given = ("--dataset", "camvid", "--root", camvid, "--predictions", "maps")
+    answer = segbench_cli("eval", *given, "--json", "-")
+    (content,) = json.loads(answer.out)
+    assert (answer.status, content["model"]) == (0, "label maps")
+    assert content["accuracy"]["miou"] == _miou(measured)
+    assert content["accuracy"]["images"] == 2
+    assert content["operations"] == {}
+    named = segbench_cli("eval", "erfnet", *given, "--out", "out")
+    assert named.status == 0
+    assert "no network was run" in named.out
+    assert (Path("out") / "record.json").is_file()
+    assert "without --checkpoint" in segbench_cli("eval", "erfnet", *given, "--checkpoint", "weights.pth").err
+    assert "--predictions DIR" in segbench_cli("eval", "erfnet", *given[:4]).err
+    next(Path("maps").iterdir()).unlink()
+    assert "has no prediction" in segbench_cli("eval", *given).err

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from segbench.accuracy.index import Entry, index_split
-from segbench.accuracy.reading import DatasetError, read_image, read_instances, read_label
+from segbench.accuracy.reading import DatasetError, read_instances, read_label, read_turned, upright
 from segbench.datasets import DATASETS, DatasetSpec, find_spec
 
 __all__ = ["DATASETS", "Dataset", "DatasetError", "DatasetSpec", "Paths", "Sample", "find_spec", "open_dataset"]
@@ -96,11 +96,13 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         """
         entry = self._entries[index]
         assert entry.image is not None
-        image = read_image(entry.image)
+        image, turn = read_turned(entry.image)
         if entry.label is None:
+            image = upright(entry.image, image, turn, None)
             target = torch.full(image.shape[1:], self.spec.ignore_index, dtype=torch.uint8)
             return Sample(image, target, entry.name, None, Paths(entry.image, None, None))
         target = read_label(entry.label, entry.files)
+        image = upright(entry.image, image, turn, (int(target.shape[0]), int(target.shape[1])))
         self._same_size(entry.label, target, entry.image, image)
         instances = None
         if entry.instances is not None and self._instances:

@@ -107,8 +107,9 @@ def summary(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", f"{evaluation.spec.title}, {accuracy.split}, {accuracy.images} images"),
         ("rule", f"{scores.rule}: {RULES[scores.rule].description}"),
         ("protocol", f"{protocol['name']}, {protocol['precision']}: {'; '.join(protocol['steps'])}"),
-        ("weights", f"{accuracy.checkpoint}, SHA-256 {accuracy.checkpoint_sha256}"),
     ]
+    if accuracy.checkpoint:
+        lines.append(("weights", f"{accuracy.checkpoint}, SHA-256 {accuracy.checkpoint_sha256}"))
     return lines
 
 

@@ -277,11 +277,6 @@ class _Task:
 
     def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> Accuracy:
         settings, spec = self.settings, self.spec
-        figures = {
-            name: _plain(value)
-            for name, value in vars(scores).items()
-            if name not in ("rule", "notes") and value is not None
-        }
         return Accuracy(
             dataset=dataset_title(spec),
             variant=spec.name,
@@ -302,7 +297,7 @@ class _Task:
                 *compare_with_claims(settings.model, spec, settings.split, scores.miou),
             ],
             processes=self.group.size,
-            **figures,
+            **figures(scores),
         )
 
     def _said_of_weights(self, tally: Tally) -> list[str]:
@@ -343,6 +338,15 @@ class _Task:
         record.speed, record.memory, record.protocol = timed.speed, timed.memory, timed.protocol
         record.failure = timed.failure
         record.notes.extend(timed.notes)
+
+
+def figures(scores: Scores) -> dict[str, Any]:
+    """The figures of an evaluation as JSON types, by the names of `Accuracy`'s fields."""
+    return {
+        name: _plain(value)
+        for name, value in vars(scores).items()
+        if name not in ("rule", "notes") and value is not None
+    }
 
 
 def _plain(value: Any) -> Any:

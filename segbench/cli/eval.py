@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,23 +13,36 @@ from segbench.cli import options
 from segbench.cli.output import check_json_target, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
+if TYPE_CHECKING:
+    from segbench.accuracy.run import Evaluation
+
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A catalog name, or package.module:factory for a network of your own.",
-            autocompletion=options.complete_model,
-        ),
-    ],
-    checkpoint: Annotated[
-        Path, typer.Option(metavar="FILE", help="Weights under the authors' or our key names: .pth, .safetensors, ...")
-    ],
     dataset: Annotated[
         str, typer.Option(metavar="NAME", help="cityscapes, camvid, camvid-merge, camvid-select, bdd100k or ade20k.")
     ],
     root: Annotated[Path, typer.Option(metavar="DIR", help="The data set's folder, as downloaded.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A catalog name, or package.module:factory for a network of your own.",
+            autocompletion=options.complete_model,
+            show_default=False,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights under the authors' or our key names: .pth, .safetensors, ...",
+            show_default=False,
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Instead: score label maps that something else wrote.", show_default=False),
+    ] = None,
     split: Annotated[str, typer.Option(help="train, val, test or trainval, as the data set has them.")] = "val",
     res: Annotated[
         str | None,
@@ -140,22 +153,39 @@ def evaluate(
 
     Under torchrun the images are shared: torchrun --nproc-per-node 2 -m segbench eval ...
 
-    Example: segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
+    Examples:
+      segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
+      segbench eval --predictions engine-out --dataset cityscapes --root cityscapes
     """
     check_json_target(json_path)
     if out is not None:
         store.require_writable(out)
     if overlays < 1:
         raise BadOption(f"--overlays or --num must be 1 or more: {overlays} given")
+    if predictions is None and (model is None or checkpoint is None):
+        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
+    if predictions is not None and checkpoint is not None:
+        raise BadOption("--predictions scores what is written already: give it without --checkpoint")
     forget_json(json_path)
-    screen, meter = console(json_path), progress_console()
+    meter = progress_console()
     with meter.status("importing torch") as status:
         from segbench.accuracy.distributed import process_group
         from segbench.accuracy.protocol import EvaluationProtocol
-        from segbench.accuracy.report import card, write_report
         from segbench.accuracy.run import run
         from segbench.accuracy.settings import EvaluationSettings
 
+        if predictions is not None:
+            from segbench.accuracy.label_maps import evaluate_label_maps
+
+            status.update("scoring")
+            void_counts = void_rule == "count"
+            evaluation = evaluate_label_maps(
+                predictions, dataset, root, split, model=model, rule=rule, void_counts=void_counts
+            )
+            _show(evaluation, out, json_path)
+            return
+        assert model is not None
+        assert checkpoint is not None
         protocol = EvaluationProtocol(
             input_size=_size(res),
             short_side=short_side,
@@ -217,14 +247,21 @@ def evaluate(
                 raise
             raise typer.Exit(2) from error
     if group.main:
-        if json_path != "-":
-            screen.print(card(evaluation))
-        if out is not None:
-            files = write_report(evaluation, out)
-            screen.print(f"{len(files)} files in {out}", markup=False)
-        write_json(json_path, [evaluation.record])
+        _show(evaluation, out, json_path)
     if evaluation.record.failure:
         raise typer.Exit(1)
+
+
+def _show(evaluation: Evaluation, out: Path | None, json_path: str | None) -> None:
+    from segbench.accuracy.report import card, write_report
+
+    screen = console(json_path)
+    if json_path != "-":
+        screen.print(card(evaluation))
+    if out is not None:
+        files = write_report(evaluation, out)
+        screen.print(f"{len(files)} files in {out}", markup=False)
+    write_json(json_path, [evaluation.record])
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -18,7 +18,7 @@ _SAMPLES = {"rounds_ms", "round_fps", "round_seconds", "warmup_ms", "telemetry",
 
 
 def read_all(paths: Iterable[Path]) -> list[Record]:
-    """Read every Record of files and folders; of a folder its ``.jsonl`` files, those set aside excepted, and ``record.json``.
+    """Read every Record of files and folders; of a folder its ``.jsonl`` files that are not set aside, ``record.json``.
 
     Args:
         paths: files of Records, or folders.
