@@ -5,6 +5,7 @@ Processes come from a `forkserver` that has torch imported and no CUDA context: 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -45,6 +46,7 @@ def run_isolated(
     *,
     workers: int = 1,
     timeout_s: float = 600.0,
+    deadline: float | None = None,
     preload: Sequence[str] = (),
     on_start: Callable[[Task], None] | None = None,
 ) -> Iterator[Outcome[Task]]:
@@ -55,6 +57,8 @@ def run_isolated(
         tasks: what to call it with, in this order.
         workers: processes at a time; 1 where timings must not disturb each other.
         timeout_s: seconds after which a process is killed and its task failed.
+        deadline: on `time.monotonic`; then no task is started any more, those that run are ended, and none of them has
+            an outcome.
         preload: modules that the fork server imports once for all.
         on_start: told of each task as it starts.
     """
@@ -64,6 +68,8 @@ def run_isolated(
     running: list[_Running[Task]] = []
     try:
         while waiting or running:
+            if deadline is not None and time.monotonic() >= deadline:
+                return
             while waiting and len(running) < workers:
                 task = waiting.popleft()
                 if on_start:
@@ -73,8 +79,8 @@ def run_isolated(
                 process.start()
                 theirs.close()
                 running.append(_Running(task, process, ours, time.monotonic()))
-            deadline = min(item.started for item in running) + timeout_s
-            wait([item.connection for item in running], timeout=max(deadline - time.monotonic(), 0.0))
+            first = min(min(item.started for item in running) + timeout_s, deadline or math.inf)
+            wait([item.connection for item in running], timeout=max(first - time.monotonic(), 0.0))
             for item in list(running):
                 outcome = _collect(item, timeout_s)
                 if outcome is not None:

@@ -19,9 +19,10 @@ def combine(records: Iterable[Record]) -> list[Record]:
     """One Record for each network, size and condition of timing, in the order in which they first appear.
 
     A Record that stands alone stays as it is. Of several, the FPS and its interval are those over processes, the
-    latencies those of all frames, and every sample is kept. Timings under other versions of torch, CUDA or the driver
-    are never one number. A process that failed is a note beside those that did not; where all failed, the last failure
-    stands for them.
+    latencies those of all frames, and every sample is kept. What is not combined, such as the environment, is that of
+    the latest process; modules, waterfall and what bounds the speed are those of the latest process that has them.
+    Timings under other versions of torch, CUDA or the driver are never one number. A process that failed is a note
+    beside those that did not; where all failed, the last failure stands for them.
     """
     groups: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
@@ -73,14 +74,17 @@ def one_number(records: Sequence[Record]) -> Record:
         first, other = conditions[:2]
         assert first is not None and other is not None
         raise ValueError(f"processes of one number need the same conditions: {'; '.join(first.differences(other))}")
-    latest = max(records, key=lambda record: record.created)
+    unlike = _unlike_versions(records)
+    if unlike:
+        raise ValueError(f"processes of one number need the same conditions: {'; '.join(unlike)}")
+    records = sorted(records, key=lambda record: record.created)
     # Only the first process of a network has its modules, its waterfall, its bounds.
     found = {
         name: _last(records, lambda record, name=name: getattr(record, name) or None)  # type: ignore[misc]
         for name in ("params", "live_params", "modules", "signature", "waterfall", "accuracy")
     }
     return replace(
-        latest,
+        records[-1],
         **found,
         operations=_last(records, lambda record: record.operations or None) or {},
         tools=_last(records, lambda record: record.tools or None) or {},
@@ -88,6 +92,18 @@ def one_number(records: Sequence[Record]) -> Record:
         memory=_memory([record.memory for record in records if record.memory]),
         notes=_distinct(note for record in records for note in record.notes),
         process=None,
+    )
+
+
+def _unlike_versions(records: Sequence[Record]) -> list[str]:
+    first, *others = map(beside, records)
+    return list(
+        dict.fromkeys(
+            f"{name} {first.get(name, 'none')} -> {other.get(name, 'none')}"
+            for other in others
+            for name in {**first, **other}
+            if first.get(name) != other.get(name)
+        )
     )
 
 
@@ -108,7 +124,7 @@ def without_frames(speed: Speed) -> Speed:
         process_fps=speed.process_fps or [speed.fps],
         process_latency_ms=process_latencies(speed) or None,
         process_round_fps=rounds_of(speed),
-        **dict.fromkeys(("rounds_ms", "round_seconds", "round_fps", "warmup_ms")),  # type: ignore[arg-type]
+        **dict.fromkeys(("rounds_ms", "round_seconds", "round_fps", "warmup_ms", "round_throttled_ms")),  # type: ignore[arg-type]
         telemetry=[],
     )
 
@@ -157,6 +173,7 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         round_seconds=_joined(speeds, lambda speed: speed.round_seconds),
         warmup_ms=_joined(speeds, lambda speed: speed.warmup_ms),
         gpu_busy_ms=_mean(speed.gpu_busy_ms for speed in speeds),
+        enqueue_ms=_mean(speed.enqueue_ms for speed in speeds),
         # A count that differs between processes is no property of the network.
         launches=launches.pop() if len(launches) == 1 else None,
         graph_fps=_mean(speed.graph_fps for speed in speeds),
@@ -164,10 +181,13 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         verdict=_last(speeds, lambda speed: speed.verdict),
         roofline=_last(speeds, lambda speed: speed.roofline),
         telemetry=[state for speed in speeds for state in speed.telemetry],
+        round_throttled_ms=_joined(speeds, lambda speed: speed.round_throttled_ms),
         warnings=_distinct(warning for speed in speeds for warning in speed.warnings),
+        shortened=_last(speeds, lambda speed: speed.shortened),
         processes=interval.processes,
         process_fps=of_processes,
         process_cov=coefficient_of_variation(of_processes),
+        process_gpu_busy_ms=[busy for speed in speeds for busy in process_busy(speed)] or None,
         process_latency_ms=[latency for speed in speeds for latency in process_latencies(speed)] or None,
         process_round_fps=processes,
         optimized=_last(speeds, lambda speed: speed.optimized),
@@ -178,6 +198,11 @@ def process_latencies(speed: Speed) -> list[float]:
     """Median latency of each process that a speed rests on, in ms; empty where none is known."""
     latency = speed.latency_ms.median if speed.latency_ms else None
     return speed.process_latency_ms or ([latency] if latency else [])
+
+
+def process_busy(speed: Speed) -> list[float]:
+    """GPU-busy ms of a frame in each process that a speed rests on; empty where none is known."""
+    return speed.process_gpu_busy_ms or ([speed.gpu_busy_ms] if speed.gpu_busy_ms else [])
 
 
 def process_peaks(memory: Memory) -> list[float]:

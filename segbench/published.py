@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from segbench import store
-from segbench.audit import audit, select
+from segbench.audit import audit, audit_speed, select
 from segbench.audit.recorded import verdicts
 from segbench.audit.render import markdown
 from segbench.catalog import list_models
@@ -68,8 +68,10 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python -m segbench.published RESULTS README")
     results, readme = Path(sys.argv[1]), Path(sys.argv[2])
-    store.write_text(results / COSTS, lines(costs(list_models())))
-    store.write_text(results / AUDIT, markdown(audit(select(None))))
+    counted = list(costs(list_models()))
+    store.write_text(results / COSTS, lines(counted))
+    claims = select(None)
+    store.write_text(results / AUDIT, markdown(audit(claims, records=counted), audit_speed(claims, counted)))
     render(results, results / REPORT)
     store.write_text(results / LIBRARIES, json.dumps(libraries(), indent=1) + "\n")
     table = (results / REPORT / "table.md").read_text(encoding="utf-8")

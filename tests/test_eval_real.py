@@ -23,7 +23,7 @@ from segbench.catalog import CATALOG, Checkpoint
 from segbench.catalog.entry import Preprocessing
 from segbench.checkpoints import Released
 from segbench.datasets import DATASETS
-from segbench.errors import BadOption, OutputError, SegbenchError
+from segbench.errors import FactoryError, OutputError, SegbenchError
 from segbench.models.checkpoint import sha256
 from tests.conftest import Answer
 
@@ -131,7 +131,7 @@ def test_of_several_outputs_one_is_named_and_can_be_chosen(
     assert _miou(first) != _miou(chosen)
     assert first.record.accuracy is not None
     assert any("2 outputs came back" in note and said in note for note in first.record.accuracy.notes)
-    with pytest.raises(BadOption, match="has no output 'nothing': it has"):
+    with pytest.raises(FactoryError, match="returned no output 'nothing': it returned"):
         evaluate(network, output="nothing")
 
 
@@ -427,7 +427,7 @@ def test_options_for_ones_own_network_reach_the_evaluation(call: Callable[..., A
     answer = call(*options, "--json", "-")
     protocol = json.loads(answer.out)[0]["accuracy"]["protocol"]
     assert (protocol["align_corners"], protocol["channels"], protocol["scale"]) == (True, "bgr", 1.0)
-    assert "one output" in call("--output", "1").err
+    assert "returned no output '1'" in call("--output", "1").err
 
 
 def test_label_maps_that_something_else_wrote_are_scored(

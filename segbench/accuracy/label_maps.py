@@ -62,7 +62,6 @@ def evaluate_label_maps(
         variant=spec.name,
         split=split,
         images=counted.images,
-        split_images=sum(part.images for _, part in spec.split(split)),
         rule=scores.rule,
         protocol={
             "name": UNNAMED,

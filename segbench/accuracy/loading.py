@@ -14,7 +14,7 @@ from segbench.accuracy.settings import EvaluationSettings
 from segbench.checkpoints import Released, recognise
 from segbench.counting.tracer import trace
 from segbench.datasets.spec import DatasetSpec
-from segbench.errors import BadOption, CheckpointError, SegbenchError
+from segbench.errors import CheckpointError, SegbenchError
 from segbench.measure.subject import Subject, resolve
 from segbench.models.checkpoint import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
 from segbench.models.own import OwnNetwork, load_factory, takes_classes
@@ -52,7 +52,8 @@ class LoadedNetwork:
         """The same network with the same weights once more, for what moves and casts it."""
         net = self.subject.build()
         load_checkpoint(weights_of(net), self.checkpoint, weights=self.weights, drop=self.drop)
-        set_up(net, self.net)
+        if hasattr(self.net, "align_corners"):
+            net.align_corners = self.net.align_corners
         return net
 
 
@@ -74,13 +75,11 @@ def load_network(
     content = read_checkpoint(settings.checkpoint)
     digest = sha256(settings.checkpoint)
     known = recognise(digest)
-    subject = resolve(settings.model, spec.num_classes)
+    subject = resolve(settings.model, spec.num_classes, output=settings.output)
     if known is not None and subject.entry is not None and known.entry.name != subject.entry.name:
         raise CheckpointError(
             f"{settings.checkpoint} holds the released weights of {known.entry.name}, and {subject.spec} was asked for"
         )
-    if settings.output is not None and subject.entry is not None:
-        raise BadOption(f"--output is for networks of your own: {subject.spec} of the catalog has one output")
     size = settings.protocol.window or settings.protocol.input_size or image_size or spec.default_size
     outputs = _outputs(subject, content, size, settings)
     family = subject.entry.family if subject.entry else ""
@@ -88,15 +87,13 @@ def load_network(
     if given is None and known is not None and known.of(spec):
         given = known.checkpoint.void_output
     void = void_output(str(settings.checkpoint), family, spec.name, outputs, spec.num_classes, given)
-    subject = replace(subject, classes=outputs)
+    subject = replace(subject, classes=outputs, asked=outputs)
     net = subject.build()
     try:
         report = load_checkpoint(weights_of(net), content, weights=settings.weights, drop=settings.drop)
     except SegbenchError as error:
         raise type(error)(str(error).replace("the state dict", str(settings.checkpoint), 1)) from error
     subject = replace(subject, options=report.options)
-    if isinstance(net, OwnNetwork):
-        net.output = settings.output
     if settings.align_corners is not None:
         net.align_corners = settings.align_corners  # type: ignore[assignment]
     return LoadedNetwork(
@@ -104,25 +101,15 @@ def load_network(
     )
 
 
-def set_up(net: nn.Module, like: nn.Module) -> None:
-    """Give a fresh network the resizing and the choice of an output that another of its kind has."""
-    for name in ("align_corners", "output"):
-        if hasattr(like, name):
-            setattr(net, name, getattr(like, name))
-
-
 def _outputs(subject: Subject, content: Mapping[str, Any], size: tuple[int, int], settings: EvaluationSettings) -> int:
     """Output channels: as many as the checkpoint has classes, or what a user's factory of one width returns."""
     assert subject.classes is not None
     if subject.entry is None and not takes_classes(load_factory(subject.spec)):
-        net = replace(subject, classes=None).build()
-        if isinstance(net, OwnNetwork):
-            net.output = settings.output
-        return trace(net, (1, 3, *size)).output_shape[1]
+        return trace(replace(subject, classes=None, asked=None).build(), (1, 3, *size)).output_shape[1]
     # A user's constructor may do what the meta device cannot.
     device = "meta" if subject.entry else "cpu"
     found = class_count(
-        lambda classes: weights_of(replace(subject, classes=classes).build(device)),
+        lambda classes: weights_of(replace(subject, classes=classes, asked=classes).build(device)),
         content,
         weights=settings.weights,
         drop=settings.drop,

@@ -186,7 +186,7 @@ class _Task:
         if self.protocol.window is None and self.protocol.input_size is not None:
             subject.check_resolution(self.protocol.input_size)
         size = self.protocol.input_size or self.protocol.window or self.spec.default_size
-        with measurement_flags(self.speed_protocol):
+        with measurement_flags(replace(self.speed_protocol, cudnn_benchmark=False)):
             # A GPU that is full, or that another program has to itself, refuses the weights.
             with device_failures(size, self.speed_protocol, self.device):
                 predictor = Predictor(
@@ -246,6 +246,7 @@ class _Task:
             mode=self.speed_protocol.mode,
             precision=self.protocol.precision,
             budget_s=self.settings.budget_s,
+            gpu_budget_s=self.settings.gpu_budget_s,
             counts=not timed,
             speed=timed,
             bounds="none",
@@ -282,7 +283,6 @@ class _Task:
             variant=spec.name,
             split=settings.split,
             images=tally.images,
-            split_images=sum(part.images for _, part in spec.split(settings.split)),
             checkpoint_sha256=self.loaded.sha256,
             checkpoint=settings.checkpoint.name,
             dropped_keys=list(self.loaded.report.dropped),

@@ -41,6 +41,7 @@ class EvaluationSettings:
         overlay_count: how many pictures.
         speed: time the same graph at the same resolution.
         budget_s: seconds that timing on a CPU may take.
+        gpu_budget_s: the same on a GPU; None for the whole protocol.
     """
 
     model: str
@@ -70,3 +71,4 @@ class EvaluationSettings:
     overlay_count: int = 8
     speed: bool = True
     budget_s: float = 20.0
+    gpu_budget_s: float | None = None

@@ -20,6 +20,19 @@ FIDELITY_MEANING: Mapping[Fidelity, str] = MappingProxyType(
     }
 )
 
+BaseCheck = Literal["batch", "bfloat16", "state-dict", "compile", "export"]
+
+BASE_CHECK_MEANING: Mapping[BaseCheck, str] = MappingProxyType(
+    {
+        "batch": "each image of a batch has the scores that it has alone",
+        "bfloat16": "weights and image in bfloat16 give finite scores in bfloat16",
+        "state-dict": "a network of other weights gives the same scores once it has loaded the saved state dict",
+        "compile": "`torch.compile` takes the forward as one graph, which gives the same scores",
+        "export": "the program of `torch.export` gives the same scores",
+    }
+)
+"""What every network does beside its outputs, by the name that `Entry.unsupported` knows it by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
@@ -113,6 +126,8 @@ class Entry:
         golden: reference outputs that the network meets.
         checkpoints: released weights that the network loads.
         searched: where released weights were looked for, for a network that has none.
+        unsupported: why the network does not do what `BASE_CHECK_MEANING` says of every network, by its name there. A
+            test holds both: what has a reason fails, everything else passes.
         note: what a reader of the numbers must know, in one sentence.
     """
 
@@ -131,4 +146,5 @@ class Entry:
     golden: tuple[Golden, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     searched: str = ""
+    unsupported: Mapping[BaseCheck, str] = field(default_factory=dict)
     note: str = ""

@@ -20,6 +20,9 @@ def audit(
         str | None,
         typer.Option("--json", metavar="PATH|-", help="Write the judgements as a JSON list.", show_default=False),
     ] = None,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Hold the printed FPS against the peak of the cards instead.")
+    ] = False,
     markdown_path: Annotated[
         Path | None,
         typer.Option("--markdown", metavar="PATH", help="Write the audit as Markdown.", show_default=False),
@@ -27,23 +30,28 @@ def audit(
 ) -> None:
     """Find the counting rule behind each printed cost, and the figures that no rule explains.
 
+    With --speed: what rate of arithmetic each printed FPS demands of its card.
+
     Example: segbench audit frmnet
     """
     check_json_target(json_path)
     check_json_target(str(markdown_path) if markdown_path else None)
-    with progress("importing torch") as step:
+    with progress("reading the published costs") as step:
         from segbench import audit as auditing
-        from segbench.audit.render import markdown, rich_table
+        from segbench.audit import render
 
         claims = auditing.select(target)
-        result = auditing.audit(claims, step)
+        whole = auditing.audit(claims, step) if not speed or markdown_path else None
+        speeds = auditing.audit_speed(claims) if speed or markdown_path else []
+    rows = [item.to_json() for item in (speeds if speed else whole.judgements if whole else ())]
     if json_path is not None:
-        text = json.dumps([item.to_json() for item in result.judgements], indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
         if json_path == "-":
             sys.stdout.write(text)
         else:
             store.write_text(Path(json_path), text)
-    if markdown_path is not None:
-        store.write_text(markdown_path, markdown(result))
+    if markdown_path is not None and whole is not None:
+        store.write_text(markdown_path, render.markdown(whole, speeds))
     if json_path != "-":
-        console(json_path).print(rich_table(result))
+        table = render.speed_table(speeds) if speed or whole is None else render.rich_table(whole)
+        console(json_path).print(table)

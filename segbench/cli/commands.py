@@ -19,6 +19,7 @@ from segbench.cli.eval import evaluate
 from segbench.cli.models import models
 from segbench.cli.profile import profile
 from segbench.cli.report import report
+from segbench.cli.roof import roof
 from segbench.cli.synthetic import synthetic
 
 
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
         ("compare", compare),
         ("audit", audit),
         ("claims", claims),
+        ("roof", roof),
         ("models", models),
         ("checkpoints", checkpoints),
         ("eval", evaluate),

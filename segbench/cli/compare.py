@@ -9,6 +9,7 @@ import typer
 
 from segbench import resolution, store
 from segbench.cli import options
+from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
 
 
@@ -21,13 +22,16 @@ def compare(
     ] = None,
     res: options.Resolutions = None,
     classes: options.Classes = None,
+    inputs: options.Inputs = None,
+    output: options.Output = None,
+    arguments: options.Arguments = None,
     device: options.DeviceOption = "auto",
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
-    budget: options.Budget = 20.0,
+    budget: options.Budget = None,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
     optimize: options.Optimize = False,
@@ -48,11 +52,13 @@ def compare(
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
 
-    A call that was interrupted goes on where it stopped.
+    Networks of your own, or of a library, stand beside those of the catalog. A call that was interrupted goes on where
+    it stopped.
 
     Example: segbench compare --all --no-speed --out segbench-out
     """
     sizes = [resolution.parse(text) for text in res or []]
+    given = input_texts(inputs)
     check_json_target(json_path)
     store.require_writable(out)
     screen, meter = console(json_path), progress_console()
@@ -62,9 +68,13 @@ def compare(
         from segbench.audit.recorded import verdicts
         from segbench.job import Settings
         from segbench.measure.record import check_settings
-        from segbench.report.comparison import write_comparison
+        from segbench.measure.subject import resolve
+        from segbench.report.comparison import write_report
 
-        names = planning.choose(patterns or [], everything, paper)
+        names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
+        for name in own_networks(names, given, output):
+            # Built once here, so that a mistake is told before anything is measured.
+            resolve(name, classes, given, output)
         settings = check_settings(
             Settings(
                 device=device,
@@ -73,7 +83,7 @@ def compare(
                 precision=precision,
                 batch=batch,
                 rounds=rounds,
-                budget_s=budget,
+                **options.budgets(budget),
                 counters=tuple(counter or ()),
                 speed=not no_speed,
                 waterfall=waterfall,
@@ -81,7 +91,7 @@ def compare(
                 module_levels=planning.STAGE_LEVELS,
             )
         )
-        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes)
+        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes, given, output)
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
     with progress("measuring") as step:
@@ -94,7 +104,7 @@ def compare(
         measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
     records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
-        table, files = write_comparison(records, out, paper=paper, judgements=verdicts(records, paper))
+        table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
     mixed = comparison.mixed(records)
     if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)

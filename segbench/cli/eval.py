@@ -145,7 +145,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Write the Record, CSV, Markdown and a plot.", show_default=False),
     ] = None,
-    budget: options.Budget = 20.0,
+    budget: options.Budget = None,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Do not time the network.")] = False,
     json_path: options.JsonPath = None,
 ) -> None:
@@ -223,7 +223,7 @@ def evaluate(
             pixel_scale=pixel_scale,
             allow_nonfinite=allow_nonfinite,
             speed=not no_speed,
-            budget_s=budget,
+            **options.budgets(budget),
         )
         status.update("starting")
     with process_group(device) as group, progress("starting", disable=not group.main, ticking=False) as step:

@@ -9,22 +9,27 @@ import typer
 
 from segbench import catalog, resolution, store
 from segbench.cli import options
+from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import Step, check_json_target, console, progress, write_json
 from segbench.errors import BadOption, OutputError
 from segbench.record import Record
+from segbench.spec import is_own
 
 
 def profile(
     model: options.Models,
     res: options.Resolutions = None,
     classes: options.Classes = None,
+    inputs: options.Inputs = None,
+    output: options.Output = None,
+    arguments: options.Arguments = None,
     device: options.DeviceOption = "auto",
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
-    budget: options.Budget = 20.0,
+    budget: options.Budget = None,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
     optimize: options.Optimize = False,
@@ -36,6 +41,9 @@ def profile(
         int | None,
         typer.Option(metavar="N", help="Deepest level of --layers; 2 by default, all in a file.", show_default=False),
     ] = None,
+    time_layers: Annotated[
+        bool, typer.Option("--time", help="With --layers: time and share of every module too, slowest first.")
+    ] = False,
     csv_path: Annotated[
         Path | None,
         typer.Option("--csv", metavar="PATH", help="Write what --layers shows as CSV.", show_default=False),
@@ -46,7 +54,10 @@ def profile(
 
     Example: segbench profile mfpnet --res 512x1024
     """
-    names = [name for spec in model for name in (catalog.match([spec]) if ":" not in spec else [spec])]
+    patterns = [name for spec in model for name in ([spec] if is_own(spec) else catalog.match([spec]))]
+    names = with_own_arguments(patterns, arguments or [])
+    given = input_texts(inputs)
+    own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
     check_json_target(json_path)
     _check_layers(layers, depth, csv_path)
@@ -66,15 +77,19 @@ def profile(
                 precision=precision,
                 batch=batch,
                 rounds=rounds,
-                budget_s=budget,
+                **options.budgets(budget),
                 counters=tuple(counter or ()),
                 speed=not no_speed,
                 module_levels=None if layers else 0,
+                layer_times=time_layers,
                 waterfall=waterfall,
                 optimize=optimize,
             )
         )
-        subjects = [resolve(name, classes) for name in dict.fromkeys(names)]
+        subjects = [
+            resolve(name, classes, given, output) if is_own(name) else resolve(name, classes)
+            for name in dict.fromkeys(names)
+        ]
         jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
         for subject, size in jobs:
             subject.check_resolution(size)
@@ -89,7 +104,14 @@ def profile(
                 ) -> None:
                     step(f"{label}: {what}", done, total)
 
-                job = Job(model=subject.spec, classes=subject.classes, resolution=size, settings=settings)
+                job = Job(
+                    model=subject.spec,
+                    classes=subject.asked or subject.classes,
+                    resolution=size,
+                    settings=settings,
+                    inputs=given if is_own(subject.spec) else (),
+                    output=output if is_own(subject.spec) else None,
+                )
             record = measure_job(job, say, subject=subject)
             records.append(record)
             if json_path != "-":

@@ -53,6 +53,9 @@ NO_PRODUCTS = _words("""
     upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d
     upsample_bicubic2d _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
     _upsample_bilinear2d_aa _upsample_bicubic2d_aa grid_sampler grid_sampler_2d grid_sampler_3d
+    _weight_norm _weight_norm_interface spectral_norm complex polar angle conj conj_physical _conj _conj_physical sgn
+    quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic dequantize int_repr _to_sparse coalesce
+    _coalesce to_dense _to_dense sparse_coo_tensor _sparse_coo_tensor_unsafe _indices _values indices values
     col2im index_add scatter_add scatter_reduce index_reduce bincount histc bucketize searchsorted unique _unique2
 """)
 

@@ -55,6 +55,10 @@ class Device(ABC):
     def clock(self) -> float:
         """Seconds on a monotonic wall clock."""
 
+    def cpu_clock(self) -> float:
+        """Seconds that this process has computed, on all cores together."""
+        return time.process_time()
+
     @abstractmethod
     def synchronise(self) -> None:
         """Wait until everything queued on the device is done."""
@@ -85,6 +89,10 @@ class Device(ABC):
 
     def energy_mj(self) -> float | None:
         """Reading of an energy counter in mJ; None where there is none."""
+        return None
+
+    def throttled_ms(self) -> dict[str, float] | None:
+        """Time for which the clocks were held down so far, by reason, in ms; None where no counter tells."""
         return None
 
     def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
@@ -214,6 +222,10 @@ class CudaDevice(Device):
     def energy_mj(self) -> float | None:
         """NVML's energy counter."""
         return self._gpu.energy_mj() if self._gpu else None
+
+    def throttled_ms(self) -> dict[str, float] | None:
+        """NVML's throttle counters."""
+        return self._gpu.throttled_ms() if self._gpu else None
 
     def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
         """Kernels and copies, as CUPTI tells torch's profiler, which stays attached to the process."""

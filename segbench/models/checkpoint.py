@@ -131,6 +131,16 @@ def load_checkpoint(
         CheckpointError: the file is unreadable or wants to run code; keys are missing or left over; a shape differs;
             weights are on the meta device, sparse, or not finite; there is no such set, or no such key to drop.
         BadOption: no regular expression.
+
+    Example:
+        What a training script saves under DataParallel, with what a profiler left behind:
+
+        >>> from segbench.models import build
+        >>> trained = {f"module.{key}": value for key, value in build("enet").state_dict().items()}
+        >>> trained["module.total_ops"] = torch.zeros(1)
+        >>> report = load_checkpoint(build("enet"), {"epoch": 1000, "state_dict": trained})
+        >>> report.loaded, report.prefix, report.dropped
+        (623, 'module.', ('module.total_ops',))
     """
     path = source if isinstance(source, (str, Path)) else None
     content = source if isinstance(source, Mapping) else read_checkpoint(source)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 from torch import Tensor
 
-from segbench.errors import BadOption
+from segbench.errors import FactoryError
+
+_NAMES = ("out", "logits")
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
@@ -29,44 +30,40 @@ def tensors_in(value: object) -> Iterator[Tensor]:
             yield from tensors_in(getattr(value, part_field.name))
 
 
+def selected(output: object, which: str | None, name: str = "the network") -> object:
+    """The part of what a network returns that the user names by its key, field or index; all of it for None.
+
+    Raises:
+        FactoryError: there is no such part.
+    """
+    if which is None:
+        return output
+    named = _parts(output)
+    if which in named:
+        return named[which]
+    if isinstance(output, (list, tuple)) and which.removeprefix("-").isdigit():
+        index = int(which)
+        if -len(output) <= index < len(output):
+            return output[index]
+    there = ", ".join(map(repr, named)) or f"one {type(output).__name__}"
+    if not named and isinstance(output, (list, tuple)):
+        there = f"a {type(output).__name__} of {len(output)}"
+    raise FactoryError(f"{name} returned no output {which!r}: it returned {there}")
+
+
 def logits_in(output: object) -> Tensor | None:
     """The logits among what a network returns, where it says which they are.
 
-    That is a tensor; the first item of a tuple or list; ``out`` or ``logits`` of a mapping. None for anything else.
+    That is a tensor; the first item of a tuple or list; ``out`` or ``logits`` of a mapping, a NamedTuple or a
+    dataclass, or the one tensor that they hold. None for anything else.
     """
     output = _named(output)
     while isinstance(output, (tuple, list)) and output:
         output = output[0]
-    return output if isinstance(output, Tensor) else None
-
-
-def chosen_output(output: object, which: str, what: str) -> Tensor:
-    """One of several outputs, by its key or index.
-
-    Args:
-        output: what a network returned.
-        which: key of a mapping or dataclass, or index of a tuple or list, from either end.
-        what: the network, for messages.
-
-    Raises:
-        BadOption: there is no such output, or it is no tensor.
-    """
-    found, there = None, "one output alone"
-    if isinstance(output, Mapping):
-        found, there = output.get(which), ", ".join(map(str, output))
-    elif isinstance(output, (tuple, list)):
-        there = f"0 to {len(output) - 1}"
-        with contextlib.suppress(ValueError, IndexError):
-            found = output[int(which)]
-        if found is None and hasattr(output, "_fields"):
-            found = getattr(output, which, None)
-    elif is_dataclass(output):
-        there = ", ".join(item.name for item in fields(output))
-        found = getattr(output, which, None)
-    logits = logits_in(found) if found is not None else None
-    if logits is None:
-        raise BadOption(f"{what} has no output {which!r}: it has {there}")
-    return logits
+    if isinstance(output, Tensor):
+        return output
+    parts = list(tensors_in(output))
+    return parts[0] if len(parts) == 1 else None
 
 
 def several_outputs(output: object, taken: Tensor | None) -> str:
@@ -91,7 +88,30 @@ def main_output(output: object) -> Tensor:
     return next(tensors_in(_named(output))) if logits is None else logits
 
 
-def _named(output: object) -> object:
+def taken(output: object) -> str | None:
+    """Which of several output tensors counts, in words; None where there is one tensor alone."""
+    tensors = list({id(tensor): tensor for tensor in tensors_in(output)}.values())
+    if len(tensors) < 2:
+        return None
+    main = main_output(output)
+    named = _parts(output)
+    label = next((repr(key) for key, part in named.items() if any(tensor is main for tensor in tensors_in(part))), None)
+    index = next((index for index, tensor in enumerate(tensors) if tensor is main), 0)
+    which = label or ("the first" if index == 0 else f"number {index + 1}")
+    return f"{len(tensors)} outputs came, and {which} was taken"
+
+
+def _parts(output: object) -> dict[str, object]:
+    """What a mapping, a NamedTuple or a dataclass returns, by name."""
     if isinstance(output, Mapping):
-        return next((output[name] for name in ("out", "logits") if name in output), output)
-    return output
+        return {str(key): part for key, part in output.items()}
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return dict(zip(output._fields, output, strict=True))
+    if is_dataclass(output):
+        return {part.name: getattr(output, part.name) for part in fields(output)}
+    return {}
+
+
+def _named(output: object) -> object:
+    parts = _parts(output)
+    return next((parts[name] for name in _NAMES if parts.get(name) is not None), output)

@@ -24,15 +24,26 @@ Say = Callable[[str, int, int], None]
 """Told what is measured, how many measurements are done and how many there are."""
 
 
-def job_for(before: Record, settings: Settings) -> Job:
-    """What to measure to compare with a Record: its network, size, classes, device, mode, precision and batch."""
+def job_for(before: Record, settings: Settings, device: str | None = None) -> Job:
+    """What to measure to compare with a Record: its network, size, classes, mode, precision and batch, on its device.
+
+    Args:
+        before: the Record.
+        settings: everything else.
+        device: which device of the same kind.
+
+    Raises:
+        BadOption: `device` is of another kind.
+    """
     sign = before.signature
     return Job(
         model=before.model,
         classes=before.classes or None,
         resolution=before.resolution,
-        settings=settings.under_conditions_of(before),
+        settings=settings.under_conditions_of(before, device),
         signature_at=(*sign.resolution, sign.gain) if sign else None,
+        inputs=tuple(before.inputs),
+        output=before.output,
     )
 
 

@@ -10,11 +10,16 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from segbench.record import Record, depth_of, down_to
-from segbench.units import DASH, scaled
+from segbench.record import Record, down_to
+from segbench.results import LayerTiming, ModuleRow
+from segbench.units import DASH, scaled, significant
 
 DEPTH = 2
-COLUMNS = ("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output")
+SLOWEST = 10
+COLUMNS = (
+    *("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output"),
+    *("time_ms", "time_share"),
+)
 
 
 def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
@@ -25,21 +30,58 @@ def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("output", no_wrap=True)
     shown = down_to(record.modules or (), depth)
-    for module, guide in zip(shown, _guides([depth_of(module) for module in shown]), strict=True):
-        name = str(module["path"]).rpartition(".")[2] or record.model
+    for module, guide in zip(shown, _guides([module.depth for module in shown]), strict=True):
+        name = module.path.rpartition(".")[2] or record.model
         label = Text(guide, style="dim")
-        label.append(name, style="bold not dim" if not module["path"] else "not dim")
-        label.append(f"  {module['type']}", style="dim")
-        share, output = module.get("share"), module.get("output")
+        label.append(name, style="bold not dim" if not module.path else "not dim")
+        label.append(f"  {module.type}", style="dim")
         table.add_row(
             label,
-            scaled(module["params"]) if module["params"] else DASH,
-            scaled(module["macs"]) if module["macs"] else DASH,
-            DASH if not share else f"{share:.1%}",
-            "x".join(str(side) for side in output) if output else DASH,
-            style="" if module["macs"] or module["params"] else "dim",
+            scaled(module.params) if module.params else DASH,
+            scaled(module.macs) if module.macs else DASH,
+            f"{module.share:.1%}" if module.share else DASH,
+            _shape(module) or DASH,
+            style="" if module.macs or module.params else "dim",
         )
     return table
+
+
+def slowest_table(record: Record, timing: LayerTiming, count: int = SLOWEST) -> Table:
+    """The leaves that take longest, slowest first, with their MACs; then the other leaves, and what no leaf took.
+
+    The three add up to the frame with its hooks; the caption says what hooks added to it.
+    """
+    rows = record.modules or ()
+    outer = {row.path.rpartition(".")[0] for row in rows if row.path}
+    leaves = sorted((row for row in rows if row.path not in outer), key=lambda row: -(row.time_ms or 0.0))
+    caption = (
+        f"mean of {timing.frames} frames of {significant(timing.frame_ms)} ms with marks around every module; "
+        f"{significant(timing.plain_ms)} ms without them"
+    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, caption=caption)
+    table.caption_justify = "left"
+    table.add_column("slowest modules", overflow="fold")
+    for heading in ("ms", "share", "MACs", "share of MACs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in leaves[:count]:
+        label = Text(row.path)
+        label.append(f"  {row.type}", style="dim")
+        table.add_row(label, *_time(row.time_ms or 0.0, timing), *_macs(row.macs or 0, row.share or 0.0))
+    rest = leaves[count:]
+    macs, share = sum(row.macs or 0 for row in rest), sum(row.share or 0.0 for row in rest)
+    table.add_row(
+        f"{len(rest)} other modules", *_time(sum(row.time_ms or 0.0 for row in rest), timing), *_macs(macs, share)
+    )
+    table.add_row("between modules", *_time(timing.between_modules_ms, timing), DASH, DASH)
+    return table
+
+
+def _time(milliseconds: float, timing: LayerTiming) -> tuple[str, str]:
+    return significant(milliseconds), f"{milliseconds / timing.frame_ms:.1%}" if timing.frame_ms else DASH
+
+
+def _macs(macs: int, share: float) -> tuple[str, str]:
+    return scaled(macs) if macs else DASH, f"{share:.1%}" if share else DASH
 
 
 def _guides(depths: Sequence[int]) -> list[str]:
@@ -59,6 +101,10 @@ def _guides(depths: Sequence[int]) -> list[str]:
     return guides
 
 
+def _shape(module: ModuleRow) -> str:
+    return "x".join(map(str, module.output or ()))
+
+
 def layers_csv(records: Iterable[Record], depth: int | None = None) -> str:
     """One line for each module of each Record, in plain integers; ``output`` as ``1x19x512x1024``."""
     out = io.StringIO()
@@ -66,18 +112,18 @@ def layers_csv(records: Iterable[Record], depth: int | None = None) -> str:
     writer.writerow(COLUMNS)
     for record in records:
         for module in down_to(record.modules or (), depth):
-            output = module.get("output")
             writer.writerow(
                 (
                     record.model,
                     *record.resolution,
-                    module["path"],
-                    module["type"],
-                    depth_of(module),
-                    module["params"],
-                    module["macs"],
-                    f"{module.get('share') or 0:.6f}",
-                    "x".join(str(side) for side in output) if output else "",
+                    module.path,
+                    module.type,
+                    module.depth,
+                    module.params,
+                    module.macs,
+                    f"{module.share or 0:.6f}",
+                    _shape(module),
+                    *("" if value is None else f"{value:.6g}" for value in (module.time_ms, module.time_share)),
                 )
             )
     return out.getvalue()

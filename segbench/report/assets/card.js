@@ -38,17 +38,18 @@ function openCard(name, from = document.activeElement) {
     ["Reference code", card.source],
     ["Parameters", counted.params === null ? "" : counted.params.toLocaleString("en")],
     ["Live parameters", card.live ? `${card.live.toLocaleString("en")} reach the output` : ""],
+    ["Not counted", counted.uncounted],
     ["Note", card.note],
   ]));
 
   const severalClasses = new Set(own.map((row) => row.classes)).size > 1;
   const measuredRows = own.map((row) => [
-    row.size, severalClasses ? String(row.classes) : "", row.batch === 1 ? "" : String(row.batch), row.macs === null ? "" : scaled(1e9)(row.macs), row.fps === null ? "" : significant(row.fps),
+    row.size, severalClasses ? String(row.classes) : "", row.batch === 1 ? "" : String(row.batch), row.macs === null ? "" : macs(row), row.fps === null ? "" : significant(row.fps),
     row.interval.length ? row.interval.map((end) => significant(end)).join(" to ") : "",
     row.latency === null ? "" : significant(row.latency), row.memory === null ? "" : significant(row.memory),
     row.energy === null ? "" : significant(row.energy), row.busy === null ? "" : percent(row.busy), row.bound,
     row.miou === null ? "" : `${row.miou.toFixed(1)} ${row.miouOn}`,
-    [row.device, row.mode, row.precision].filter(Boolean).join(", "), row.failure,
+    row.conditions, row.failure,
   ]);
   const headings = ["Size", "Classes", "Batch", "MACs (G)", "FPS", "95 % interval", "Latency (ms)", "Memory (MiB)", "Energy (mJ)", "GPU busy", "Bound by", "mIoU (%)", "Conditions", "Failure"];
   const used = headings.map((_, place) => place).filter((place) => measuredRows.some((line) => line[place] !== ""));
@@ -91,7 +92,7 @@ function openCard(name, from = document.activeElement) {
   environments.forEach((row) => {
     const pairs = flat(row.environment);
     if (!pairs.length) return;
-    const title = `Environment${environments.size > 1 ? ` of ${[row.device, row.date].filter(Boolean).join(", ")}` : ""}`;
+    const title = `Environment${environments.size > 1 ? ` of ${[row.conditions, row.date].filter(Boolean).join(", ")}` : ""}`;
     body.append(make("h3", { textContent: title }), facts([...pairs, ["date", row.date]]));
   });
   document.body.classList.add("card-open");
