@@ -16,9 +16,9 @@ from torch import Tensor
 
 from segbench.accuracy.confusion import ConfusionMatrix
 from segbench.accuracy.datasets import find_spec
-from segbench.accuracy.index import index_split
+from segbench.accuracy.index import Entry, index_split
 from segbench.accuracy.instances import InstanceScores
-from segbench.accuracy.reading import DatasetError, read_instances, read_label, read_values
+from segbench.accuracy.reading import DatasetError, read_ahead, read_instances, read_label, read_values
 from segbench.accuracy.scoring import Scores, score
 from segbench.datasets.spec import DatasetSpec
 
@@ -77,15 +77,21 @@ def count_predictions(spec: DatasetSpec, root: Path, folder: Path, split: str) -
     confusion = ConfusionMatrix.of(spec)
     instances = InstanceScores(spec) if spec.has_instances and index.entries[0].instances is not None else None
     sizes: Counter[tuple[int, int]] = Counter()
-    for entry in index.entries:
+
+    def read(entry: Entry) -> tuple[Tensor, Tensor, Tensor | None]:
         assert entry.label is not None
         target = read_label(entry.label, entry.files)
         prediction = _prediction(spec, files[entry.name], target)
-        confusion.update(prediction, target)
-        sizes[int(target.shape[0]), int(target.shape[1])] += 1
+        values = None
         if instances is not None and entry.instances is not None:
             values = read_instances(entry.instances, spec.largest_instance)
             _same_size(entry.instances, values, target)
+        return target, prediction, values
+
+    for target, prediction, values in read_ahead(read, index.entries):
+        confusion.update(prediction, target)
+        sizes[int(target.shape[0]), int(target.shape[1])] += 1
+        if instances is not None and values is not None:
             instances.update(prediction, values)
     return Counted(confusion, instances, len(index.entries), sizes, index.notes)
 

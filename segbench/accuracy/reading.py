@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +18,9 @@ from torch import Tensor
 
 from segbench.datasets.spec import Colour, LabelFiles
 from segbench.errors import SegbenchError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _UNKNOWN = 254
 """Marks values that a table does not have; no data set has as many classes."""
@@ -103,6 +109,28 @@ def read_values(path: Path, values: Mapping[int, int], meaning: str, what: str) 
         first = int((result == _UNKNOWN).nonzero()[0])
         raise DatasetError(f"{what} value {raw[first]} in {path} is out of range: {meaning} are accepted")
     return result.view(size[1], size[0])
+
+
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item], ahead: int = 4) -> Iterator[Result]:
+    """What `read` gives of each item, in order, while threads read the next ones: decoding does not hold Python's lock.
+
+    Args:
+        read: reads one item; what it raises is raised when its turn comes.
+        items: in the order in which they are wanted.
+        ahead: how many are read before they are wanted.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(read, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def read_instances(path: Path, largest: int) -> Tensor:
