@@ -110,7 +110,9 @@ def measure_job(
     subject = subject or resolve(job.model, job.classes, job.inputs, job.output)
     subject.check_resolution(job.resolution)
     say = on_stage or (lambda what, done=0, total=None: None)
-    result = job.blank(model=subject.spec, classes=subject.classes or job.classes or 0)
+    result = job.blank(
+        model=subject.spec, classes=subject.classes or job.classes or 0, options=dict(subject.options) or None
+    )
     if job.settings.counts:
         say("counting")
         _count(result, subject, job, say)
