@@ -17,8 +17,10 @@ import torch
 from torch import nn
 
 import segbench
+import segbench.compare
 from segbench import libraries
 from segbench.errors import BadOption, FactoryError, UnknownName
+from segbench.isolate import Outcome
 from segbench.models.own import build_own
 from tests.conftest import Answer
 from tests.torchvision_operators import declare
@@ -237,3 +239,22 @@ def test_a_folder_with_a_configuration_is_a_network(in_folder: Path) -> None:
     assert getattr(net.network.config, "depths", None) == [1, 1, 1, 1]
     with torch.inference_mode():
         assert net(torch.zeros(1, 3, 64, 64)).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.slow
+def test_compare_takes_every_library_beside_the_catalog(
+    monkeypatch: pytest.MonkeyPatch, segbench_cli: Cli, in_folder: Path
+) -> None:
+    installed("torchvision", "timm", "segmentation_models_pytorch", "transformers")
+
+    def here(function: Callable[[Any], Any], tasks: Any, **options: Any) -> Any:
+        """In this process, where torchvision's operators are declared."""
+        for task in tasks:
+            yield Outcome(task, function(task), None, 0.0)
+
+    monkeypatch.setattr(segbench.compare, "run_isolated", here)
+    networks = ("smp:Unet(encoder_name='resnet18')", "torchvision:lraspp_mobilenet_v3_large", "hf:mobilenet_v2")
+    answer = segbench_cli("compare", "erfnet", *networks, "--res", "64x128", "--no-speed", "--out", "runs")
+    assert answer.status == 0, answer.err
+    table = (in_folder / "runs" / "table.md").read_text()
+    assert table.count("| own |") == 3 and "| official |" in table
