@@ -74,9 +74,8 @@ class Subject:
         """A fresh instance of what counters look at: the user's bare network, a catalog network on meta."""
         if self.entry:
             return self.build("meta")
-        own = self.build()
-        assert isinstance(own, OwnNetwork)
-        return own.network
+        net = self.build()
+        return net.network if isinstance(net, OwnNetwork) else net
 
     def bare(self) -> nn.Module:
         """A fresh instance of what a user of a counting tool would give it."""
