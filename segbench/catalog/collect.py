@@ -30,6 +30,7 @@ BUILDING_BLOCKS = frozenset(
         "layers",
         "outputs",
         "own",
+        "samples",
         "panoptic_branches",
         "stubs",
         "weight_sets",
