@@ -66,6 +66,7 @@ SHAPES: dict[str, Callable[[State], Any]] = {
     },
     "numpy scalar": lambda state: {"best_mIoU": np.float64(0.7), "state_dict": state},
     "namespace": lambda state: {"args": Namespace(lr=0.1), "model": state},
+    "list": lambda state: [{"epoch": 3}, state],
     "parts": lambda state: dict(_by_part(state)),
 }
 

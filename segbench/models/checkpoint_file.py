@@ -53,6 +53,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
         content = _with_stubs(path) if _NEEDS_CODE.search(str(error)) else None
         if content is None:
             raise CheckpointError(reason) from error
+    if isinstance(content, (list, tuple)) and weight_sets(content, str(path)):
+        return {str(place): part for place, part in enumerate(content)}
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}: a state dict of weights is accepted")
     return content
