@@ -30,8 +30,8 @@ BUILDING_BLOCKS = frozenset(
         "layers",
         "outputs",
         "own",
-        "samples",
         "panoptic_branches",
+        "samples",
         "stubs",
         "weight_sets",
     }
