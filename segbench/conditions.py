@@ -7,8 +7,8 @@ of processes all ask it. A field of these classes is a condition; adding one kee
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from segbench.datasets import DATASETS
@@ -16,6 +16,9 @@ from segbench.record import Record
 from segbench.results import Optimized
 
 UNKNOWN = "unknown"
+_SPLITS = ("test", "val", "trainval", "train")
+# Settings of an evaluation that belong to the weights: they were trained with them.
+_OWN_SETTINGS = frozenset({"normalisation", "mean", "std", "scale", "channels", "align_corners", "void_output"})
 
 
 def _condition(label: str, words: Callable[[Any], str] | None = None, usual: object = ...) -> Any:
@@ -163,7 +166,7 @@ class TimingConditions(_Conditions):
 
     def order(self) -> tuple[object, ...]:
         """CUDA before CPU, then by everything else."""
-        return self.on_cpu, *(str(getattr(self, item.name)) for item in fields(self) if item.name != "device_name")
+        return self.on_cpu, *(str(getattr(self, item.name)) for item in fields(self))
 
     def chip(self) -> str:
         """Name of the device, a CPU called one."""
@@ -249,6 +252,23 @@ class AccuracyConditions(_Conditions):
             marks["images"] = f"{self.images} of {self.of_images} images"
         return marks
 
+    @property
+    def place(self) -> str:
+        """Data set and split, such as ``Cityscapes val``."""
+        return f"{self.dataset} {self.split}".strip()
+
+    def benchmark(self) -> AccuracyConditions:
+        """What scores of different networks must share to be ranked: everything but what is a network's own.
+
+        The weights are, and the normalisation and the resizing of logits that they were trained with, and whether
+        there is an output for ignored pixels. Images, labels, rule, scales, flip, windows and size are not.
+        """
+        settings = dict(self.protocol)
+        if settings.get("void_rule") in ('"drop"', "null"):
+            del settings["void_rule"]  # without such an output there is nothing to drop
+        shared = tuple(item for item in settings.items() if item[0] not in _OWN_SETTINGS)
+        return replace(self, checkpoint=None, protocol=shared)
+
     def differences(self, other: _Conditions) -> list[str]:
         """What is unlike; of the protocol each setting by its name."""
         found = [
@@ -259,8 +279,9 @@ class AccuracyConditions(_Conditions):
         return found + [f"{name} {before.get(name, UNKNOWN)} -> {after.get(name, UNKNOWN)}" for name in names]
 
     def order(self) -> tuple[object, ...]:
-        """By data set, the official score of a whole split first."""
-        return self.dataset, len(self.marks()), *(str(getattr(self, item.name)) for item in fields(self)[1:])
+        """By data set, the official score of a whole split first, the test split before val."""
+        split = _SPLITS.index(self.split) if self.split in _SPLITS else len(_SPLITS)
+        return self.dataset, len(self.marks()), split, *(str(getattr(self, item.name)) for item in fields(self)[1:])
 
 
 def spec_title(name: str) -> str:
@@ -308,35 +329,79 @@ def headings(conditions: Sequence[TimingConditions]) -> list[str]:
     ]
 
 
-def _apart(one: TimingConditions, conditions: Sequence[TimingConditions]) -> list[str]:
-    """The conditions of one timing that differ from those of another on the same kind of device."""
+def labels(conditions: Sequence[TimingConditions]) -> list[str]:
+    """Device, mode and precision of each timing, and whatever else tells it apart: ``NVIDIA H200, forward, fp32``."""
+    named = ("device", "device_name", "mode", "precision")
+    return [
+        ", ".join(filter(None, (one.chip(), one.mode, one.precision, *_apart(one, conditions, named))))
+        for one in conditions
+    ]
+
+
+def _apart(
+    one: TimingConditions, conditions: Sequence[TimingConditions], besides: Sequence[str] = ("device",)
+) -> list[str]:
+    """The conditions of one timing that differ from those of another on the same kind of device, the usual unsaid."""
     like = [other for other in conditions if other.device == one.device]
     return [
         _in_words(item, getattr(one, item.name))
         for item in fields(one)
-        if item.name != "device" and len({getattr(other, item.name) for other in like}) > 1
+        if item.name not in besides
+        and getattr(one, item.name) != item.metadata["usual"]
+        and len({getattr(other, item.name) for other in like}) > 1
     ]
 
 
-def small_print(conditions: Sequence[AccuracyConditions]) -> list[str]:
-    """What stands under each accuracy: data set and split, what is not official about it, and what tells them apart."""
+def small_print(
+    conditions: Sequence[AccuracyConditions], among: Sequence[AccuracyConditions] | None = None
+) -> list[str]:
+    """What stands under each accuracy: data set and split, what is not official about it, and what tells it apart.
+
+    Args:
+        conditions: of the accuracies of one network.
+        among: all accuracies that the reader sees beside them; those given by default. What is a network's own (its
+            weights, its normalisation) is said only where accuracies of one network differ in it.
+    """
+    seen = conditions if among is None else among
     lines = []
     for one in conditions:
-        like = [other for other in conditions if (other.dataset, other.split) == (one.dataset, one.split)]
+        own, all_like = ([other for other in some if other.place == one.place] for some in (conditions, seen))
+        benchmarks = [other.benchmark() for other in all_like]
         said = dict(one.marks())
         if one.reading not in (None, one.dataset.lower()):
             said["reading"] = f"read as {one.reading}"
+        # The official rule and a whole split go without saying.
+        unsaid = ["dataset", "split", "of_images"]
+        unsaid += ["rule"] * (one.rule is not None and one.rule == one.official_rule)
+        unsaid += ["images"] * (one.images is not None and one.images == one.of_images)
         for item in fields(one):
-            differs = len({getattr(other, item.name) for other in like}) > 1
-            if differs and item.name == "protocol":
-                said["protocol"] = ", ".join(_settings_apart(one, like))
-            elif differs and item.name not in ("dataset", "split", "of_images"):
-                said.setdefault(item.name, _in_words(item, getattr(one, item.name)))
-        lines.append(", ".join([f"{one.dataset} {one.split}".strip(), *said.values()]))
+            value = getattr(one, item.name)
+            if item.name == "protocol":
+                apart = {*_unlike_settings(benchmarks), *_unlike_settings(own)}
+                settings = dict(one.protocol)
+                said.update((name, _setting(name, settings.get(name))) for name in sorted(apart))
+            elif item.name not in unsaid:
+                like = own if item.name == "checkpoint" else all_like
+                if len({getattr(other, item.name) for other in like}) > 1:
+                    said.setdefault(item.name, _in_words(item, value))
+        lines.append(", ".join([one.place, *said.values()]))
     return lines
 
 
-def _settings_apart(one: AccuracyConditions, like: Iterable[AccuracyConditions]) -> list[str]:
-    own, others = dict(one.protocol), [dict(other.protocol) for other in like]
-    names = [name for name in own if any(other.get(name) != own[name] for other in others)]
-    return [f"{name.replace('_', ' ')} {own[name]}" for name in names]
+def _unlike_settings(conditions: Sequence[AccuracyConditions]) -> set[str]:
+    """Names of the settings of the protocol that are not the same in all."""
+    settings = [dict(one.protocol) for one in conditions]
+    names = {name for some in settings for name in some}
+    return {name for name in names if len({some.get(name) for some in settings}) > 1}
+
+
+def _setting(name: str, value: str | None) -> str:
+    """A setting of a protocol in words: ``flip on``, ``scales 0.5 1.0``, ``input size 1024x2048``."""
+    words = name.replace("_", " ")
+    if value is None:
+        return f"{words} {UNKNOWN}"
+    content = json.loads(value)
+    if isinstance(content, list):
+        sides = len(content) == 2 and all(isinstance(side, int) for side in content)
+        return f"{words} {('x' if sides else ' ').join(map(str, content))}"
+    return f"{words} {'none' if content is None else _show(content)}"

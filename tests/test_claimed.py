@@ -6,8 +6,7 @@ from rich.console import Console
 
 from segbench.claims import load_claims
 from segbench.record import Record
-from segbench.report.card import profile_card
-from segbench.report.claimed import MOST_ROWS, claimed_table
+from segbench.report.card import MOST_CLAIMS, claimed_table, profile_card
 
 
 def _shown(record: Record, width: int = 120) -> str:
@@ -30,7 +29,7 @@ def test_figures_stand_as_printed_and_those_at_the_size_come_first() -> None:
     assert "163" in text
     assert "V100" in text
     assert "segbench claims mfpnet" in text
-    assert len(lines) <= MOST_ROWS
+    assert len(lines) <= MOST_CLAIMS
 
 
 def test_a_row_is_shown_once_and_rows_without_figures_are_not() -> None:

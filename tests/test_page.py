@@ -14,6 +14,7 @@ import pytest
 
 from segbench.audit.recorded import audit_records
 from segbench.claims import load_claims
+from segbench.report.measured import measured
 from segbench.report.page import page
 from tests.report_records import HOSTILE, hostile_records, records
 
@@ -54,12 +55,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, claims, items = tmp_path_factory.mktemp("site"), load_claims(), records(60)
     verdicts = [judgement.to_json() for judgement in audit_records(items, claims)]
     files = {"plots": [["a", "A plot"]], "papers": [["b", "A table"]], "formats": ["svg", "png"]}
-    (folder / "plain.html").write_text(page(items, claims, verdicts, files))
-    (folder / "mixed.html").write_text(page([*items, *records(40, seed=1, device=CPU)], claims))
-    (folder / "hostile.html").write_text(page([*items[:3], *hostile_records()], claims))
+    (folder / "plain.html").write_text(page(measured(items), claims, verdicts, files))
+    (folder / "mixed.html").write_text(page(measured([*items, *records(40, seed=1, device=CPU)]), claims))
+    (folder / "hostile.html").write_text(page(measured([*items[:3], *hostile_records()]), claims))
     many = [item for seed in range(170) for item in _renamed(records(60, seed=seed), seed)]
     assert len(many) > 10_000
-    (folder / "many.html").write_text(page(many, claims))
+    (folder / "many.html").write_text(page(measured(many), claims))
     return folder
 
 
@@ -204,7 +205,7 @@ def test_the_plot_follows_axes_filters_and_hover(opened: Callable[..., Any]) -> 
     choose(browser, "#y-axis", "latency")
     speed = items["mfpnet"].speed
     assert speed is not None
-    assert {name: up for name, _, up in points(browser)}["mfpnet"] == pytest.approx(1e3 / speed["fps"], rel=1e-4)
+    assert {name: up for name, _, up in points(browser)}["mfpnet"] == pytest.approx(1e3 / speed.fps, rel=1e-4)
     choose(browser, "#y-axis", "miou")
     browser.find_element("id", "search").send_keys("mfpnet-no-sgcn")
     wait(browser, "return document.getElementById('plot-note').textContent.startsWith('1 point;')")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segbench.catalog import CATALOG
-from segbench.claims import DATASET_CLASSES, Figure, load_claims
+from segbench.claims import DATASET_CLASSES, Claim, Figure, load_claims
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.report.charts import other_plots
 from segbench.report.labels import Box, place_labels
-from segbench.report.pareto import pareto_front, pareto_plots
+from segbench.report.measured import measured
+from segbench.report.pareto import pareto_front
+from segbench.report.pareto import pareto_plots as plots_of_rows
 from segbench.report.plots import Plot, write_plots
 from segbench.report.scatter import Pair, draw_pairs
 from segbench.report.style import looks
+from segbench.results import Accuracy
+from tests.report_records import other_plots
 from tests.test_report_table import claim, record
 
 PAIRS = [("mfpnet", (512, 1024)), ("frfnet", (512, 1024)), ("frfnet-slim", (512, 1024)), ("erfnet", (512, 1024))]
@@ -27,8 +32,12 @@ PAIRS = [("mfpnet", (512, 1024)), ("frfnet", (512, 1024)), ("frfnet-slim", (512,
 def timed(model: str, size: tuple[int, int], fps: float, device: str = "cuda", **fields: Any) -> Record:
     made = record(model, fps=fps, device=device, resolution=size, **fields)
     assert made.speed is not None
-    made.speed["fps_ci95"] = [0.98 * fps, 1.02 * fps]
+    made.speed = replace(made.speed, fps_ci95=(0.98 * fps, 1.02 * fps))
     return made
+
+
+def pareto_plots(records: Iterable[Record], claims: list[Claim]) -> list[Plot]:
+    return plots_of_rows(measured(records), claims)
 
 
 def sweep() -> list[Record]:
@@ -148,7 +157,7 @@ def test_a_cpu_is_labelled_and_meets_no_gpu_claim() -> None:
 def test_timings_under_other_conditions_are_other_plots() -> None:
     half = timed("mfpnet", (512, 1024), 200.0)
     assert half.speed is not None
-    half.speed["precision"] = "fp16"
+    half.speed = replace(half.speed, precision="fp16")
     plots = named(
         pareto_plots(
             [half, timed("mfpnet", (512, 1024), 100.0), timed("mfpnet", (512, 1024), 2.0, "cpu")], load_claims()
@@ -156,9 +165,9 @@ def test_timings_under_other_conditions_are_other_plots() -> None:
     )
     timings = [name for name in plots if "-fps-" in name]
     assert timings == [
-        "cityscapes-512x1024-fps-cuda-forward-fp16",
-        "cityscapes-512x1024-fps-cuda-forward-fp32",
-        "cityscapes-512x1024-fps-cpu-forward-fp32",
+        "cityscapes-512x1024-fps-cuda-fp16",
+        "cityscapes-512x1024-fps-cuda-fp32",
+        "cityscapes-512x1024-fps-cpu",
     ]
 
 
@@ -168,7 +177,7 @@ def test_a_batch_has_no_fps_and_no_macs_of_one_image() -> None:
 
 
 def test_a_measured_miou_is_drawn_where_it_was_measured() -> None:
-    accuracy = {"dataset": "cityscapes", "split": "val", "miou": 0.69}
+    accuracy = Accuracy(dataset="Cityscapes", split="val", miou=0.69)
     plot = named(pareto_plots([timed("mfpnet", (512, 1024), 128.0, accuracy=accuracy)], load_claims()))[
         "cityscapes-512x1024-fps-cuda"
     ]
@@ -231,7 +240,7 @@ def test_no_text_is_cut_off_in_a_column() -> None:
     records = [timed(model, size, 100.0, device="cpu") for model, size in PAIRS]
     for item in records:
         assert item.speed is not None
-        item.speed.update(device_name=cpu, energy_mj=1000.0)
+        item.speed = replace(item.speed, device_name=cpu, energy_mj=1000.0)
     claims = load_claims()
     plots = [*pareto_plots([*records, *sweep()], claims), *other_plots(sweep(), claims)]
     assert any("latency" in plot.name for plot in plots)
@@ -287,7 +296,7 @@ def test_the_users_matplotlib_settings_neither_change_nor_matter(tmp_path: Path)
 
 
 def test_hostile_names_are_drawn_as_text(tmp_path: Path) -> None:
-    accuracy = {"dataset": "../Street & <b>", "split": "val", "miou": 0.5}
+    accuracy = Accuracy(dataset="../Street & <b>", split="val", miou=0.5)
     names = ["$x_{", "<script>alert(1)</script>", "网络", "a" * 200]
     plots = pareto_plots([record(name, accuracy=accuracy) for name in names], [])
     paths = write_plots(plots, tmp_path / "out")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,19 @@ from segbench.catalog import CATALOG
 from segbench.claims import PAPERS, Figure, load_claims
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.report.charts import other_plots, waterfall_of
-from segbench.report.comparison import write_comparison, write_report
+from segbench.report.charts import waterfall_of
+from segbench.report.comparison import write_report
 from segbench.report.escape import csv_cell, latex, script_json
 from segbench.report.gather import combined
+from segbench.report.measured import measured
 from segbench.report.page_card import stages
 from segbench.report.paper_table import CSV_COLUMNS, paper_view
 from segbench.report.papers import PRINTED, paper_tables
 from segbench.report.scatter import Pair, rank_correlation
 from segbench.report.table import BEST, SECOND
+from segbench.results import Process, WaterfallRow
 from tests.conftest import Answer
-from tests.report_records import HOSTILE, hostile_records, records, timing
+from tests.report_records import HOSTILE, hostile_records, other_plots, records, timing
 from tests.test_report_table import claim, record
 
 pytestmark = pytest.mark.slow
@@ -66,7 +68,7 @@ def save(path: Path, items: list[Record]) -> Path:
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_a_papers_table_has_every_printed_row_in_its_order(paper: str) -> None:
-    tables = paper_tables(records(), load_claims(), paper)
+    tables = paper_tables(measured(records()), load_claims(), paper)
     printed = [item for item in load_claims(paper=paper) if item.table.isdigit()]
     shown = [row.claim for table in tables for row in table.rows]
     settings_only = {
@@ -87,7 +89,7 @@ def test_claimed_measured_and_ratio_stand_beside_each_other() -> None:
         claim(model="never-built", printed_name="Other", gflops=Figure("3.4"), line=4),
         claim(printed_name="MFPNet", gflops=Figure("9.9"), height=None, width=None, line=5),
     ]
-    ((table,), text) = paper_tables([record(fps=212.0)], claims, "mfpnet"), io.StringIO()
+    ((table,), text) = paper_tables(measured([record(fps=212.0)]), claims, "mfpnet"), io.StringIO()
     first, absent, unbuilt, unsized = table.rows
     assert (first.status, absent.status, unbuilt.status) == ("measured", "not measured", "not built")
     macs, fps = first.quantities["macs"], first.quantities["fps"]
@@ -113,21 +115,21 @@ def test_claimed_measured_and_ratio_stand_beside_each_other() -> None:
 
 def test_a_cpu_has_no_ratio_to_a_gpus_claim() -> None:
     claims = [claim(printed_name="MFPNet", fps=Figure("106"))]
-    (table,) = paper_tables([record(fps=2.0, device="cpu")], claims, "mfpnet")
+    (table,) = paper_tables(measured([record(fps=2.0, device="cpu")]), claims, "mfpnet")
     assert (table.rows[0].quantities["fps"].text, table.rows[0].quantities["fps"].ratio) == ("2.00", None)
 
 
 def test_a_failure_keeps_its_reason_in_a_papers_table() -> None:
     failed = record(params=None, operations={}, failure="out of memory")
-    (table,) = paper_tables([failed], [claim(printed_name="MFPNet", gflops=Figure("18.6"))], "mfpnet")
+    (table,) = paper_tables(measured([failed]), [claim(printed_name="MFPNet", gflops=Figure("18.6"))], "mfpnet")
     assert (table.rows[0].status, table.rows[0].quantities["macs"].text) == ("failed", "failed")
     assert paper_view(table).table.failures == (("MFPNet", "out of memory"),)
     assert "out of memory" in paper_view(table).table.markdown()
 
 
 def test_tables_of_other_papers_need_a_measured_row() -> None:
-    assert {table.paper for table in paper_tables([record()], load_claims())} == {"mfpnet"}
-    assert paper_tables([record("my.package:Net")], load_claims()) == []
+    assert {table.paper for table in paper_tables(measured([record()]), load_claims())} == {"mfpnet"}
+    assert paper_tables(measured([record("my.package:Net")]), load_claims()) == []
 
 
 def test_the_best_is_bold_and_the_second_underlined() -> None:
@@ -135,9 +137,9 @@ def test_the_best_is_bold_and_the_second_underlined() -> None:
         claim(model=name, printed_name=name, gflops=Figure(figure), line=line)
         for line, (name, figure) in enumerate([("a", "18.6"), ("b", "3.40"), ("c", "3.8"), ("d", "99")], 2)
     ]
-    (table,) = paper_tables([record()], claims, "mfpnet")
+    (table,) = paper_tables(measured([record()]), claims, "mfpnet")
     view = paper_view(table)
-    assert [row[2].rank for row in view.table.rows] == [0, BEST, SECOND, 0]
+    assert [row[2].rank() for row in view.table.rows] == [0, BEST, SECOND, 0]
     text = view.table.latex("tab:x")
     assert "\\textbf{3.40}" in text
     assert "\\underline{3.8}" in text
@@ -289,35 +291,44 @@ def test_charts_appear_only_where_there_are_figures() -> None:
     assert other_plots([record("my.package:Net", operations={})], load_claims()) == []
 
 
-def test_a_waterfall_is_read_whatever_it_holds() -> None:
-    made = record(waterfall=[{"switch": "a", "fps": 10}, {"fps": None}, "x", {"switch": "b", "fps": 5, "kept": False}])
-    assert [tuple(step) for step in waterfall_of(made)] == [("a", 10, None, True), ("b", 5, 0.5, False)]
-    for nothing in (None, [], "x", {"a": 1}, [1, None]):
+def test_a_waterfall_has_a_step_for_each_figure() -> None:
+    rows = [
+        WaterfallRow(switch="a", fps=10, kept=True),
+        WaterfallRow(switch="fp16", unavailable="no fp16"),
+        WaterfallRow(switch="b", fps=5),
+    ]
+    assert [tuple(step) for step in waterfall_of(record(waterfall=rows))] == [
+        ("a", 10, None, True),
+        ("b", 5, 0.5, False),
+    ]
+    for nothing in (None, []):
         assert waterfall_of(record(waterfall=nothing)) == []
 
 
 def test_stages_sum_to_the_network() -> None:
-    modules = list(records(1)[0].modules or [])
+    modules = records(1)[0].modules or []
     found = stages(modules)
     assert [part.path for part in found] == ["stem", "stage1", "stage2.0", "stage2.1", "head"]
-    assert sum(part.macs for part in found) == pytest.approx(modules[0]["macs"], rel=1e-6)
+    assert sum(part.macs for part in found) == pytest.approx(modules[0].macs, rel=1e-6)
     assert stages([]) == []
 
 
 def test_processes_of_one_network_are_one_measurement() -> None:
-    def process(number: int, fps: float) -> Record:
-        samples = {"rounds_ms": [[1e3 / fps]], "round_fps": [fps], "round_seconds": [1.0], "warmup_ms": []}
-        speed = {**timing(fps), **samples, "telemetry": [], "warnings": [], "protocol": "forward", "batch": 1}
-        made = record(extra={"process": number}, created=f"2026-11-21T10:00:0{number}Z")
-        made.speed = speed
+    def process(number: int, fps: float | None) -> Record:
+        made = record(process=Process(index=number, of=3), created=f"2026-11-21T10:00:0{number}Z")
+        made.speed = timing(fps, round_fps=[fps]) if fps else None
+        made.failure = None if fps else "the process was killed"
         return made
 
     alone = record("frfnet", fps=10.0)
-    found = combined([process(1, 100.0), alone, process(2, 110.0)])
+    found = combined([process(0, 100.0), alone, process(1, 110.0), process(2, None)])
     assert [item.model for item in found] == ["frfnet", "mfpnet"]
     speed = found[1].speed
     assert speed is not None
-    assert 100 < speed["fps"] < 110
+    assert 100 < speed.fps < 110
+    assert speed.processes == 2
+    assert found[1].failure is None
+    assert "1 of 3 processes failed: the process was killed" in found[1].notes
 
 
 # ---------------------------------------------------------------- the folder
@@ -447,7 +458,7 @@ def test_a_paper_style_embeds_its_fonts(tmp_path: Path) -> None:
 
 
 def test_compare_shows_the_papers_own_table(tmp_path: Path) -> None:
-    shown, files = write_comparison(records(), tmp_path, paper="efrnet")
+    shown, files = write_report(records(), tmp_path, paper="efrnet")
     assert {"efrnet-table-2.md", "index.html"} <= {path.name for path in files}
     out = io.StringIO()
     Console(file=out, width=80, color_system=None).print(shown.rich(80))
@@ -493,7 +504,7 @@ def test_bad_input_is_refused_and_the_old_report_stays(segbench_cli: Cli, tmp_pa
     nothing.write_text("[]")
     elsewhere = record(fps=50.0)
     assert elsewhere.speed is not None
-    elsewhere.speed["device_name"] = "NVIDIA V100"
+    elsewhere.speed = replace(elsewhere.speed, device_name="NVIDIA V100")
     mixed = save(tmp_path / "mixed.jsonl", [record(fps=100.0), elsewhere])
     (tmp_path / "blocker").write_text("")
     refused(segbench_cli("report", newer, "--out", out), "schema 99", "newer.json")

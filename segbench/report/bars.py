@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from segbench.report.plots import Step
 from segbench.report.style import (
     COLUMN,
     INK,
@@ -21,8 +22,6 @@ from segbench.report.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from segbench.report.charts import Step
 
 _LONGEST_NAME = 46
 VERDICT_COLOURS = {

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
+from segbench.claims import Claim, load_claims
 from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
-from segbench.report.claimed import claimed_table
 from segbench.report.layers import DEPTH, layers_tree
-from segbench.report.waterfall import deviation_text, waterfall_table
 from segbench.resolution import show
-from segbench.units import scaled, significant
+from segbench.results import Optimized, Speed, WaterfallRow
+from segbench.units import DASH, scaled, significant
+
+MOST_CLAIMS = 8
 
 VERDICT_MEANING = {
     "launch-bound": "the GPU waits for the host to launch its kernels",
@@ -89,59 +92,60 @@ def _costs(record: Record, counters: Sequence[str]) -> Table:
     return grid
 
 
-def _speed(record: Record, speed: dict[str, Any]) -> Table:
+def _speed(record: Record, speed: Speed) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(style="dim")
-    device = "CPU" if speed["device"] == "cpu" else speed.get("device_name") or speed["device"]
-    conditions = f"on {device}, mode {speed['mode']}, {speed['precision']}"
-    bounds = speed.get("fps_ci95")
-    if bounds:
-        conditions += f"; 95 % interval {significant(bounds[0])} to {significant(bounds[1])}"
+    device = "CPU" if speed.device == "cpu" else speed.device_name or speed.device
+    conditions = f"on {device}, mode {speed.mode}, {speed.precision}"
+    if speed.fps_ci95:
+        low, high = speed.fps_ci95
+        conditions += f"; 95 % interval {significant(low)} to {significant(high)}"
     name = "throughput" if record.batch > 1 else "FPS"
-    grid.add_row(Text(name, style="bold"), Text(significant(speed["fps"]), style="bold"), conditions)
-    latency = speed["latency_ms"]
-    percentiles = f"median; p5 {significant(latency['p5'])}, p95 {significant(latency['p95'])}"
-    grid.add_row("latency", f"{significant(latency['median'])} ms", percentiles)
-    peak = (record.memory or {}).get("peak_mib")
-    if peak is not None:
-        grid.add_row("peak memory", f"{significant(peak)} MiB", (record.memory or {}).get("kind", ""))
+    grid.add_row(Text(name, style="bold"), Text(significant(speed.fps), style="bold"), conditions)
+    latency = speed.latency_ms
+    if latency and latency.median is not None:
+        ends = [f"{end} {significant(ms)}" for end, ms in (("p5", latency.p5), ("p95", latency.p95)) if ms is not None]
+        told = "; ".join(filter(None, ("median", ", ".join(ends))))
+        grid.add_row("latency", f"{significant(latency.median)} ms", told)
+    if record.memory and record.memory.peak_mib is not None:
+        grid.add_row("peak memory", f"{significant(record.memory.peak_mib)} MiB", record.memory.kind or "")
     for row in _bounds(speed):
         grid.add_row(*row)
-    if speed.get("optimized"):
-        grid.add_row(*_optimized(speed["optimized"]))
+    if speed.optimized:
+        grid.add_row(*_optimized(speed.optimized))
     grid.add_row("measured with", "", _machine(record.environment))
     return grid
 
 
-def _bounds(speed: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _bounds(speed: Speed) -> Iterator[tuple[str, str, str]]:
     """What bounds the speed, and the figures behind it."""
-    if speed.get("energy_mj") is not None:
-        yield "energy", f"{significant(speed['energy_mj'])} mJ", "per image, of the whole GPU"
-    if speed.get("gpu_busy_ms") is not None:
-        yield "GPU busy", f"{significant(speed['gpu_busy_ms'])} ms", f"of a frame; {speed['launches']} kernel launches"
-    if speed.get("graph_fps") is not None:
-        yield "CUDA graph", significant(speed["graph_fps"]), "FPS of the same network, launched by one call"
-    roof = speed.get("roofline")
-    if roof:
-        share = f"{roof['share']:.0%} of this device's roofline" if roof.get("share") is not None else ""
-        yield (
-            "fastest here",
-            f"{significant(roof['fastest_ms'])} ms",
-            f"{share}: {significant(roof['tmacs_per_s'])} T MAC/s, {significant(roof['gb_per_s'])} GB/s measured",
-        )
-    if speed.get("verdict"):
-        yield "verdict", str(speed["verdict"]), VERDICT_MEANING.get(speed["verdict"], "")
+    if speed.energy_mj is not None:
+        yield "energy", f"{significant(speed.energy_mj)} mJ", "per image, of the whole GPU"
+    if speed.gpu_busy_ms is not None:
+        launches = "" if speed.launches is None else f"; {speed.launches:g} kernel launches"
+        yield "GPU busy", f"{significant(speed.gpu_busy_ms)} ms", f"of a frame{launches}"
+    if speed.graph_fps is not None:
+        yield "CUDA graph", significant(speed.graph_fps), "FPS of the same network, launched by one call"
+    roof = speed.roofline
+    if roof and roof.fastest_ms is not None:
+        parts = [] if roof.share is None else [f"{roof.share:.0%} of this device's roofline"]
+        roofs = ((roof.tmacs_per_s, "T MAC/s"), (roof.gb_per_s, "GB/s"))
+        found = [f"{significant(value)} {unit}" for value, unit in roofs if value is not None]
+        parts += [f"{', '.join(found)} measured"] if found else []
+        yield "fastest here", f"{significant(roof.fastest_ms)} ms", ": ".join(parts)
+    if speed.verdict:
+        yield "verdict", speed.verdict, VERDICT_MEANING.get(speed.verdict, "")
 
 
-def _optimized(fast: dict[str, Any]) -> tuple[str, str, str]:
+def _optimized(fast: Optimized) -> tuple[str, str, str]:
     """The fast mode as a row of its own."""
-    parts = [f"{fast['engine']}, channels_last, {fast['precision']}"]
-    folding = fast.get("folding")
-    parts.append(f"{folding['folded']} batch normalisations folded" if folding else "batch normalisation kept")
-    parts.append(deviation_text(fast["deviation"]))
-    return "optimized", significant(fast["fps"]), f"FPS: {'; '.join(parts)}"
+    folded = f"{fast.folding['folded']} batch normalisations folded" if fast.folding else "batch normalisation kept"
+    parts = [f"{fast.engine}, channels_last, {fast.precision}", folded]
+    if fast.deviation:
+        parts.append(_deviation(fast.deviation))
+    return "optimized", significant(fast.fps), f"FPS: {'; '.join(parts)}"
 
 
 def _machine(environment: dict[str, Any]) -> str:
@@ -157,16 +161,18 @@ def _machine(environment: dict[str, Any]) -> str:
 
 
 def _notes(record: Record) -> Iterator[str]:
-    if record.speed:
-        if record.speed["device"] == "cpu":
+    speed = record.speed
+    if speed:
+        if speed.device == "cpu":
             yield "a CPU timing: not comparable with the papers' FPS, which are CUDA's"
-        if record.speed.get("shortened"):
-            yield str(record.speed["shortened"])
-        yield from (_warning(item) for item in record.speed.get("warnings", ()))
-        for row in (record.speed.get("optimized") or {}).get("tried", ()):
-            if row.get("unavailable"):
-                yield f"optimized without {row['engine']}: {row['unavailable']}"
-        yield from (record.speed.get("optimized") or {}).get("notes", ())
+        if speed.shortened:
+            yield speed.shortened
+        yield from speed.warnings
+        if speed.optimized:
+            for engine in speed.optimized.tried:
+                if engine.get("unavailable"):
+                    yield f"optimized without {engine['engine']}: {engine['unavailable']}"
+            yield from speed.optimized.notes
     yield from record.notes
     entry = CATALOG.get(record.model)
     if entry:
@@ -175,7 +181,91 @@ def _notes(record: Record) -> Iterator[str]:
             yield entry.note
 
 
-def _warning(item: Any) -> str:
-    if isinstance(item, dict):
-        return "; ".join(str(item[key]) for key in ("seen", "meaning", "advice") if item.get(key))
-    return str(item)
+def waterfall_table(record: Record) -> Table:
+    """One row for each switch: FPS, the factor of the step, FPS over that of the first row, and what it changed."""
+    title = "waterfall: one switch after another, from SwiftNet's Figure 5; random weights"
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False
+    )
+    table.add_column("switch", no_wrap=True)
+    for heading in ("FPS", "factor", "total"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in record.waterfall or ():
+        if row.fps is None:
+            table.add_row(row.switch, DASH, DASH, DASH, f"not available: {row.unavailable}", style="dim")
+            continue
+        table.add_row(
+            Text(row.switch, style="bold" if row.kept else ""),
+            significant(row.fps),
+            _factor(row.factor),
+            _factor(row.total),
+            _changed(row),
+        )
+    return table
+
+
+def _factor(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f}x"
+
+
+def _changed(row: WaterfallRow) -> str:
+    parts = [row.meaning or ""]
+    if row.folding:
+        parts.append(f"{row.folding['folded']} folded, {row.folding['left']} left; {_deviation(row.folding)}")
+    if row.deviation:
+        parts.append(_deviation(row.deviation))
+    if row.deviation_failure:
+        parts.append(f"deviation not measured: {row.deviation_failure}")
+    if not row.kept:
+        parts.append("not kept: a faster precision follows or precedes")
+    return "; ".join(part for part in parts if part)
+
+
+def _deviation(deviation: dict[str, Any]) -> str:
+    """``logits within 0.046 std, 1.7 % of labels change``."""
+    largest = deviation.get("max_over_std")
+    logits = "logits not finite" if largest is None else f"logits within {largest:.2g} std"
+    return f"{logits}, {deviation['labels_changed']:.2%} of labels change"
+
+
+def claimed_table(record: Record) -> RenderableType | None:
+    """The rows that papers print for the Record's network, those at its size first; None where there is none."""
+    rows = list(dict.fromkeys(_cells(claim) for claim in _ordered(record)))
+    if not rows:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for heading in ("in", "size", "data set"):
+        table.add_column(heading)
+    for heading in ("M params", "G FLOPs", "FPS"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("GPU", style="dim")
+    table.add_column("mIoU %", justify="right", no_wrap=True)
+    for row in rows[:MOST_CLAIMS]:
+        table.add_row(*(Text(cell) for cell in row))
+    title = Text("claimed: as printed, on the papers' own GPUs and under their own counting rules", style="dim")
+    more = len(rows) - MOST_CLAIMS
+    rest = [Text(f"and {more} more: segbench claims {record.model}", style="dim")] if more > 0 else []
+    return Group(title, table, *rest)
+
+
+def _ordered(record: Record) -> list[Claim]:
+    """Rows with a figure: those at the Record's size first, those without a size and from running text last."""
+    # Not by `load_claims(model=)`, which refuses names that no paper and no catalog has: a Record may have any.
+    claims = [claim for claim in load_claims() if claim.model == record.model]
+    figures = [claim for claim in claims if claim.params_m or claim.gflops or claim.fps or claim.miou_percent]
+    return sorted(
+        figures,
+        key=lambda claim: (claim.size != record.resolution, not claim.table.isdigit(), claim.size is None),
+    )
+
+
+def _cells(claim: Claim) -> tuple[str, ...]:
+    return (
+        f"{claim.paper} {claim.where}",
+        show(claim.size) if claim.size else DASH,
+        f"{claim.dataset} {claim.split}".strip() or DASH,
+        *(str(figure or DASH) for figure in (claim.params_m, claim.gflops, claim.fps)),
+        claim.gpu if claim.fps else "",
+        str(claim.miou_percent or DASH),
+    )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from segbench.claims import Claim
+from segbench.conditions import TimingConditions
 from segbench.record import Record
 from segbench.report.bars import draw_bars, draw_rules, draw_waterfall
 from segbench.report.escape import slug
-from segbench.report.measured import Condition, Measured, Rows, measured
+from segbench.report.measured import Measured, timings_of
 from segbench.report.pairing import belongs
-from segbench.report.plots import Plot
+from segbench.report.plots import Plot, Step
 from segbench.report.scatter import Pair, correlation_note, draw_pairs
-from segbench.report.style import as_number
 from segbench.resolution import show
 
 RULES = ("conv-macs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9")
@@ -28,55 +27,20 @@ _PRINTED = {
 _MOST_ROWS, _MOST_WATERFALLS = 70, 12
 
 
-class Step(NamedTuple):
-    """One step of a waterfall.
-
-    Attributes:
-        name: the switch.
-        fps: with it.
-        factor: over the FPS that it starts from; None for the first step.
-        kept: whether later steps start from it.
-    """
-
-    name: str
-    fps: float
-    factor: float | None
-    kept: bool
-
-
-def other_plots(records: Iterable[Record] | Rows, claims: Iterable[Claim]) -> list[Plot]:
-    """Every chart that the Records have the figures for.
-
-    Args:
-        records: in any order; of several measurements of the same thing the latest counts.
-        claims: as from `segbench.claims.load_claims`.
-    """
-    rows = measured(records)
-    return [
-        *_claimed_against_measured(rows, list(claims)),
-        *_rule_spread(rows),
-        *_launch_bound(rows),
-        *_waterfalls(rows),
-    ]
-
-
 def waterfall_of(record: Record) -> list[Step]:
     """The steps of a Record's waterfall that have a figure; empty where there is no waterfall."""
     steps: list[Step] = []
-    for item in record.waterfall if isinstance(record.waterfall, (list, tuple)) else ():
-        fps = as_number(item.get("fps")) if isinstance(item, dict) else None
-        if fps:
-            factor = as_number(item.get("factor"))
-            if factor is None and steps:
-                factor = fps / steps[-1].fps
-            steps.append(Step(str(item.get("switch", "?")), fps, factor or None, bool(item.get("kept", True))))
+    for row in record.waterfall or ():
+        if row.fps:
+            factor = row.factor if row.factor is not None or not steps else row.fps / steps[-1].fps
+            steps.append(Step(row.switch, row.fps, factor or None, row.kept))
     return steps
 
 
-def busy_share(row: Measured, condition: Condition) -> float | None:
+def busy_share(row: Measured, conditions: TimingConditions) -> float | None:
     """The share of a frame's time during which the GPU was busy, 0 to 1 (timing noise can put it a little above)."""
-    busy, fps = row.number(condition, "gpu_busy_ms"), row.number(condition, "fps")
-    return None if busy is None or not fps else busy * fps / (1000.0 * condition.batch)
+    busy, fps = row.number(conditions, "gpu_busy_ms"), row.number(conditions, "fps")
+    return None if busy is None or not fps else busy * fps / (1000.0 * conditions.batch)
 
 
 def rank_correlation_of(rows: Sequence[Measured], claims: Sequence[Claim]) -> str:
@@ -84,30 +48,30 @@ def rank_correlation_of(rows: Sequence[Measured], claims: Sequence[Claim]) -> st
     for timing in _gpu_timings(rows):
         pairs = list(_pairs(rows, claims, "fps", functools.partial(_fps, timing), sized=True))
         if pairs:
-            return f"Claimed against measured FPS ({timing.describe(software=False)}): {correlation_note(pairs)}."
+            return f"Claimed against measured FPS ({timing.describe()}): {correlation_note(pairs)}."
     return ""
 
 
-def _gpu_timings(rows: Sequence[Measured]) -> list[Condition]:
-    """The first condition with batch 1 on a GPU: printed FPS are a GPU's."""
-    timings = sorted({item for row in rows for item in row.speeds if item.batch == 1}, key=Condition.order)
-    return [timing for timing in timings if timing.kind != "cpu"][:1]
+def _gpu_timings(rows: Sequence[Measured]) -> list[TimingConditions]:
+    """The conditions with batch 1 on a GPU: printed FPS are a GPU's."""
+    return [timing for timing in timings_of(rows) if timing.batch == 1 and not timing.on_cpu]
 
 
-def _claimed_against_measured(rows: Sequence[Measured], claims: Sequence[Claim]) -> Iterator[Plot]:
-    kinds: list[tuple[str, str, str, Callable[[Measured], float | None]]] = []
-    for timing in _gpu_timings(rows):
-        axis = f"FPS measured on {timing.device}, mode {timing.mode}, {timing.precision}"
-        kinds.append(("fps", axis, "fps", functools.partial(_fps, timing)))
-    kinds.append(("params", "Parameters counted (M)", "params_m", lambda row: _divided(row.params, 1e6)))
-    kinds.append(("macs", "MACs counted (G)", "gflops", lambda row: _divided(row.macs, 1e9)))
-    for key, axis, attribute, quantity in kinds:
+def claimed_against_measured(rows: Sequence[Measured], claims: Sequence[Claim]) -> Iterator[Plot]:
+    """FPS, parameters and MACs as papers print them, against what was measured."""
+    kinds: list[tuple[str, str, str, str, Callable[[Measured], float | None]]] = []
+    for place, timing in enumerate(_gpu_timings(rows)):
+        name = "fps" if place == 0 else f"fps-{place + 1}"
+        kinds.append((name, "fps", f"FPS measured on {timing.describe()}", "fps", functools.partial(_fps, timing)))
+    kinds.append(("params", "params", "Parameters counted (M)", "params_m", lambda row: _divided(row.params, 1e6)))
+    kinds.append(("macs", "macs", "MACs counted (G)", "gflops", lambda row: _divided(row.macs, 1e9)))
+    for name, key, axis, attribute, quantity in kinds:
         pairs = tuple(_pairs(rows, claims, attribute, quantity, sized=key != "params"))
         if pairs:
             what, printed = _PRINTED[key]
             title = f"Claimed against measured {what}"
             painter = functools.partial(draw_pairs, title, printed, axis, pairs)
-            yield Plot(f"claimed-against-measured-{key}", title, painter)
+            yield Plot(f"claimed-against-measured-{name}", title, painter)
 
 
 def _pairs(
@@ -136,15 +100,15 @@ def _pairs(
                 yield Pair(row.model, claim.paper, float(figure.value), number)
 
 
-def _fps(condition: Condition, row: Measured) -> float | None:
-    return row.number(condition, "fps")
+def _fps(conditions: TimingConditions, row: Measured) -> float | None:
+    return row.number(conditions, "fps")
 
 
 def _divided(count: float | None, unit: float) -> float | None:
     return None if count is None else count / unit
 
 
-def _rule_spread(rows: Sequence[Measured]) -> Iterator[Plot]:
+def rule_spread(rows: Sequence[Measured], claims: Sequence[Claim] = ()) -> Iterator[Plot]:
     """For each network, at its first measured size, each rule's count over ``macs``."""
     shown: dict[str, tuple[str, dict[str, float]]] = {}
     for row in rows:
@@ -165,32 +129,33 @@ def _spread(ratios: Mapping[str, float]) -> float:
     return max(values) / max(min(values), 1e-9)
 
 
-def _launch_bound(rows: Sequence[Measured]) -> Iterator[Plot]:
-    timings = sorted({item for row in rows for item in row.speeds}, key=Condition.order)
-    for place, condition in enumerate(timings):
+def launch_bound(rows: Sequence[Measured], claims: Sequence[Claim] = ()) -> Iterator[Plot]:
+    """How busy the GPU is under each set of timing conditions, the least busy network first."""
+    for place, conditions in enumerate(timings_of(rows)):
         bars = []
         for row in rows:
-            share = busy_share(row, condition)
+            share = busy_share(row, conditions)
             if share is not None:
-                verdict = (row.speeds[condition].speed or {}).get("verdict") or "no verdict"
-                bars.append((f"{row.model} {show(row.resolution)}", share, str(verdict)))
+                speed = row.timings[conditions].speed
+                bars.append((f"{row.model} {show(row.resolution)}", share, (speed and speed.verdict) or "no verdict"))
         if bars:
             bars.sort(key=lambda bar: (bar[1], bar[0]))
             title = "Is the GPU kept busy?"
-            axis = f"share of a frame's time with the GPU busy; {condition.describe(software=False)}"
+            axis = f"share of a frame's time with the GPU busy; {conditions.describe()}"
             left_out = max(len(bars) - _MOST_ROWS, 0)
             painter = functools.partial(draw_bars, title, axis, tuple(bars[:_MOST_ROWS]), left_out)
             yield Plot("launch-bound" + (f"-{place}" if place else ""), title, painter)
 
 
-def _waterfalls(rows: Sequence[Measured]) -> Iterator[Plot]:
+def waterfalls(rows: Sequence[Measured], claims: Sequence[Claim] = ()) -> Iterator[Plot]:
+    """FPS as each switch is applied, for each network and set of timing conditions."""
     drawn = 0
     for row in rows:
-        for condition, record in sorted(row.speeds.items(), key=lambda item: item[0].order()):
+        for conditions, record in sorted(row.timings.items(), key=lambda item: item[0].order()):
             steps = waterfall_of(record)
             if len(steps) > 1 and drawn < _MOST_WATERFALLS:
                 drawn += 1
                 title = f"{row.model} at {show(row.resolution)}: FPS as each switch is applied"
                 name = slug("waterfall", row.model, show(row.resolution), str(drawn))
-                painter = functools.partial(draw_waterfall, title, condition.describe(), tuple(steps))
+                painter = functools.partial(draw_waterfall, title, conditions.describe(), tuple(steps))
                 yield Plot(name, title, painter)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from segbench import store
-from segbench.claims import load_claims
+from segbench.claims import Claim, load_claims
+from segbench.conditions import TimingConditions
 from segbench.errors import BadOption, RecordError
 from segbench.record import Record
-from segbench.report.charts import other_plots
+from segbench.report.charts import claimed_against_measured, launch_bound, rule_spread, waterfalls
 from segbench.report.folder import MANIFEST, files_of, replacing
 from segbench.report.leaderboard import comparison_table
-from segbench.report.measured import Rows, condition_of, measured
+from segbench.report.measured import Measured, measured
 from segbench.report.page import page
 from segbench.report.paper_table import PaperView, paper_view
 from segbench.report.papers import paper_tables
-from segbench.report.pareto import pareto_plots
-from segbench.report.plots import SUFFIXES, Plot, drawing
+from segbench.report.pareto import pareto_plots, timings_note
+from segbench.report.plots import SUFFIXES, Plot, write_plots
 from segbench.report.table import Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 STYLES = ("screen", "paper")
+PLOTS: Mapping[str, Callable[[Sequence[Measured], Sequence[Claim]], Iterable[Plot]]] = MappingProxyType(
+    {
+        "pareto": pareto_plots,
+        "claimed-against-measured": claimed_against_measured,
+        "counting-rules": rule_spread,
+        "launch-bound": launch_bound,
+        "waterfall": waterfalls,
+    }
+)
+"""The kinds of plots, and what draws each."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +67,6 @@ class Report:
         return Group(*shown, self.table.rich(width))
 
 
-def write_comparison(
-    records: Sequence[Record],
-    folder: Path,
-    paper: str | None = None,
-    judgements: Iterable[Mapping[str, Any]] = (),
-) -> tuple[Report, list[Path]]:
-    """Write the report of a comparison: `write_report` for whatever was measured.
-
-    Args:
-        records: measured networks, failures included.
-        folder: where the report goes.
-        paper: take the claims of this paper only, and show its tables; all papers' otherwise.
-        judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
-
-    Returns:
-        The report, for the terminal, and the files written.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    return write_report(records, folder, paper=paper, judgements=judgements)
-
-
 def write_report(
     records: Sequence[Record],
     folder: Path,
@@ -86,6 +75,7 @@ def write_report(
     judgements: Iterable[Mapping[str, Any]] = (),
     style: str = "screen",
     formats: Sequence[str] = SUFFIXES,
+    plots: Sequence[str] = tuple(PLOTS),
 ) -> tuple[Report, list[Path]]:
     """Write tables, plots and the page; the same Records give the same bytes.
 
@@ -99,26 +89,33 @@ def write_report(
         judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
         style: of the plots: ``screen``, or ``paper`` for column width and embedded fonts.
         formats: of the plots: ``svg``, ``pdf``, ``png``.
+        plots: kinds to draw, of `PLOTS`; none for an empty list.
+
+    Returns:
+        The report, for the terminal, and the files written.
 
     Raises:
-        BadOption: no such style or format.
+        BadOption: no such style, format or kind of plot.
         OutputError: the folder cannot be written.
     """
-    check_style(style, formats)
-    claims, rows, judgements = load_claims(paper=paper), Rows(measured(records)), list(judgements)
+    check_style(style, formats, plots)
+    claims, rows, judgements = load_claims(paper=paper), measured(records), list(judgements)
     views = tuple(paper_view(table, judgements) for table in paper_tables(rows, claims, paper))
     table = comparison_table(rows, claims)
-    plots = [*pareto_plots(rows, claims), *other_plots(rows, claims)]
-    with replacing(folder) as draft, drawing(plots, draft / "plots", paper=style == "paper", suffixes=formats):
+    note = timings_note(rows) if "pareto" in plots else ""
+    table = replace(table, footers=(*table.footers, note)) if note else table
+    drawn = [plot for kind, draw in PLOTS.items() if kind in plots for plot in draw(rows, claims)]
+    with replacing(folder) as draft:
+        write_plots(drawn, draft / "plots", paper=style == "paper", suffixes=formats)
         for name, text in _texts(table, views):
             store.write_text(draft / name, text)
-        store.write_text(draft / "index.html", page(records, claims, judgements, _summary(plots, views, formats), rows))
+        store.write_text(draft / "index.html", page(rows, claims, judgements, _summary(drawn, views, formats)))
     written = [folder / name for name in files_of(folder) if name != MANIFEST]
     return Report(views, table, paper is not None), written
 
 
-def check_style(style: str, formats: Sequence[str] = SUFFIXES) -> None:
-    """Refuse a style or a format of plots that does not exist.
+def check_style(style: str, formats: Sequence[str] = SUFFIXES, plots: Sequence[str] = tuple(PLOTS)) -> None:
+    """Refuse a style, a format or a kind of plots that does not exist.
 
     Raises:
         BadOption: names those that do.
@@ -128,24 +125,29 @@ def check_style(style: str, formats: Sequence[str] = SUFFIXES) -> None:
     unknown = [suffix for suffix in formats if suffix not in SUFFIXES]
     if unknown or not formats:
         raise BadOption(f"unknown plot format {', '.join(unknown)!r}; accepted: {', '.join(SUFFIXES)}")
+    unknown = [kind for kind in plots if kind not in PLOTS]
+    if unknown:
+        raise BadOption(f"unknown kind of plot {', '.join(unknown)!r}; accepted: {', '.join(PLOTS)}")
 
 
 def require_one_device(records: Iterable[Record]) -> None:
-    """Refuse timings from several devices.
+    """Refuse timings from several devices; unlike conditions on one device are columns that say what they are.
 
     Raises:
-        RecordError: the timings come from more than one device; names them.
+        RecordError: the timings come from more than one device; names them, and what else differs.
     """
-    devices = dict.fromkeys(
-        f"CPU {condition.device}" if condition.kind == "cpu" else condition.device
-        for record in records
-        if record.speed
-        for condition in [condition_of(record, record.speed)]
-    )
+    conditions = [found for found in map(TimingConditions.of, records) if found is not None]
+    devices = sorted({found.chip() for found in conditions})
     if len(devices) > 1:
+        also = [
+            item.metadata["label"]
+            for item in fields(TimingConditions)
+            if item.name not in ("device", "device_name") and len({getattr(one, item.name) for one in conditions}) > 1
+        ]
         raise RecordError(
-            f"the Records were timed on {len(devices)} devices: {', '.join(sorted(devices))}; "
-            "--allow-mixed reports them together, in columns of their own"
+            f"the Records were timed on {len(devices)} devices: {', '.join(devices)}"
+            + (f" (and differ in {', '.join(also)})" if also else "")
+            + "; --allow-mixed reports them together, in columns of their own"
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.catalog import CATALOG
 from segbench.report.naming import LONGEST_LABEL, REAL_TIME_FPS, name_points, note_missing, usual_split
+from segbench.report.plots import Metric, Point
 from segbench.report.style import (
     COLUMN,
     DOMINATED,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from segbench.report.pareto import Metric, Point
-
 Segment = tuple[tuple[float, float], tuple[float, float]]
 
 _LOG_FROM = 4.0
@@ -36,7 +35,15 @@ _LEAST_MIOU_SPAN = 3.0
 _MOST_FAMILIES = 12
 
 
-def draw(title: str, metric: Metric, points: Sequence[Point], front: Sequence[bool], *, paper: bool = False) -> Figure:
+def draw(
+    title: str,
+    metric: Metric,
+    points: Sequence[Point],
+    front: Sequence[bool],
+    scored: str = "",
+    *,
+    paper: bool = False,
+) -> Figure:
     """The figure of one plot.
 
     Args:
@@ -44,6 +51,7 @@ def draw(title: str, metric: Metric, points: Sequence[Point], front: Sequence[bo
         metric: the horizontal axis.
         points: what `segbench.report.pareto.pareto_plots` says they mean.
         front: for each point, whether it is on the frontier.
+        scored: what measured mIoUs were scored on and how.
         paper: draw for the width of a paper's column.
     """
     to = COLUMN if paper else SCREEN
@@ -53,7 +61,7 @@ def draw(title: str, metric: Metric, points: Sequence[Point], front: Sequence[bo
         axes = figure.add_subplot()
         best = [point for point, is_best in zip(points, front, strict=True) if is_best]
         look = looks([entry.family for entry in CATALOG.values()] + [point.family for point in points])
-        _titles(figure, axes, title, metric, points, to)
+        _titles(figure, axes, title, metric, points, scored, to)
         _scales(axes, metric, points, to)
         _legend(figure, metric, points, best, look, to)
         lines = _frontier(axes, metric, best)
@@ -70,12 +78,14 @@ def draw(title: str, metric: Metric, points: Sequence[Point], front: Sequence[bo
     return figure
 
 
-def _titles(figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequence[Point], to: Layout) -> None:
+def _titles(
+    figure: Figure, axes: Axes, title: str, metric: Metric, points: Sequence[Point], scored: str, to: Layout
+) -> None:
     left, height = to.left / figure.get_figwidth(), figure.get_figheight()
     if to.title:
         figure.text(left, 1 - 0.22 / height, title, size=to.title, weight="bold", va="center", parse_math=False)
     usual, splits = usual_split(points), {point.split for point in points if not point.miou_measured}
-    notes = []
+    notes = [f"mIoU measured: {scored}"] if scored and any(point.miou_measured for point in points) else []
     if splits:
         others = [
             split or "split? (not printed)" for split in ("test", "val", "trainval", "train", "") if split in splits
@@ -193,7 +203,7 @@ def _legend(
             legend.remove()
         assert extent is not None
         bottom += extent.height / figure.dpi + 0.06
-    if not to.title and metric.condition is not None:
+    if not to.title and metric.conditions is not None:
         bottom += 0.13  # for the conditions, which stand in a line of their own
     figure.subplots_adjust(
         left=to.left / figure.get_figwidth(),

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from segbench import store
 from segbench.errors import RecordError
+from segbench.processes import combine, is_process
 from segbench.record import Record
 
 # `compare --fresh` sets older measurements aside as records.1.jsonl.
 _SET_ASIDE = re.compile(r".*\.\d+\.jsonl")
-# What a timing must hold to be combined with others.
-_SAMPLES = {"rounds_ms", "round_fps", "round_seconds", "warmup_ms", "telemetry", "warnings"}
 
 
 def read_all(paths: Iterable[Path]) -> list[Record]:
@@ -36,17 +35,12 @@ def read_all(paths: Iterable[Path]) -> list[Record]:
 
 def combined(records: Sequence[Record]) -> list[Record]:
     """The fresh processes in which a network was timed as one measurement; other Records as they are."""
-    repeated = [record for record in records if _is_process(record)]
-    if len(repeated) < 2:
-        return list(records)
-    from segbench.measure.combine import combine
-
-    return [record for record in records if not _is_process(record)] + combine(repeated)
+    repeated = [record for record in records if _of_processes(record)]
+    return [record for record in records if not _of_processes(record)] + combine(repeated)
 
 
-def _is_process(record: Record) -> bool:
-    speed = record.speed
-    return "process" in record.extra and isinstance(speed, dict) and speed.keys() >= _SAMPLES
+def _of_processes(record: Record) -> bool:
+    return is_process(record) or (record.process is not None and record.failure is not None)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from segbench.record import Record, depth_of, down_to
+from segbench.record import Record, down_to
+from segbench.results import ModuleRow
 from segbench.units import DASH, scaled
 
 DEPTH = 2
@@ -25,19 +26,18 @@ def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("output", no_wrap=True)
     shown = down_to(record.modules or (), depth)
-    for module, guide in zip(shown, _guides([depth_of(module) for module in shown]), strict=True):
-        name = str(module["path"]).rpartition(".")[2] or record.model
+    for module, guide in zip(shown, _guides([module.depth for module in shown]), strict=True):
+        name = module.path.rpartition(".")[2] or record.model
         label = Text(guide, style="dim")
-        label.append(name, style="bold not dim" if not module["path"] else "not dim")
-        label.append(f"  {module['type']}", style="dim")
-        share, output = module.get("share"), module.get("output")
+        label.append(name, style="bold not dim" if not module.path else "not dim")
+        label.append(f"  {module.type}", style="dim")
         table.add_row(
             label,
-            scaled(module["params"]) if module["params"] else DASH,
-            scaled(module["macs"]) if module["macs"] else DASH,
-            DASH if not share else f"{share:.1%}",
-            "x".join(str(side) for side in output) if output else DASH,
-            style="" if module["macs"] or module["params"] else "dim",
+            scaled(module.params) if module.params else DASH,
+            scaled(module.macs) if module.macs else DASH,
+            f"{module.share:.1%}" if module.share else DASH,
+            _shape(module) or DASH,
+            style="" if module.macs or module.params else "dim",
         )
     return table
 
@@ -59,6 +59,10 @@ def _guides(depths: Sequence[int]) -> list[str]:
     return guides
 
 
+def _shape(module: ModuleRow) -> str:
+    return "x".join(map(str, module.output or ()))
+
+
 def layers_csv(records: Iterable[Record], depth: int | None = None) -> str:
     """One line for each module of each Record, in plain integers; ``output`` as ``1x19x512x1024``."""
     out = io.StringIO()
@@ -66,18 +70,17 @@ def layers_csv(records: Iterable[Record], depth: int | None = None) -> str:
     writer.writerow(COLUMNS)
     for record in records:
         for module in down_to(record.modules or (), depth):
-            output = module.get("output")
             writer.writerow(
                 (
                     record.model,
                     *record.resolution,
-                    module["path"],
-                    module["type"],
-                    depth_of(module),
-                    module["params"],
-                    module["macs"],
-                    f"{module.get('share') or 0:.6f}",
-                    "x".join(str(side) for side in output) if output else "",
+                    module.path,
+                    module.type,
+                    module.depth,
+                    module.params,
+                    module.macs,
+                    f"{module.share or 0:.6f}",
+                    _shape(module),
                 )
             )
     return out.getvalue()

@@ -2,58 +2,77 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
+from segbench.conditions import AccuracyConditions, TimingConditions, beside, headings
 from segbench.record import Record
-from segbench.report.measured import Condition, Measured, Rows, measured
+from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
 from segbench.report.pairing import Claimed, Pairing
-from segbench.report.style import as_number, billions, millions, per_second
+from segbench.report.style import billions, millions, per_second
 from segbench.report.table import Cell, Column, Table, ranked
 from segbench.resolution import show
 from segbench.units import DASH
 
 Group = tuple[int, tuple[int, int], int]
+_MOST_TIMING_COLUMNS = 2
 
-CSV_COLUMNS = (
-    *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch", "params", "live_params", "macs"),
-    *("fps_cuda", "fps_cpu", "mode", "precision", "device", "latency_median_ms", "peak_mib", "energy_mj"),
-    *("measured_dataset", "measured_split", "measured_miou_percent"),
-    *("claimed_in", "claimed_dataset", "claimed_split", "claimed_size", "claimed_miou_percent"),
-    *("claimed_fps_in", "claimed_fps", "claimed_gpu", "failure", "created"),
+# Names of columns that are older than the conditions; every other condition's column has its own name.
+_TIMING_NAMES = {"device": "device_kind", "device_name": "device"}
+TIMING_COLUMNS = {item.name: _TIMING_NAMES.get(item.name, item.name) for item in fields(TimingConditions)}
+ACCURACY_COLUMNS = {item.name: f"measured_{item.name}" for item in fields(AccuracyConditions)}
+CSV_COLUMNS = tuple(
+    dict.fromkeys(
+        (
+            *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch"),
+            *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
+            *TIMING_COLUMNS.values(),
+            *("latency_median_ms", "peak_mib", "energy_mj"),
+            *ACCURACY_COLUMNS.values(),
+            *("measured_miou_percent", "measured_not_official"),
+            *("claimed_in", "claimed_dataset", "claimed_split", "claimed_size", "claimed_miou_percent"),
+            *("claimed_fps_in", "claimed_fps", "claimed_gpu", "failure", "created"),
+        )
+    )
 )
 
 
-def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) -> Table:
+def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table:
     """What was measured, beside what the papers print for the same network, classes and size.
 
-    Measured and claimed figures never share a column, nor do CPU and CUDA timings, nor timings under different modes,
-    precisions or devices: each has a column of its own. `segbench.report.pairing` has the rules by which a claim
-    belongs to a row. Networks with as many classes at the same size stand together, the size with most networks first;
-    among them the fastest first, those that were not timed after them by their MACs.
+    Measured and claimed figures never share a column, nor do timings under unlike conditions: each set of conditions
+    has a column of its own. Measured mIoUs share one, each over what it was scored on and how; only those of the same
+    benchmark (`AccuracyConditions.benchmark`) are ranked with each other. `segbench.report.pairing` has the rules by
+    which a claim belongs to a row. Networks with as many classes at the same size stand together, the size with most
+    networks first; among them the fastest first, those that were not timed after them by their MACs.
 
     In the CSV, parameters and MACs are integers, claimed figures the printed text; several claims stand in one cell,
-    separated by semicolons, in the same order in every ``claimed_`` column.
+    separated by semicolons, in the same order in every ``claimed_`` column. Every condition is a column, and a network
+    has a line for each timing with each accuracy.
 
     Args:
-        records: in any order; of several measurements of the same thing the latest counts.
+        rows: as `segbench.report.measured.measured` gathers them.
         claims: as from `segbench.claims.load_claims`.
     """
-    rows, pairing = measured(records), Pairing(claims)
-    conditions = list(dict.fromkeys(condition for row in rows for condition in row.speeds))
-    conditions.sort(key=Condition.order)
+    pairing, timings = Pairing(claims), timings_of(rows)
     sizes = Counter(_group(row) for row in rows)
-    rows.sort(key=lambda row: _rank(row, conditions, sizes))
-    headings = fps_headings(conditions)
-    scored, several = any(row.accuracy for row in rows), len({row.record.classes for row in rows}) > 1
+    rows = sorted(rows, key=lambda row: _rank(row, timings, sizes))
+    titles, benchmarks = headings(timings), benchmarks_of(rows)
+    scored, several = bool(benchmarks), len({row.record.classes for row in rows}) > 1
     columns = (
         Column("Network"),
         Column("Size"),
         Column("Params (M)", number=True),
         Column("MACs (G)", number=True),
-        *(Column(heading, number=True) for heading in headings),
+        *(
+            # Many columns of timings share one on a narrow terminal.
+            Column(title, number=True, joined=("Timings", title) if len(titles) > _MOST_TIMING_COLUMNS else None)
+            for title in titles
+        ),
         *([Column("Measured mIoU (%)")] if scored else []),
         Column("Claimed mIoU (%)", joined=("Claimed", "mIoU")),
         Column("Claimed FPS", joined=("Claimed", "FPS")),
@@ -66,9 +85,9 @@ def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) 
         miou, fps = pairing.miou(row.record), pairing.fps(row.record)
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
         cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), Cell.of(billions(row.macs))]
-        cells += [Cell.of(_fps(row.speeds.get(condition))) for condition in conditions]
+        cells += [Cell.of(per_second(row.number(conditions, "fps"))) for conditions in timings]
         if scored:
-            cells.append(_measured_miou(row))
+            cells.append(_measured_miou(row, benchmarks))
         cells += [
             Cell(tuple(_miou_lines(miou))) if miou else Cell.of(DASH),
             Cell(tuple(_fps_lines(fps))) if fps else Cell.of(DASH),
@@ -79,41 +98,48 @@ def comparison_table(records: Iterable[Record] | Rows, claims: Iterable[Claim]) 
         if row.failure:
             failures.append((_label(cells), row.failure))
         lines += list(_csv_lines(row, miou, fps))
-    _mark(rows, body, conditions, scored)
+    _mark(rows, body, timings, 4 + len(timings))
     return Table(
         "Measured networks beside the figures that papers print",
         columns,
         tuple(map(tuple, body)),
         tuple(failures),
-        tuple(_footers(rows, conditions, headings, papers)),
+        tuple(_footers(rows, timings, titles, papers)),
         CSV_COLUMNS,
         tuple(lines),
         tuple(row.failure for row in rows),
     )
 
 
-def fps_headings(conditions: Sequence[Condition]) -> list[str]:
-    """The shortest headings that tell the conditions apart: the device, then mode, precision, batch, device name."""
-    headings: list[str] = []
-    for detail in range(5):
-        headings = [condition.heading(detail) for condition in conditions]
-        if len(set(headings)) == len(headings):
-            break
-    return headings
-
-
-def condition_footers(rows: Sequence[Measured], conditions: Sequence[Condition]) -> Iterator[str]:
-    """What stands behind each column of timings: device, mode, precision, software, dates."""
-    for condition, heading in zip(conditions, fps_headings(conditions), strict=True):
-        timed = [row.speeds[condition] for row in rows if condition in row.speeds]
-        dates = sorted({str(record.created)[:10] for record in timed if record.created})
-        software = sorted({row.software[condition] for row in rows if condition in row.speeds} - {""})
-        text = f"{heading}: measured, {'; or '.join([condition.describe(), *software[1:]])}"
+def condition_footers(rows: Sequence[Measured], timings: Sequence[TimingConditions]) -> Iterator[str]:
+    """What stands behind each column of timings: all conditions, dates, and what differs within it."""
+    for conditions, title in zip(timings, headings(timings), strict=True):
+        timed = [row.timings[conditions] for row in rows if conditions in row.timings]
+        dates = sorted({record.created[:10] for record in timed if record.created})
+        parts = [f"measured, {conditions.describe()}", *_beside(timed)]
         if dates:
-            text += f"; {' to '.join(dict.fromkeys((dates[0], dates[-1])))}"
-        yield text + ("; a CPU timing, not comparable with a GPU's" if condition.kind == "cpu" else "")
-    if not conditions:
+            parts.append(" to ".join(dict.fromkeys((dates[0], dates[-1]))))
+        if conditions.on_cpu:
+            parts.append("a CPU timing, not comparable with a GPU's")
+        yield f"{title}: {'; '.join(parts)}"
+    if not timings:
         yield "Speed was not measured."
+
+
+def _beside(records: Sequence[Record]) -> Iterator[str]:
+    """Versions and the length of the measurement: versions that are the same once, and every value that differs."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        facts = beside(record)
+        for name in {**found, **facts}:
+            found.setdefault(name, {})[facts.get(name, "unknown")] = None
+    same = [f"{name} {next(iter(values))}" for name, values in found.items() if len(values) == 1]
+    versions = [text for text in same if text.startswith(("torch ", "CUDA ", "cuDNN ", "driver "))]
+    if versions:
+        yield ", ".join(versions)
+    for name, values in found.items():
+        if len(values) > 1:
+            yield f"{name} differs: {' or '.join(sorted(values))}"
 
 
 COUNTING_RULE = (
@@ -134,18 +160,18 @@ def _group(row: Measured) -> Group:
     return row.record.classes, row.resolution, row.record.batch
 
 
-def _rank(row: Measured, conditions: Sequence[Condition], sizes: Mapping[Group, int]) -> tuple[object, ...]:
-    """Networks that can be compared stand together; the fastest first, under the first condition that has it."""
+def _rank(row: Measured, timings: Sequence[TimingConditions], sizes: Mapping[Group, int]) -> tuple[object, ...]:
+    """Networks that can be compared stand together; the fastest first, under the first conditions that have it."""
     height, width = row.resolution
     group = (
         *(-_usual(row.record.classes), row.record.classes, -sizes[_group(row)]),
         *(height * width, row.resolution, row.record.batch),
     )
-    for place, condition in enumerate(conditions):
-        timed = row.speeds.get(condition)
-        if timed is not None and timed.speed is not None:
-            return *group, place, -(as_number(timed.speed.get("fps")) or 0.0)
-    return *group, len(conditions), float("inf") if row.macs is None else row.macs
+    for place, conditions in enumerate(timings):
+        fps = row.number(conditions, "fps")
+        if fps is not None:
+            return *group, place, -fps
+    return *group, len(timings), float("inf") if row.macs is None else row.macs
 
 
 def _usual(classes: int) -> int:
@@ -153,7 +179,9 @@ def _usual(classes: int) -> int:
     return {19: 3, 20: 2, 11: 1}.get(classes, 0)
 
 
-def _mark(rows: Sequence[Measured], body: Sequence[list[Cell]], conditions: Sequence[Condition], scored: bool) -> None:
+def _mark(
+    rows: Sequence[Measured], body: Sequence[list[Cell]], timings: Sequence[TimingConditions], score_column: int
+) -> None:
     """Mark the best of each measured column among the networks with the same classes, size and batch."""
     groups: dict[Group, list[int]] = {}
     for place, row in enumerate(rows):
@@ -162,15 +190,15 @@ def _mark(rows: Sequence[Measured], body: Sequence[list[Cell]], conditions: Sequ
         own, cells = [rows[place] for place in places], [body[place] for place in places]
         ranked(cells, 2, [row.params for row in own], more=False)
         ranked(cells, 3, [row.macs for row in own], more=False)
-        for column, condition in enumerate(conditions, 4):
-            ranked(cells, column, [row.number(condition, "fps") for row in own], more=True)
-        if scored:
-            ranked(
-                cells,
-                4 + len(conditions),
-                [row.accuracy.miou if row.accuracy else None for row in own],
-                more=True,
-            )
+        for column, conditions in enumerate(timings, 4):
+            ranked(cells, column, [row.number(conditions, "fps") for row in own], more=True)
+        alike: dict[AccuracyConditions, list[tuple[list[Cell], float, int]]] = {}
+        for row, row_cells in zip(own, cells, strict=True):
+            for line, (scored, percent) in enumerate(row.scores()):
+                alike.setdefault(scored.benchmark(), []).append((row_cells, percent, line))
+        for scores in alike.values():
+            members, percents, lines = zip(*scores, strict=True)
+            ranked(members, score_column, percents, more=True, lines=lines)
 
 
 def _label(row: Sequence[Cell]) -> str:
@@ -185,14 +213,11 @@ def _size(row: Measured, several: bool) -> Cell:
     return Cell.of(show(row.resolution), ", ".join(details))
 
 
-def _fps(record: Record | None) -> str:
-    return DASH if record is None or record.speed is None else per_second(record.speed.get("fps"))
-
-
-def _measured_miou(row: Measured) -> Cell:
-    if row.accuracy is None:
-        return Cell.of(DASH)
-    return Cell.of(f"{100 * row.accuracy.miou:.1f}", f"{row.accuracy.dataset} {row.accuracy.split}".strip())
+def _measured_miou(row: Measured, benchmarks: Sequence[AccuracyConditions]) -> Cell:
+    """A line for each measured mIoU, over its data set, what is not official about it and what tells it apart."""
+    texts = small_prints(row, benchmarks)
+    lines = tuple((f"{percent:.1f}", text) for (_, percent), text in zip(row.scores(), texts, strict=True))
+    return Cell(lines) if lines else Cell.of(DASH)
 
 
 def _miou_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
@@ -223,12 +248,9 @@ def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -
         "height": str(row.resolution[0]),
         "width": str(row.resolution[1]),
         "batch": str(record.batch),
-        "params": _csv_number(row.params),
-        "live_params": _csv_number(record.live_params),
-        "macs": _csv_number(row.macs),
-        "measured_dataset": row.accuracy.dataset if row.accuracy else "",
-        "measured_split": row.accuracy.split if row.accuracy else "",
-        "measured_miou_percent": f"{100 * row.accuracy.miou:.2f}" if row.accuracy else "",
+        "params": _csv_text(row.params),
+        "live_params": _csv_text(record.live_params),
+        "macs": _csv_text(row.macs),
         "claimed_in": "; ".join(f"{claimed.claim.paper} {claimed.claim.where}" for claimed in miou),
         "claimed_dataset": "; ".join(claimed.claim.dataset for claimed in miou),
         "claimed_split": "; ".join(claimed.claim.split or "not printed" for claimed in miou),
@@ -241,29 +263,42 @@ def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -
         "claimed_gpu": "; ".join(claimed.claim.gpu or "not printed" for claimed in fps),
         "failure": row.failure,
     }
-    if not row.speeds:
-        yield {**common, "created": str(record.created)}
-    for condition, timed in sorted(row.speeds.items(), key=lambda item: item[0].order()):
-        yield {
-            **common,
-            f"fps_{condition.kind}": _csv_number(row.number(condition, "fps")),
-            "mode": condition.mode,
-            "precision": condition.precision,
-            "device": condition.device,
-            "latency_median_ms": _csv_number(row.number(condition, "latency")),
-            "peak_mib": _csv_number((timed.memory or {}).get("peak_mib")),
-            "energy_mj": _csv_number(row.number(condition, "energy")),
-            "created": str(timed.created),
-        }
+    scores = [_csv_score(conditions, percent) for conditions, percent in row.scores()] or [{}]
+    timings = [_csv_timing(row, *item) for item in sorted(row.timings.items(), key=lambda item: item[0].order())]
+    for timing in timings or [{"created": record.created}]:
+        for score in scores:
+            yield {**common, **timing, **score}
+
+
+def _csv_timing(row: Measured, conditions: TimingConditions, timed: Record) -> dict[str, str]:
+    fps = _csv_text(row.number(conditions, "fps"))
+    return {
+        **{column: _csv_text(getattr(conditions, name)) for name, column in TIMING_COLUMNS.items()},
+        "fps": fps,
+        **({f"fps_{conditions.device}": fps} if conditions.device in ("cuda", "cpu") else {}),
+        "latency_median_ms": _csv_text(row.number(conditions, "latency")),
+        "peak_mib": _csv_text(timed.memory.peak_mib if timed.memory else None),
+        "energy_mj": _csv_text(row.number(conditions, "energy")),
+        "created": timed.created,
+    }
+
+
+def _csv_score(conditions: AccuracyConditions, percent: float) -> dict[str, str]:
+    return {
+        **{column: _csv_text(getattr(conditions, name)) for name, column in ACCURACY_COLUMNS.items()},
+        "measured_miou_percent": f"{percent:.2f}",
+        "measured_not_official": "; ".join(conditions.marks().values()),
+    }
 
 
 def _footers(
-    rows: Sequence[Measured], conditions: Sequence[Condition], headings: Sequence[str], papers: Iterable[str]
+    rows: Sequence[Measured], timings: Sequence[TimingConditions], titles: Sequence[str], papers: Iterable[str]
 ) -> Iterator[str]:
-    yield from condition_footers(rows, conditions)
+    yield from condition_footers(rows, timings)
     yield COUNTING_RULE
-    order = f"by {headings[0]}, then by MACs where it was not measured" if headings else "by MACs"
+    order = f"by {titles[0]}, then by MACs where it was not measured" if titles else "by MACs"
     yield f"Order: networks with the same classes and size together, the size with most networks first; {order}."
+    yield from older_footers(rows)
     named = [paper for paper in PAPERS if paper in set(papers)]
     if named:
         yield "Claimed: as printed, on the paper's own GPU; " + "; ".join(
@@ -274,8 +309,14 @@ def _footers(
         yield meaning
 
 
-def _csv_number(value: object) -> str:
-    number = as_number(value)
-    if number is None:
+def _csv_text(value: object) -> str:
+    """A number, a text or a condition as a cell: nothing for what is not known, settings as a JSON object."""
+    if value is None:
         return ""
-    return str(number) if isinstance(number, int) else f"{number:.6g}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, tuple):
+        return json.dumps({name: json.loads(setting) for name, setting in value})
+    return str(value)

@@ -1,61 +1,18 @@
-"""Records gathered by network and size: the latest costs, and the latest speed under each condition."""
+"""Records gathered by network and size: the latest costs, and the latest figure under each set of conditions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from segbench.catalog import CATALOG
-from segbench.claims import DATASET_CLASSES
+from segbench.conditions import AccuracyConditions, TimingConditions, small_print
 from segbench.record import Record
-from segbench.report.style import as_number
+from segbench.resolution import show
+from segbench.results import ModuleRow
 
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What two timings must share to stand in one column: device, timed region, precision, batch.
-
-    Attributes:
-        kind: ``cuda`` or ``cpu``.
-        device: the device's name, as far as the Record has it.
-        mode: timed region, ``forward`` or ``swiftnet``.
-        precision: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
-        batch: images per forward.
-        software: torch, CUDA and driver versions, for footers.
-    """
-
-    kind: str
-    device: str
-    mode: str
-    precision: str
-    batch: int
-    software: str = field(default="", compare=False)
-
-    def order(self) -> tuple[object, ...]:
-        """CUDA before CPU, then by name."""
-        return self.kind == "cpu", self.kind, self.device, self.mode, self.precision, self.batch
-
-    def heading(self, detail: int) -> str:
-        """``FPS (CUDA)``; with more `detail` also mode, precision, batch and the device's name."""
-        parts = [self.kind.upper(), self.mode, self.precision, f"batch {self.batch}", self.device]
-        return f"{'FPS' if self.batch == 1 else 'Images/s'} ({', '.join(parts[: detail + 1])})"
-
-    def describe(self, *, software: bool = True) -> str:
-        """Everything that the Record says about the condition, in one line; the versions of software on request."""
-        name = self.device if self.kind != "cpu" else f"CPU {self.device}".removesuffix(" CPU")
-        parts = (name, f"mode {self.mode}", self.precision, f"batch {self.batch}", self.software * software)
-        return ", ".join(part for part in parts if part)
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """A measured mIoU, 0 to 1, with its data set and split."""
-
-    miou: float
-    dataset: str
-    split: str
+_MOST_NAMED = 20
 
 
 @dataclass(slots=True)
@@ -64,24 +21,23 @@ class Measured:
 
     Attributes:
         record: the latest Record, which has the fidelity.
+        records: all of them, the latest last.
         params: parameters, from the latest Record that has them.
         macs: multiply-accumulates of one forward, from the latest Record that has them.
-        accuracy: the latest measured mIoU.
-        speeds: the latest timed Record under each condition.
-        software: torch, CUDA and driver versions of each of `speeds`.
+        timings: the latest Record timed under each set of conditions.
+        accuracies: the latest Record scored under each set of conditions.
         operations: count under every rule, from the latest Record that has them.
         modules: costs module by module, from the latest Record that has them.
-        failure: why the latest measurement could not be made; empty where it could.
     """
 
     record: Record
-    params: float | None = None
-    macs: float | None = None
-    accuracy: Accuracy | None = None
-    speeds: dict[Condition, Record] = field(default_factory=dict)
-    software: dict[Condition, str] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    params: int | None = None
+    macs: int | None = None
+    timings: dict[TimingConditions, Record] = field(default_factory=dict)
+    accuracies: dict[AccuracyConditions, Record] = field(default_factory=dict)
     operations: dict[str, int] = field(default_factory=dict)
-    modules: list[dict[str, Any]] = field(default_factory=list)
+    modules: list[ModuleRow] = field(default_factory=list)
 
     @property
     def model(self) -> str:
@@ -96,52 +52,47 @@ class Measured:
     @property
     def failure(self) -> str:
         """Why the latest measurement could not be made; empty where it could."""
-        return str(self.record.failure or "")
+        return self.record.failure or ""
 
-    def number(self, condition: Condition | None, quantity: str) -> float | None:
-        """A timed quantity under a condition: ``fps``, median ``latency`` in ms, ``energy`` in mJ a frame."""
-        timed = self.speeds.get(condition) if condition else None
+    def number(self, conditions: TimingConditions | None, quantity: str) -> float | None:
+        """A timed quantity under conditions: ``fps``, median ``latency`` in ms, ``energy`` in mJ a frame."""
+        timed = self.timings.get(conditions) if conditions else None
         if timed is None or timed.speed is None:
             return None
         if quantity == "latency":
-            latency = timed.speed.get("latency_ms")
-            return as_number(latency.get("median")) if isinstance(latency, dict) else None
-        return as_number(timed.speed.get({"energy": "energy_mj"}.get(quantity, quantity)))
+            return timed.speed.latency_ms.median if timed.speed.latency_ms else None
+        number: float | None = getattr(timed.speed, {"energy": "energy_mj"}.get(quantity, quantity))
+        return number
+
+    def scores(self) -> list[tuple[AccuracyConditions, float]]:
+        """The measured mIoUs in percent, the official one of a whole split first."""
+        return [
+            (conditions, 100 * record.accuracy.miou)
+            for conditions, record in sorted(self.accuracies.items(), key=lambda item: item[0].order())
+            if record.accuracy is not None and record.accuracy.miou is not None
+        ]
 
 
-def in_order(records: Iterable[Record]) -> list[Record]:
-    """Records by their date; those of one moment by their content, so that the order of files does not matter."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        groups.setdefault((str(record.created), str(record.model), str(record.resolution)), []).append(record)
-    for key, group in groups.items():
-        if len(group) > 1:
-            groups[key] = sorted(group, key=lambda record: json.dumps(record.to_json(), sort_keys=True, default=str))
-    return [record for key in sorted(groups) for record in groups[key]]
+def measured(records: Iterable[Record]) -> list[Measured]:
+    """Gather Records: catalog order, a user's own networks after it by name, then the smaller size first.
 
-
-class Rows(list[Measured]):
-    """Records gathered already; `measured` takes them as they are."""
-
-
-def measured(records: Iterable[Record] | Rows) -> list[Measured]:
-    """Gather Records: catalog order, a user's own networks after it by name, then the smaller size first."""
-    if isinstance(records, Rows):
-        return list(records)
+    Figures under unlike conditions are all kept. Under the very same conditions the latest counts, and `older_footers`
+    says which are not shown.
+    """
     rows: dict[tuple[str, int, tuple[int, int], int], Measured] = {}
-    for record in in_order(records):
+    for record in _in_order(records):
         key = (record.model, record.classes, record.resolution, record.batch)
         row = rows.setdefault(key, Measured(record))
         row.record = record
-        params, macs = as_number(record.params), as_number(_counts(record.operations).get("macs"))
-        row.params = row.params if params is None else params
-        row.macs = row.macs if macs is None else macs
-        row.accuracy = _accuracy(record.accuracy) or row.accuracy
-        row.operations = {**row.operations, **_counts(record.operations)}
-        row.modules = [item for item in record.modules or () if isinstance(item, dict)] or row.modules
-        if isinstance(record.speed, dict) and as_number(record.speed.get("fps")):
-            condition = condition_of(record, record.speed)
-            row.speeds[condition], row.software[condition] = record, condition.software
+        row.records.append(record)
+        row.params = row.params if record.params is None else record.params
+        row.macs = record.operations.get("macs", row.macs)
+        row.operations = {**row.operations, **record.operations}
+        row.modules = record.modules or row.modules
+        row.timings.update(_timings(record))
+        accuracy = AccuracyConditions.of(record)
+        if accuracy is not None and record.accuracy is not None and record.accuracy.miou is not None:
+            row.accuracies[accuracy] = record
     places = {name: place for place, name in enumerate(CATALOG)}
 
     def order(row: Measured) -> tuple[object, ...]:
@@ -152,41 +103,103 @@ def measured(records: Iterable[Record] | Rows) -> list[Measured]:
     return sorted(rows.values(), key=order)
 
 
-def condition_of(record: Record, speed: dict[str, Any]) -> Condition:
-    """The condition that a Record was timed under."""
-    environment = record.environment if isinstance(record.environment, dict) else {}
-    kind = "cpu" if str(speed.get("device", "")).startswith("cpu") else "cuda"
-    gpu = environment.get("gpu")
-    gpu_name = gpu.get("name") if isinstance(gpu, dict) else gpu
-    cpu_name = environment.get("cpu_model") or environment.get("cpu")
-    name = speed.get("device_name") or (cpu_name if kind == "cpu" else gpu_name) or kind.upper()
-    driver = (gpu.get("driver") if isinstance(gpu, dict) else None) or environment.get("driver")
-    software = [("torch", environment.get("torch"))]
-    if kind == "cuda":
-        software += [("CUDA", environment.get("cuda")), ("cuDNN", environment.get("cudnn")), ("driver", driver)]
-    return Condition(
-        kind=kind,
-        device=str(name),
-        mode=str(speed.get("mode", "")),
-        precision=str(speed.get("precision", "")),
-        batch=record.batch,
-        software=", ".join(f"{what} {version}" for what, version in software if isinstance(version, (str, int))),
+def timings_of(rows: Iterable[Measured]) -> list[TimingConditions]:
+    """The conditions of every timing, CUDA before CPU."""
+    return sorted({conditions for row in rows for conditions in row.timings}, key=TimingConditions.order)
+
+
+def benchmarks_of(rows: Iterable[Measured]) -> list[AccuracyConditions]:
+    """What the measured mIoUs were scored on and how, a network's own weights and normalisation left out."""
+    return sorted(
+        {conditions.benchmark() for row in rows for conditions in row.accuracies}, key=AccuracyConditions.order
     )
 
 
-def _counts(operations: object) -> dict[str, int]:
-    """The counts of a Record that are numbers."""
-    if not isinstance(operations, dict):
-        return {}
-    return {str(rule): count for rule, count in operations.items() if as_number(count) is not None}
+def small_prints(row: Measured, benchmarks: Sequence[AccuracyConditions]) -> list[str]:
+    """What stands under each of a row's `scores`, told apart from every one of `benchmarks`."""
+    return small_print([conditions for conditions, _ in row.scores()], benchmarks)
 
 
-def _accuracy(content: object) -> Accuracy | None:
-    if not isinstance(content, dict):
-        return None
-    miou = as_number(content.get("miou"))
-    if miou is None:
-        return None
-    names = {name.lower(): name for name in DATASET_CLASSES}
-    given = str(content.get("dataset", ""))
-    return Accuracy(miou, names.get(given.lower(), given), str(content.get("split", "")))
+def panels(rows: Iterable[Measured]) -> dict[tuple[AccuracyConditions, tuple[int, int]], str]:
+    """On which plot each measured mIoU belongs, by its benchmark and size: unlike scores are never on one plot.
+
+    The plot that bears the data set's name alone also shows what papers claim: of each data set and size, one official
+    and complete benchmark stands there. Any other has a plot of its own, named by its conditions.
+    """
+    sizes: dict[tuple[int, int], list[Measured]] = {}
+    for row in rows:
+        if row.accuracies:
+            sizes.setdefault(row.resolution, []).append(row)
+    found: dict[tuple[AccuracyConditions, tuple[int, int]], str] = {}
+    for size, own in sizes.items():
+        benchmarks, taken = benchmarks_of(own), set()
+        for benchmark, text in zip(benchmarks, small_print(benchmarks), strict=True):
+            beside_claims = not benchmark.marks() and benchmark.dataset not in taken
+            found[benchmark, size] = benchmark.dataset if beside_claims else text
+            taken.add(benchmark.dataset if beside_claims else "")
+    return found
+
+
+def older_footers(rows: Iterable[Measured]) -> Iterator[str]:
+    """Which Records are not shown because later ones under the same conditions are."""
+    older, recounted = [], []
+    for row in rows:
+        shown = {id(timed.speed) for timed in row.timings.values()}
+        shown |= {id(scored.accuracy) for scored in row.accuracies.values()}
+        hidden = [record for record in row.records if _hidden(record, row, shown)]
+        name = f"{row.model} {show(row.resolution)}"
+        if hidden:
+            older.append(f"{name} ({_dates(hidden)})")
+        counts = {
+            (record.params, record.operations.get("macs"))
+            for record in row.records
+            if record.params not in (None, row.params) or record.operations.get("macs") not in (None, row.macs)
+        }
+        recounted += [f"{name} (parameters {params}, MACs {macs})" for params, macs in sorted(counts, key=str)]
+    if older:
+        yield f"Not shown, because later Records under the same conditions are: {_listed(older)}."
+    if recounted:
+        yield f"Not shown, because later Records count otherwise: {_listed(recounted)}."
+
+
+def _hidden(record: Record, row: Measured, shown: set[int]) -> bool:
+    accuracy = record.accuracy
+    return (
+        (record.speed is not None and id(record.speed) not in shown)
+        or (accuracy is not None and accuracy.miou is not None and id(accuracy) not in shown)
+        or (bool(record.failure) and record is not row.record)
+    )
+
+
+def _dates(records: Sequence[Record]) -> str:
+    dates = sorted({record.created[:10] for record in records if record.created})
+    number = f"{len(records)} {'Record' if len(records) == 1 else 'Records'}"
+    return ", ".join(filter(None, (number, " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "")))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = len(texts) - _MOST_NAMED
+    return "; ".join(texts[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _timings(record: Record) -> Iterator[tuple[TimingConditions, Record]]:
+    """The timing of a Record, and that of its fast mode as one of its own."""
+    speed = record.speed
+    if speed is None:
+        return
+    fast = replace(record, speed=speed.optimized, memory=None, waterfall=None) if speed.optimized else None
+    for timed in (record, fast):
+        conditions = TimingConditions.of(timed) if timed else None
+        if conditions is not None and timed is not None:
+            yield conditions, timed
+
+
+def _in_order(records: Iterable[Record]) -> list[Record]:
+    """Records by their date; those of one moment by their content, so that the order of files does not matter."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.created, record.model, str(record.resolution)), []).append(record)
+    for key, group in groups.items():
+        if len(group) > 1:
+            groups[key] = sorted(group, key=lambda record: json.dumps(record.to_json(), sort_keys=True, default=str))
+    return [record for key in sorted(groups) for record in groups[key]]

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from segbench.report.labels import Box, place_labels
+from segbench.report.plots import Point
 from segbench.report.style import INK, MUTED, Layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from segbench.report.pareto import Point
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
 

@@ -10,9 +10,8 @@ from importlib import resources
 from typing import Any
 
 from segbench.claims import Claim
-from segbench.record import Record
 from segbench.report.escape import script_json
-from segbench.report.measured import Rows
+from segbench.report.measured import Measured
 from segbench.report.page_data import page_data
 
 SCRIPTS = ("data", "filters", "table", "plot", "card", "frame")  # in the order in which they define what the next use
@@ -20,11 +19,10 @@ TITLE = "segbench: what segmentation networks really cost and really score"
 
 
 def page(
-    records: Sequence[Record],
+    rows: Sequence[Measured],
     claims: Iterable[Claim],
     judgements: Iterable[Mapping[str, Any]] = (),
     files: Mapping[str, Any] | None = None,
-    gathered: Rows | None = None,
 ) -> str:
     """The page as one HTML document.
 
@@ -32,11 +30,10 @@ def page(
     text that got past the escaping could neither run nor load anything.
 
     Args:
-        records: in any order.
+        rows: as `segbench.report.measured.measured` gathers them.
         claims: as from `segbench.claims.load_claims`.
         judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
         files: names and titles of the plots and papers' tables beside the page.
-        gathered: the Records, where they were gathered already.
     """
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped, unused-ignore]
 
@@ -51,7 +48,7 @@ def page(
             "form-action 'none'",
         )
     )
-    data = page_data(records, list(claims), judgements, files or {}, gathered)
+    data = page_data(rows, list(claims), judgements, files or {})
     parts = {
         "policy": html.escape(policy, quote=True),
         "title": html.escape(TITLE),

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from segbench.catalog import CATALOG
 from segbench.claims import Claim
 from segbench.report.charts import waterfall_of
-from segbench.report.measured import Condition, Measured
+from segbench.report.measured import Measured, timings_of
 from segbench.report.papers import PaperRow, compare_claim
-from segbench.report.style import as_number
 from segbench.resolution import show
+from segbench.results import ModuleRow
 
 _MOST_STAGES, _MOST_NOTES = 14, 20
 _LARGEST_STAGE, _LEAST_SHARE = 0.45, 0.01
@@ -51,37 +51,30 @@ def card(
         [show(row.resolution), stages(row.modules)] for row in rows if row.modules and stages(row.modules)
     ][:1]
     content["waterfalls"] = [
-        [f"{show(row.resolution)}, {condition.describe(software=False)}", [list(step) for step in steps]]
+        [f"{show(row.resolution)}, {conditions.describe()}", [list(step) for step in steps]]
         for row in rows
-        for condition, record in sorted(row.speeds.items(), key=lambda item: item[0].order())
+        for conditions, record in sorted(row.timings.items(), key=lambda item: item[0].order())
         for steps in [waterfall_of(record)]
         if len(steps) > 1
     ]
     if claims:
         content["claims"] = _claims(model, rows, claims, verdicts)
-    notes = [str(note) for row in rows for note in _listed(row.record.notes)]
+    notes = [note for row in rows for note in row.record.notes]
     content["notes"] = list(dict.fromkeys(notes))[:_MOST_NOTES]
     return {key: value for key, value in content.items() if value}
 
 
-def stages(modules: Sequence[Mapping[str, Any]]) -> list[Stage]:
+def stages(modules: Sequence[ModuleRow]) -> list[Stage]:
     """The parts of a network in their order, with their MACs and parameters.
 
     Parts are the children of the network; one that has nearly half of the MACs is shown by its own children. Parts
     below one percent are summed up, as is what runs outside of any child.
 
     Args:
-        modules: a Record's ``modules``: path, type, params and macs of every module, parents before children.
+        modules: a Record's ``modules``, parents before children.
     """
-    costs = {
-        str(item.get("path", "")): (
-            str(item.get("type", "")),
-            as_number(item.get("macs")),
-            as_number(item.get("params")),
-        )
-        for item in modules
-    }
-    macs = {path: found or 0.0 for path, (_, found, _) in costs.items()}
+    costs = {module.path: module for module in modules}
+    macs = {path: float(module.macs or 0) for path, module in costs.items()}
     total = macs.get("") or sum(count for path, count in macs.items() if path and "." not in path)
     if not total:
         return []
@@ -96,7 +89,7 @@ def stages(modules: Sequence[Mapping[str, Any]]) -> list[Stage]:
             break
         place = shown.index(large[0])
         shown[place : place + 1] = children[large[0]]
-    parts = [Stage(path, costs[path][0], macs[path], costs[path][2] or 0) for path in shown]
+    parts = [Stage(path, costs[path].type, macs[path], costs[path].params or 0) for path in shown]
     large_enough = [part for part in parts if part.macs >= _LEAST_SHARE * total]
     largest = sorted(large_enough, key=lambda part: -part.macs)[:_MOST_STAGES]
     kept = [part for part in parts if part in largest]
@@ -112,7 +105,7 @@ def _claims(
 ) -> list[list[Any]]:
     """Paper, where, data set, size, GPU, quantity, claimed, measured, ratio, verdict; one line a printed figure."""
     own = {model: [row for row in rows if row.record.batch == 1]}
-    conditions = sorted({item for row in own[model] for item in row.speeds if item.batch == 1}, key=Condition.order)
+    conditions = [found for found in timings_of(own[model]) if found.batch == 1]
     lines = []
     for claim in claims:
         compared = compare_claim(claim, own, conditions[0] if conditions else None)
@@ -159,7 +152,3 @@ def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]])
             words = verdict if plain else f"{verdict} under {rule}"
             return ": ".join(filter(None, (words, str(item.get("explanation") or item.get("hint") or ""))))
     return ""
-
-
-def _listed(notes: object) -> Sequence[Any]:
-    return notes if isinstance(notes, (list, tuple)) else ()

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import segbench
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
+from segbench.conditions import AccuracyConditions, TimingConditions, beside, labels
 from segbench.counting.meanings import MEANINGS
-from segbench.record import Record
 from segbench.report.charts import busy_share, rank_correlation_of
 from segbench.report.leaderboard import COUNTING_RULE, condition_footers
-from segbench.report.measured import Condition, Measured, Rows, measured
+from segbench.report.measured import Measured, benchmarks_of, older_footers, panels, small_prints, timings_of
 from segbench.report.page_card import card
 from segbench.report.pairing import Claimed, Pairing
-from segbench.report.style import MARKERS, PALETTE, as_number, looks
+from segbench.report.style import MARKERS, PALETTE, looks
 from segbench.resolution import show
 
 # matplotlib's markers under the names that plotly has for them.
@@ -35,30 +35,33 @@ _SYMBOLS = {
     ">": "triangle-right",
 }
 assert set(_SYMBOLS) == set(MARKERS)
+_SOFTWARE = ("torch", "CUDA", "cuDNN", "driver")
 _LONGEST_LIST, _LONGEST_TEXT, _DEEPEST = 24, 2000, 6
 
-INTERNED = ("family", "paper", "fidelity", "device", "mode", "precision", "bound", "environment", "software")
+INTERNED = (
+    *("family", "paper", "fidelity", "device", "mode", "precision", "conditions", "bound", "miouOn"),
+    *("environment", "software"),
+)
 """Fields of a row that hold a place in ``names`` rather than the text, which many rows share."""
 
 
 def page_data(
-    records: Sequence[Record],
+    rows: Sequence[Measured],
     claims: Sequence[Claim],
     judgements: Iterable[Mapping[str, Any]],
     files: Mapping[str, Any],
-    gathered: Rows | None = None,
 ) -> dict[str, Any]:
     """Everything that the page shows.
 
     Args:
-        records: in any order.
+        rows: as `segbench.report.measured.measured` gathers them.
         claims: as from `segbench.claims.load_claims`.
         judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
         files: names and titles of the plots and papers' tables beside the page.
-        gathered: the Records, where they were gathered already.
     """
-    rows, pairing = measured(gathered or records), Pairing(claims)
-    conditions = sorted({condition for row in rows for condition in row.speeds}, key=Condition.order)
+    timings, pairing = timings_of(rows), Pairing(claims)
+    named: Mapping[TimingConditions | None, str] = {None: "", **dict(zip(timings, labels(timings), strict=True))}
+    benchmarks, shown_on = benchmarks_of(rows), panels(rows)
     by_model: dict[str, list[Measured]] = {}
     for row in rows:
         by_model.setdefault(row.model, []).append(row)
@@ -69,16 +72,21 @@ def page_data(
     for judgement in judgements:
         verdicts.setdefault(str(judgement.get("model")), []).append(judgement)
     names: dict[str, dict[str, int]] = {field: {} for field in INTERNED}
-    shown = [_interned(_row(row, condition, pairing, printed), names) for row in rows for condition in _conditions(row)]
+    shown = [
+        _interned({**timed, **scored}, names)
+        for row in rows
+        for timed in _timed(row, named, pairing, printed)
+        for scored in _scored(row, benchmarks, shown_on, timed.pop("claims"))
+    ]
     look = looks([entry.family for entry in CATALOG.values()] + sorted({str(family) for family in names["family"]}))
-    dates = sorted({str(record.created)[:10] for record in records if record.created})
+    dates = sorted({record.created[:10] for row in rows for record in row.records if record.created})
     return {
         "version": segbench.__version__,
         "summary": {
-            "records": len(records),
+            "records": sum(len(row.records) for row in rows),
             "networks": len(by_model),
             "failed": sum(1 for row in rows if row.failure),
-            "devices": list(dict.fromkeys(condition.describe(software=False) for condition in conditions)),
+            "devices": labels(timings),
             "dates": list(dict.fromkeys((dates[0], dates[-1]))) if dates else [],
             "correlation": rank_correlation_of(rows, claims),
         },
@@ -94,69 +102,77 @@ def page_data(
         "papers": dict(PAPERS),
         "fidelities": dict(FIDELITY_MEANING),
         "rules": dict(MEANINGS),
-        "footers": [*condition_footers(rows, conditions), COUNTING_RULE],
+        "footers": [*condition_footers(rows, timings), COUNTING_RULE, *older_footers(rows)],
         "files": dict(files),
     }
 
 
-def _conditions(row: Measured) -> Sequence[Condition | None]:
-    found: list[Condition | None] = [*sorted(row.speeds, key=Condition.order)]
-    return found or [None]
-
-
-def _row(
-    row: Measured, condition: Condition | None, pairing: Pairing, printed: Mapping[str, Sequence[Claim]]
-) -> dict[str, Any]:
+def _timed(
+    row: Measured,
+    named: Mapping[TimingConditions | None, str],
+    pairing: Pairing,
+    printed: Mapping[str, Sequence[Claim]],
+) -> Iterator[dict[str, Any]]:
+    """What the page knows of a network at a size, once for each timing; `claims` are the points that papers print."""
     record, entry = row.record, CATALOG.get(row.model)
-    timed = row.speeds.get(condition) if condition else None
-    speed = (timed.speed if timed else None) or {}
     miou, fps = pairing.miou(record), pairing.fps(record)
-    bounds = speed.get("fps_ci95")
-    interval = [as_number(end) for end in bounds] if isinstance(bounds, (list, tuple)) and len(bounds) == 2 else []
-    peak = timed.memory if timed and isinstance(timed.memory, dict) else record.memory
-    return {
-        "network": row.model,
-        "height": row.resolution[0],
-        "width": row.resolution[1],
-        "classes": record.classes,
-        "batch": record.batch,
-        "params": row.params,
-        "macs": row.macs,
-        "fps": _short(row.number(condition, "fps")),
-        "interval": [_short(end) for end in interval] if None not in interval else [],
-        "latency": _short(row.number(condition, "latency")),
-        "energy": _short(row.number(condition, "energy")),
-        "memory": _short(as_number(peak.get("peak_mib")) if isinstance(peak, dict) else None),
-        "busy": _short(busy_share(row, condition) if condition else None),
-        "miou": _short(100 * row.accuracy.miou) if row.accuracy else None,
-        "miouOn": f"{row.accuracy.dataset} {row.accuracy.split}".strip() if row.accuracy else "",
-        "claimedMiou": [[str(item.figure), _where(item)] for item in miou],
-        "claimedFps": [
-            [str(item.figure), f"{item.claim.gpu or 'GPU not printed'} ({item.claim.paper})"] for item in fps
-        ],
-        "points": _points(row, miou, fps, condition, pairing),
-        "printedIn": [key for key in PAPERS if any(claim.paper == key for claim in printed.get(row.model, ()))],
-        "date": str((timed or record).created)[:10],
-        "failure": row.failure,
-        "family": entry.family if entry else row.model,
-        "paper": entry.paper if entry else "",
-        "fidelity": record.fidelity or "",
-        "device": ""
-        if condition is None
-        else f"CPU {condition.device}"
-        if condition.kind == "cpu"
-        else condition.device,
-        "mode": condition.mode if condition else "",
-        "precision": condition.precision if condition else "",
-        "bound": str(speed.get("verdict") or ""),
-        "environment": _environment(timed or record),
-        "software": condition.software if condition else "",
-    }
+    found: list[TimingConditions | None] = [*sorted(row.timings, key=TimingConditions.order)]
+    for conditions in found or [None]:
+        timed = row.timings[conditions] if conditions else record
+        speed = timed.speed
+        memory = timed.memory or (None if conditions and conditions.optimized else record.memory)
+        yield {
+            "network": row.model,
+            "height": row.resolution[0],
+            "width": row.resolution[1],
+            "classes": record.classes,
+            "batch": record.batch,
+            "params": row.params,
+            "macs": row.macs,
+            "fps": _short(row.number(conditions, "fps")),
+            "interval": [_short(end) for end in speed.fps_ci95] if speed and speed.fps_ci95 else [],
+            "latency": _short(row.number(conditions, "latency")),
+            "energy": _short(row.number(conditions, "energy")),
+            "memory": _short(memory.peak_mib if memory else None),
+            "busy": _short(busy_share(row, conditions) if conditions else None),
+            "claimedMiou": [[str(item.figure), _where(item)] for item in miou],
+            "claimedFps": [
+                [str(item.figure), f"{item.claim.gpu or 'GPU not printed'} ({item.claim.paper})"] for item in fps
+            ],
+            "claims": _claimed_points(miou, fps, conditions, pairing),
+            "printedIn": [key for key in PAPERS if any(claim.paper == key for claim in printed.get(row.model, ()))],
+            "date": timed.created[:10],
+            "failure": row.failure,
+            "family": entry.family if entry else row.model,
+            "paper": entry.paper if entry else "",
+            "fidelity": record.fidelity or "",
+            "device": conditions.chip() if conditions else "",
+            "mode": conditions.mode if conditions else "",
+            "precision": conditions.precision if conditions else "",
+            "conditions": named[conditions],
+            "bound": (speed.verdict if speed and conditions else None) or "",
+            "environment": json.dumps(plain_json(timed.environment), sort_keys=True),
+            "software": ", ".join(f"{name} {value}" for name, value in beside(timed).items() if name in _SOFTWARE),
+        }
 
 
-def _environment(record: Record) -> str:
-    found = record.environment if isinstance(record.environment, dict) else {}
-    return json.dumps(plain_json(found), sort_keys=True)
+def _scored(
+    row: Measured,
+    benchmarks: Sequence[AccuracyConditions],
+    shown_on: Mapping[tuple[AccuracyConditions, tuple[int, int]], str],
+    claims: list[list[Any]],
+) -> Iterator[dict[str, Any]]:
+    """The measured mIoU of a row, once for each accuracy, with its points on plots: the claims' are on one of them.
+
+    A point is data set or benchmark, size, mIoU, whether it was measured, split, paper, printed costs.
+    """
+    scores = row.scores()
+    if not scores:
+        yield {"miou": None, "miouOn": "", "points": claims}
+    for place, ((conditions, percent), text) in enumerate(zip(scores, small_prints(row, benchmarks), strict=True)):
+        panel = shown_on[conditions.benchmark(), row.resolution]
+        point: list[Any] = [panel, show(row.resolution), _short(percent), 1, conditions.split, "", {}]
+        yield {"miou": _short(percent), "miouOn": text, "points": [point, *(() if place else claims)]}
 
 
 def _where(item: Claimed) -> str:
@@ -164,19 +180,15 @@ def _where(item: Claimed) -> str:
     return f"{claim.dataset} {claim.split}".strip() + ("" if claim.size else ", size not printed") + f" ({claim.paper})"
 
 
-def _points(
-    row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed], condition: Condition | None, pairing: Pairing
+def _claimed_points(
+    miou: Sequence[Claimed], fps: Sequence[Claimed], conditions: TimingConditions | None, pairing: Pairing
 ) -> list[list[Any]]:
-    """Where the row stands on plots: data set, size, mIoU, whether it was measured, split, paper, printed costs."""
+    """Where papers' mIoUs for the row stand on plots."""
     found: list[list[Any]] = []
-    if row.accuracy:
-        found.append(
-            [row.accuracy.dataset, show(row.resolution), _short(100 * row.accuracy.miou), 1, row.accuracy.split, "", {}]
-        )
     for item in miou:
         claim = item.claim
         costs = pairing.costs(claim)
-        if condition is not None and condition.kind != "cpu":
+        if conditions is not None and not conditions.on_cpu:
             own = [float(other.figure.value) for other in fps if other.claim.paper == claim.paper]
             costs = {**costs, **({"fps": own} if own else {})}
         size = show(claim.size) if claim.size else "size not printed"

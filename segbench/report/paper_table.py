@@ -139,7 +139,7 @@ def _figures(row: PaperRow, quantities: Sequence[Quantity]) -> Iterator[Cell]:
 
 
 def _mark(source: PaperTable, body: Sequence[list[Cell]], first: int) -> None:
-    """Mark the best of each column: claims among the rows of a data set, measurements also of one size."""
+    """Mark the best of each column: claims of one data set, measurements also of one size and condition."""
     for place, quantity in enumerate(source.quantities):
         for column, values in (
             (first + 3 * place, [_claimed(row.quantities[quantity]) for row in source.rows]),
@@ -147,8 +147,10 @@ def _mark(source: PaperTable, body: Sequence[list[Cell]], first: int) -> None:
         ):
             groups: dict[tuple[object, ...], list[int]] = {}
             for index, row in enumerate(source.rows):
-                here = (row.size,) if column != first + 3 * place and quantity in ("macs", "fps") else ()
-                groups.setdefault((row.claim.dataset, *here), []).append(index)
+                claimed = column == first + 3 * place
+                under = None if claimed else row.quantities[quantity].under
+                size = row.size if not claimed and quantity in ("macs", "fps") else None
+                groups.setdefault((row.claim.dataset, under, size), []).append(index)
             for members in groups.values():
                 own = [values[index] for index in members]
                 ranked([body[index] for index in members], column, own, more=_MORE[quantity])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,8 +11,8 @@ from typing import Literal
 from segbench.catalog import CATALOG
 from segbench.catalog.known import KNOWN
 from segbench.claims import Claim, Figure
-from segbench.record import Record
-from segbench.report.measured import Condition, Measured, Rows, measured
+from segbench.conditions import AccuracyConditions, TimingConditions, headings
+from segbench.report.measured import Measured
 from segbench.report.pairing import classes_fit
 from segbench.report.style import billions, millions, per_second
 from segbench.units import DASH
@@ -38,14 +39,16 @@ class Compared:
         claimed: as printed; None where the row does not print it.
         measured: in the unit of the claim (millions, 1e9 MACs, frames per second, percent).
         ratio: measured / claimed; None where either is missing, or the two are not comparable: a CPU's FPS, or MACs
-            and FPS where the paper prints no size.
+            and FPS where the paper prints no size; or an mIoU under another rule or of an incomplete split.
         text: what a table shows as measured: the number, or why there is none.
+        under: what measured figures of a column must share to be ranked.
     """
 
     claimed: Figure | None
     measured: float | None
     ratio: float | None
     text: str
+    under: TimingConditions | AccuracyConditions | None = None
 
     @property
     def ratio_text(self) -> str:
@@ -86,19 +89,19 @@ class PaperTable:
         number: of the table in it.
         rows: in the paper's own order.
         quantities: those that at least one row prints.
-        condition: of the measured FPS; None where none was measured.
+        conditions: of the measured FPS; None where none was measured.
+        others: how many other sets of timing conditions there are.
     """
 
     paper: str
     number: str
     rows: tuple[PaperRow, ...]
     quantities: tuple[Quantity, ...]
-    condition: Condition | None
+    conditions: TimingConditions | None
+    others: int = 0
 
 
-def paper_tables(
-    records: Iterable[Record] | Rows, claims: Iterable[Claim], paper: str | None = None
-) -> list[PaperTable]:
+def paper_tables(rows: Sequence[Measured], claims: Iterable[Claim], paper: str | None = None) -> list[PaperTable]:
     """The tables that the papers print, every row of them.
 
     A row is held against the Record of its network with its data set's classes at its printed size, or the nearest
@@ -107,33 +110,34 @@ def paper_tables(
     `PaperRow.elsewhere` marks such rows.
 
     Args:
-        records: in any order.
+        rows: as `segbench.report.measured.measured` gathers them.
         claims: as from `segbench.claims.load_claims`.
         paper: every table of this paper; otherwise those tables of any paper that have a measured row.
     """
-    printed, rows = list(claims), measured(records)
+    printed = list(claims)
     by_model: dict[str, list[Measured]] = {}
     for row in rows:
         if row.record.batch == 1:
             by_model.setdefault(row.model, []).append(row)
-    condition = _condition(rows)
+    timings = _timings(rows)
+    usual = timings[0] if timings else None
     tables = []
     for (key, number), own in _tables(printed).items():
         if paper not in (None, key):
             continue
         sizes = _own_sizes(own)
-        compared = tuple(compare_claim(claim, by_model, condition, sizes.get(claim.dataset)) for claim in own)
+        compared = tuple(compare_claim(claim, by_model, usual, sizes.get(claim.dataset)) for claim in own)
         if paper is None and not any(row.status in ("measured", "failed") for row in compared):
             continue
         shown = tuple(quantity for quantity in PRINTED if any(PRINTED[quantity](claim) for claim in own))
-        tables.append(PaperTable(key, number, compared, shown, condition))
+        tables.append(PaperTable(key, number, compared, shown, usual, max(len(timings) - 1, 0)))
     return tables
 
 
 def compare_claim(
     claim: Claim,
     by_model: Mapping[str, Sequence[Measured]],
-    condition: Condition | None,
+    usual: TimingConditions | None,
     preferred: Size | None = None,
 ) -> PaperRow:
     """Hold one printed row against what was measured of its network.
@@ -141,7 +145,7 @@ def compare_claim(
     Args:
         claim: the row.
         by_model: measurements of each network.
-        condition: of the FPS to compare with.
+        usual: conditions of the FPS to compare with.
         preferred: where to look first when the row prints no size.
     """
     if claim.model not in CATALOG and claim.model not in by_model:
@@ -150,24 +154,26 @@ def compare_claim(
     if found is None:
         return _unmeasured(claim, "not measured")
     status: Status = "failed" if found.failure and found.params is None and found.macs is None else "measured"
-    fps_condition = (
-        condition if condition in found.speeds else next(iter(sorted(found.speeds, key=Condition.order)), None)
-    )
+    timed = usual if usual in found.timings else min(found.timings, key=TimingConditions.order, default=None)
+    fps = found.number(timed, "fps")
+    scored, percent, score = _scored(claim, found)
     numbers: dict[Quantity, tuple[float | None, str]] = {
         "params": (_scaled(found.params, 1e6), millions(found.params)),
         "macs": (_scaled(found.macs, 1e9), billions(found.macs)),
-        "fps": _timed(found, fps_condition, condition),
-        "miou": _scored(claim, found),
+        "fps": (fps, per_second(fps) + _otherwise(timed, usual)),
+        "miou": (percent, score),
     }
+    under = {"fps": timed, "miou": scored.benchmark() if scored else None}
     quantities = {}
     for quantity, (number, text) in numbers.items():
         figure = PRINTED[quantity](claim)
         comparable = quantity in ("params", "miou") or claim.size is not None
-        if quantity == "fps" and fps_condition is not None and fps_condition.kind == "cpu":
+        if (quantity == "fps" and timed and timed.on_cpu) or (quantity == "miou" and scored and scored.marks()):
             comparable = False
         ratio = number / float(figure.value) if figure and number is not None and comparable else None
         missing = ("failed" if found.failure else "not measured") if figure else DASH
-        quantities[quantity] = Compared(figure, number, ratio, missing if number is None else text)
+        shown = missing if number is None else text
+        quantities[quantity] = Compared(figure, number, ratio, shown, under.get(quantity))
     return PaperRow(claim, status, found.resolution, MappingProxyType(quantities), found.failure)
 
 
@@ -224,32 +230,29 @@ def _unmeasured(claim: Claim, status: Status) -> PaperRow:
     return PaperRow(claim, status, None, MappingProxyType(quantities))
 
 
-def _condition(rows: Iterable[Measured]) -> Condition | None:
-    """The condition of most timings with batch 1, CUDA before CPU, fp32 before others."""
-    counts: dict[Condition, int] = {}
-    for row in rows:
-        for condition in row.speeds:
-            if condition.batch == 1:
-                counts[condition] = counts.get(condition, 0) + 1
-    order = sorted(counts, key=lambda item: (item.kind == "cpu", item.precision != "fp32", -counts[item], item.order()))
-    return order[0] if order else None
+def _timings(rows: Iterable[Measured]) -> list[TimingConditions]:
+    """The conditions of timings with batch 1: CUDA before CPU, fp32 before others, those of most timings first."""
+    counts = Counter(conditions for row in rows for conditions in row.timings if conditions.batch == 1)
+    return sorted(counts, key=lambda item: (item.on_cpu, item.precision != "fp32", -counts[item], item.order()))
 
 
-def _timed(row: Measured, found: Condition | None, usual: Condition | None) -> tuple[float | None, str]:
-    number = row.number(found, "fps")
-    text = per_second(number)
-    if found is not None and found != usual:
-        text += f" ({', '.join(part for part in (found.device, found.mode, found.precision) if part)})"
-    return number, text
+def _otherwise(found: TimingConditions | None, usual: TimingConditions | None) -> str:
+    """In what a timing's conditions are unlike those of the table; empty where they are the same."""
+    if found is None or usual is None or found == usual:
+        return ""
+    return f" ({headings([found, usual])[0].partition('(')[2]}"
 
 
-def _scored(claim: Claim, row: Measured) -> tuple[float | None, str]:
-    accuracy = row.accuracy
-    if accuracy is None or accuracy.dataset != claim.dataset:
-        return None, DASH
-    percent = 100 * accuracy.miou
-    same = accuracy.split == claim.split
-    return percent, f"{percent:.1f}" + ("" if same else f" ({accuracy.split or 'split?'})")
+def _scored(claim: Claim, row: Measured) -> tuple[AccuracyConditions | None, float | None, str]:
+    """The measured mIoU on the claim's data set, on its split if there is one, the official score first."""
+    found = [score for score in row.scores() if score[0].dataset == claim.dataset]
+    if not found:
+        return None, None, DASH
+    conditions, percent = min(found, key=lambda score: (len(score[0].marks()), score[0].split != claim.split))
+    said = [] if conditions.split == claim.split else [conditions.split or "split?"]
+    said += conditions.marks().values()
+    said += [f"{len(found) - 1} more under other conditions"] * (len(found) > 1)
+    return conditions, percent, f"{percent:.1f}" + (f" ({', '.join(said)})" if said else "")
 
 
 def _scaled(count: float | None, unit: float) -> float | None:
@@ -274,9 +277,11 @@ def notes(table: PaperTable) -> Iterator[str]:
             "FLOPs are claimed under the paper's own counting rule, often unstated; measured are MACs under the rule "
             "macs. A ratio of 2 or 0.5 is a difference of unit: see segbench audit."
         )
-    if "fps" in table.quantities and table.condition is not None:
-        yield f"FPS claimed on the GPU that the row names; measured on {table.condition.describe()}" + (
-            "; a CPU timing, not comparable with a GPU's." if table.condition.kind == "cpu" else "."
+    if "fps" in table.quantities and table.conditions is not None:
+        yield f"FPS claimed on the GPU that the row names; measured on {table.conditions.describe()}" + (
+            "; a CPU timing, not comparable with a GPU's." if table.conditions.on_cpu else "."
         )
+        if table.others:
+            yield "Timings under other conditions are in the overall table."
     if "miou" in table.quantities and not any(row.quantities["miou"].measured for row in table.rows):
         yield "mIoU was not measured: it needs the authors' weights and the data set (segbench eval)."

@@ -3,86 +3,39 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import itertools
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure
-from segbench.record import Record
+from segbench.conditions import AccuracyConditions, TimingConditions, headings, small_print
+from segbench.report.drawing import draw
 from segbench.report.escape import slug
-from segbench.report.measured import Condition, Measured, Rows, measured
+from segbench.report.measured import Measured, panels, timings_of
 from segbench.report.pairing import Pairing, Size, claimed_cost, claimed_fps
-from segbench.report.plots import Plot
-from segbench.report.style import as_number
+from segbench.report.plots import Metric, Plot, Point
 from segbench.resolution import show
+
+Group = tuple[str, Size, str]
+Panels = Mapping[tuple[AccuracyConditions, tuple[int, int]], str]
 
 # Beyond these a folder of plots helps nobody: the page has every network at every size.
 _MOST_PLOTS, _MOST_TIMINGS = 60, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A horizontal axis.
-
-    Attributes:
-        key: part of a plot's name: ``fps``, ``latency``, ``energy``, ``params`` or ``macs``.
-        title: in a plot's title.
-        axis: title of the axis, unit included.
-        more_is_better: whether the frontier runs to the right.
-        unit: divides a Record's number.
-        claims_label: what a hollow point is, in the legend.
-        printed: the field of a claim that holds this metric; empty where papers print none.
-        condition: of the timings, on an axis of timings.
-    """
-
-    key: str
-    title: str
-    axis: str
-    more_is_better: bool
-    unit: float
-    claims_label: str
-    printed: str
-    condition: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One network on one plot.
-
-    Attributes:
-        model: name of the network.
-        family: decides marker and colour.
-        label: the name, with what sets this point apart from others of the plot.
-        solid: cost measured here, and mIoU (claimed, unless `miou_measured`); None where nothing was measured.
-        hollow: cost and mIoU as papers print them.
-        interval: confidence interval of a measured FPS.
-        miou_measured: whether the mIoU of `solid` was measured.
-        split: of the mIoU.
-    """
-
-    model: str
-    family: str
-    label: str
-    solid: tuple[float, float] | None
-    hollow: tuple[tuple[float, float], ...] = ()
-    interval: tuple[float, float] | None = None
-    miou_measured: bool = False
-    split: str = ""
 
 
 PARAMS = Metric("params", "parameters", "Parameters (M)", False, 1e6, "as the paper claims", "params_m")
 MACS = Metric("macs", "MACs", "MACs (G)", False, 1e9, "as the paper claims, under its own counting rule", "gflops")
 
 
-def timing_metrics(condition: Condition) -> list[Metric]:
-    """The axes for timings under one condition, a CPU's labelled CPU: FPS, median latency, energy of a frame."""
-    where = f"CPU ({condition.device})" if condition.kind == "cpu" else condition.device
-    how = f"measured on {where}, mode {condition.mode}, {condition.precision}, batch {condition.batch}"
+def timing_metrics(conditions: TimingConditions) -> list[Metric]:
+    """The axes for timings under the same conditions, a CPU's labelled CPU: FPS, median latency, energy of a frame."""
+    how = f"measured on {conditions.describe()}"
     claimed = "as the paper claims, on its own GPU"
     return [
-        Metric("fps", "FPS", f"FPS {how}", True, 1.0, claimed, "fps", condition),
-        Metric("latency", "latency", f"Median latency (ms) {how}", False, 1.0, claimed, "", condition),
-        Metric("energy", "energy", f"Energy of a frame (mJ) {how}", False, 1.0, claimed, "", condition),
+        Metric("fps", "FPS", f"FPS {how}", True, 1.0, claimed, "fps", conditions),
+        Metric("latency", "latency", f"Median latency (ms) {how}", False, 1.0, claimed, "", conditions),
+        Metric("energy", "energy", f"Energy of a frame (mJ) {how}", False, 1.0, claimed, "", conditions),
     ]
 
 
@@ -103,8 +56,8 @@ def pareto_front(points: Sequence[tuple[float, float]], *, more_is_better: bool)
     return front
 
 
-def pareto_plots(records: Iterable[Record] | Rows, claims: Iterable[Claim]) -> list[Plot]:
-    """Plots of mIoU against FPS, latency and energy (for each device, mode and precision), parameters and MACs.
+def pareto_plots(rows: Sequence[Measured], claims: Iterable[Claim]) -> list[Plot]:
+    """Plots of mIoU against FPS, latency and energy (for each set of conditions), parameters and MACs.
 
     A network stands on the plot of a data set and resolution when it was measured at that resolution and a paper claims
     an mIoU for it there, or when its mIoU was measured there (`segbench.report.pairing` has the rules). Claims without
@@ -112,50 +65,99 @@ def pareto_plots(records: Iterable[Record] | Rows, claims: Iterable[Claim]) -> l
     form the frontier; hollow points are a paper's own figures, joined to the measured point of the same network.
     A network that segbench does not build stands hollow on the plots of the papers that claim figures for it.
     Claimed FPS come from other GPUs and are left out of plots of CPU timings, as are networks that were not timed.
+    Timings under unlike conditions are on plots of their own, and so are unlike measured mIoUs
+    (`segbench.report.measured.panels`); claims stand beside official and complete ones only.
 
     Args:
-        records: in any order; of several measurements of the same thing the latest counts, failures are left out.
+        rows: as `segbench.report.measured.measured` gathers them; failures are left out.
         claims: as from `segbench.claims.load_claims`.
 
     Returns:
         Plots with at least one measured point, sorted by data set, resolution and metric; of very many data sets and
         resolutions those with most networks.
     """
-    from segbench.report.drawing import draw
-
-    rows, pairing = measured(records), Pairing(claims)
-    conditions = sorted({condition for row in rows for condition in row.speeds}, key=Condition.order)
-    timings = [condition for condition in conditions if condition.batch == 1][:_MOST_TIMINGS]
-    plots = []
-    timed = [metric for condition in timings for metric in timing_metrics(condition)]
-    for (dataset, size), own in _groups(rows, pairing, _MOST_PLOTS // (len(timed) + 2)).items():
+    pairing, shown = Pairing(claims), panels(rows)
+    timings = timings_drawn(rows)
+    plots: dict[str, Plot] = {}
+    timed = [metric for conditions in timings for metric in timing_metrics(conditions)]
+    groups = _groups(rows, pairing, shown, _MOST_PLOTS // (len(timed) + 2))
+    for (dataset, size, panel), own in groups.items():
+        scored = _scored(own, panel, size, shown)
         for metric in [PARAMS] if size is None else [*timed, PARAMS, MACS]:
-            points = tuple(_distinct(_points(own, pairing, dataset, size, metric)))
+            points = tuple(_distinct(_points(own, pairing, dataset, size, panel, metric, shown)))
             if any(point.solid for point in points):
-                name = _name(dataset, size, metric, timings)
-                title = f"{dataset}, {show(size) if size else 'input size not printed'}: mIoU against {metric.title}"
-                painter = functools.partial(draw, title, metric, points, tuple(_front(points, metric)))
-                plots.append(Plot(name, title, painter, points))
-    return plots
+                where = show(size) if size else "input size not printed"
+                title = f"{panel}, {where}: mIoU against {metric.title}"
+                painter = functools.partial(draw, title, metric, points, tuple(_front(points, metric)), scored)
+                name = unlike(_name(panel, size, metric, timings), plots)
+                plots[name] = Plot(name, title, painter, points)
+    return list(plots.values())
 
 
-def _groups(rows: Sequence[Measured], pairing: Pairing, most: int) -> dict[tuple[str, Size], list[Measured]]:
-    """Data set and size of the plots with their rows, those with most networks; unprinted sizes last."""
-    found: dict[tuple[str, Size], dict[int, Measured]] = {}
+def timings_drawn(rows: Iterable[Measured]) -> list[TimingConditions]:
+    """The conditions with batch 1 whose timings have plots: of very many, those of most networks."""
+    counts = Counter(conditions for row in rows for conditions in row.timings if conditions.batch == 1)
+    most = sorted(counts, key=lambda conditions: (-counts[conditions], conditions.order()))[:_MOST_TIMINGS]
+    return sorted(most, key=TimingConditions.order)
+
+
+def timings_note(rows: Sequence[Measured]) -> str:
+    """Which timings have no plots; empty where all have."""
+    found = [conditions for conditions in timings_of(rows) if conditions.batch == 1]
+    if len(found) <= _MOST_TIMINGS:
+        return ""
+    return (
+        f"Plots: {_MOST_TIMINGS} of {len(found)} timing conditions are drawn, those of most networks; the page has all."
+    )
+
+
+def unlike(name: str, taken: Container[str]) -> str:
+    """A name that no other plot has, nor one that a file system takes for the same."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(found for found in names if found not in taken)
+
+
+def _groups(rows: Sequence[Measured], pairing: Pairing, shown: Panels, most: int) -> dict[Group, list[Measured]]:
+    """Data set, size and panel of the plots with their rows, those with most networks; unprinted sizes last."""
+    found: dict[Group, dict[int, Measured]] = {}
     for place, row in enumerate(rows):
-        if row.accuracy:
-            found.setdefault((row.accuracy.dataset, row.resolution), {})[place] = row
+        for conditions in row.accuracies:
+            panel = shown[conditions.benchmark(), row.resolution]
+            found.setdefault((conditions.dataset, row.resolution, panel), {})[place] = row
         for claimed in pairing.miou(row.record):
-            found.setdefault((claimed.claim.dataset, claimed.claim.size), {})[place] = row
+            dataset = claimed.claim.dataset
+            found.setdefault((dataset, claimed.claim.size, dataset), {})[place] = row
 
-    def order(group: tuple[str, Size]) -> tuple[object, ...]:
-        return group[0], group[1] is None, group[1] or ()
+    def order(group: Group) -> tuple[object, ...]:
+        dataset, size, panel = group
+        return dataset, size is None, size or (), panel != dataset, panel
 
     fullest = sorted(found, key=lambda group: (-len(found[group]), order(group)))[:most]
     return {group: list(found[group].values()) for group in sorted(fullest, key=order)}
 
 
-def _points(rows: Sequence[Measured], pairing: Pairing, dataset: str, size: Size, metric: Metric) -> Iterator[Point]:
+def _scored(rows: Iterable[Measured], panel: str, size: Size, shown: Panels) -> str:
+    """What the measured mIoUs of a panel were scored on and how."""
+    found = (
+        conditions.benchmark()
+        for row in rows
+        for conditions in row.accuracies
+        if size == row.resolution and shown[conditions.benchmark(), size] == panel
+    )
+    one = next(found, None)
+    return small_print([one])[0] if one else ""
+
+
+def _points(
+    rows: Sequence[Measured],
+    pairing: Pairing,
+    dataset: str,
+    size: Size,
+    panel: str,
+    metric: Metric,
+    shown: Panels,
+) -> Iterator[Point]:
+    with_claims = panel == dataset
     claims = [claim for claim in pairing.claims if claim.dataset == dataset]
     papers: set[str] = set()
     drawn: set[tuple[str, str]] = set()
@@ -166,7 +168,7 @@ def _points(rows: Sequence[Measured], pairing: Pairing, dataset: str, size: Size
         own = [
             claimed
             for claimed in pairing.miou(row.record)
-            if (claimed.claim.dataset, claimed.claim.size) == (dataset, size)
+            if with_claims and (claimed.claim.dataset, claimed.claim.size) == (dataset, size)
         ]
         hollow = {
             claimed.claim.paper: tuple(
@@ -176,25 +178,30 @@ def _points(rows: Sequence[Measured], pairing: Pairing, dataset: str, size: Size
         }
         entry = CATALOG.get(row.model)
         family = entry.family if entry else row.model
-        if row.accuracy and row.accuracy.dataset == dataset and row.resolution == size:
-            # Without a printed cost the claimed mIoU stands at the measured one.
-            printed = [(cost, float(claimed.figure.value)) for claimed in own if not hollow[claimed.claim.paper]]
-            solid, all_hollow = (
-                (cost, 100 * row.accuracy.miou),
-                [*printed, *(xy for some in hollow.values() for xy in some)],
+        scores = [
+            (conditions, percent)
+            for conditions, percent in row.scores()
+            if row.resolution == size and shown[conditions.benchmark(), size] == panel
+        ]
+        # Without a printed cost the claimed mIoU stands at the measured one.
+        printed = [(cost, float(claimed.figure.value)) for claimed in own if not hollow[claimed.claim.paper]]
+        pairs = (*printed, *(xy for some in hollow.values() for xy in some))
+        texts = small_print([conditions for conditions, _ in scores])
+        for (conditions, percent), text in zip(scores, texts, strict=True):
+            # Scores of one network on one plot differ in its weights, or in what they were trained with.
+            label = row.model if len(scores) == 1 else f"{row.model} ({text.removeprefix(f'{conditions.place}, ')})"
+            yield Point(row.model, family, label, (cost, percent), pairs, interval, True, conditions.split)
+        for claimed in own if not scores else ():
+            if (row.model, claimed.claim.paper) in drawn:
+                continue
+            drawn.add((row.model, claimed.claim.paper))
+            label = row.model if len(own) == 1 else f"{row.model} [{claimed.claim.paper}]"
+            solid = (cost, float(claimed.figure.value))
+            yield Point(
+                row.model, family, label, solid, hollow[claimed.claim.paper], interval, split=claimed.claim.split
             )
-            yield Point(row.model, family, row.model, solid, tuple(all_hollow), interval, True, row.accuracy.split)
-        else:
-            for claimed in own:
-                if (row.model, claimed.claim.paper) in drawn:
-                    continue
-                drawn.add((row.model, claimed.claim.paper))
-                label = row.model if len(own) == 1 else f"{row.model} [{claimed.claim.paper}]"
-                solid = (cost, float(claimed.figure.value))
-                pairs = hollow[claimed.claim.paper]
-                yield Point(row.model, family, label, solid, pairs, interval, split=claimed.claim.split)
         papers.update(claimed.claim.paper for claimed in own)
-    if metric.condition is None:
+    if metric.conditions is None:
         measured_here = {model for model, _ in drawn}
         peers = [
             claimed.claim
@@ -223,13 +230,10 @@ def _distinct(points: Iterable[Point]) -> Iterator[Point]:
 
 
 def _cost(row: Measured, metric: Metric) -> tuple[float | None, tuple[float, float] | None]:
-    if metric.condition is not None:
-        number = row.number(metric.condition, metric.key)
-        timed = row.speeds.get(metric.condition)
-        ends = (timed.speed or {}).get("fps_ci95") if timed is not None and metric.key == "fps" else None
-        interval = [as_number(end) for end in ends] if isinstance(ends, (list, tuple)) and len(ends) == 2 else []
-        low, high = interval if interval else (None, None)
-        return number or None, None if low is None or high is None else (low, high)
+    if metric.conditions is not None:
+        timed = row.timings.get(metric.conditions)
+        ends = timed.speed.fps_ci95 if timed and timed.speed and metric.key == "fps" else None
+        return row.number(metric.conditions, metric.key) or None, ends
     number = row.params if metric.key == "params" else row.macs if row.record.batch == 1 else None
     # Zero has no place on a logarithmic axis; a network without parameters is not ranked.
     return (number / metric.unit if number else None), None
@@ -237,7 +241,7 @@ def _cost(row: Measured, metric: Metric) -> tuple[float | None, tuple[float, flo
 
 def _claimed_costs(claims: Sequence[Claim], claim: Claim, metric: Metric) -> list[float]:
     """What the paper of a claim prints for the same network: FPS on every GPU, or one cost at the same size."""
-    if not metric.printed or (metric.condition is not None and metric.condition.kind == "cpu"):
+    if not metric.printed or (metric.conditions is not None and metric.conditions.on_cpu):
         return []
     same = [
         other
@@ -266,10 +270,9 @@ def _front(points: Sequence[Point], metric: Metric) -> list[bool]:
     return [place in found for place in range(len(points))]
 
 
-def _name(dataset: str, size: Size, metric: Metric, timings: Sequence[Condition]) -> str:
-    parts = [dataset, show(size) if size else "size-not-printed", metric.key]
-    if metric.condition is not None:
+def _name(panel: str, size: Size, metric: Metric, timings: Sequence[TimingConditions]) -> str:
+    parts = [panel, show(size) if size else "size-not-printed", metric.key]
+    if metric.conditions is not None:
         # The shortest heading that tells the timings apart, as in tables.
-        details = (detail for detail in range(5) if len({timing.heading(detail) for timing in timings}) == len(timings))
-        parts.append(metric.condition.heading(next(details, 4)).partition("(")[2])
+        parts.append(headings(timings)[timings.index(metric.conditions)].partition("(")[2])
     return slug(*parts)

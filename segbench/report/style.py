@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -188,32 +187,23 @@ def _quiet_fonts() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def as_number(value: object) -> float | None:
-    """A field of a Record as a finite number of zero or more; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        return None
-    return value
-
-
-def millions(count: object) -> str:
+def millions(count: float | None) -> str:
     """``1.00`` for 1,001,696, for columns and axes that state the unit."""
     return _in_units(count, 1e6)
 
 
-def billions(count: object) -> str:
+def billions(count: float | None) -> str:
     """``18.31`` for 18,310,205,312, for columns and axes that state the unit."""
     return _in_units(count, 1e9)
 
 
-def per_second(rate: object) -> str:
+def per_second(rate: float | None) -> str:
     """Three significant digits, never in exponent notation: ``106``, ``5.80``, ``1230``."""
-    number = as_number(rate)
     # Rounding first: 999.6 is 1000, not 1000.0.
-    return DASH if number is None else significant(float(f"{number:.3g}"), 3)
+    return DASH if rate is None else significant(float(f"{rate:.3g}"), 3)
 
 
-def _in_units(count: object, unit: float) -> str:
-    number = as_number(count)
-    if number is None:
+def _in_units(count: float | None, unit: float) -> str:
+    if count is None:
         return DASH
-    return f"{number / unit:.2f}" if number >= 0.1 * unit else significant(number / unit, 2)
+    return f"{count / unit:.2f}" if count >= 0.1 * unit else significant(count / unit, 2)

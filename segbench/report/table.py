@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WIDE = 120
 _MOST_ON_TERMINAL = 500
+# A longer heading over figures takes several lines.
+_LONGEST_UNBROKEN = 16
 # What a page takes below a caption and above the notes, be the type as large as the document's.
 _MOST_ON_PAGE = 40
 
@@ -29,16 +31,20 @@ class Cell:
 
     Attributes:
         lines: figure and small print, pair by pair.
-        rank: `BEST` or `SECOND` of the column among comparable rows; 0 for the others.
+        ranks: of each line, `BEST` or `SECOND` among the column's comparable figures; 0, or nothing, for the others.
     """
 
     lines: tuple[tuple[str, str], ...] = ()
-    rank: int = 0
+    ranks: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, text: str, small: str = "") -> Cell:
         """A cell with a single figure."""
         return cls(((text, small),))
+
+    def rank(self, line: int = 0) -> int:
+        """Rank of one of the figures."""
+        return self.ranks[line] if line < len(self.ranks) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +115,10 @@ class Table:
             table.add_column(
                 Text(f"{plain(column.group)}\n{heading}" if column.group else heading),
                 justify="right" if column.number else "left",
-                no_wrap=(column.number and not column.group) or column.heading in {"Size", "Fidelity"},
+                no_wrap=(column.number and not column.group and not others and len(heading) <= _LONGEST_UNBROKEN)
+                or column.heading in {"Size", "Fidelity"},
                 overflow="fold",
-                min_width=len("reconstruction") if narrow and first == 0 else (len("Cityscapes") if others else None),
+                min_width=self._least_width(first, narrow=narrow, shared=bool(others)),
             )
         for row in self.rows[:_MOST_ON_TERMINAL]:
             cells = list(row)
@@ -121,6 +128,15 @@ class Table:
         more = len(self.rows) - _MOST_ON_TERMINAL
         left_out = [Text(f"{more:,} more rows are in the files.")] if more > 0 else []
         return Group(table, *left_out, *self.notes())
+
+    def _least_width(self, place: int, *, narrow: bool, shared: bool) -> int | None:
+        """Letters that a column needs on a terminal: a figure is never broken."""
+        if narrow and place == 0:
+            return len("reconstruction")
+        if shared:
+            return len("Cityscapes")
+        figures = [figure for row in self.rows for figure, _ in row[place].lines]
+        return max(map(len, figures), default=None) if self.columns[place].number else None
 
     def notes(self) -> list[RenderableType]:
         """What stands below the table on a terminal: failures with their reasons, then the footers."""
@@ -223,21 +239,31 @@ def _together(places: Sequence[int], cells: Sequence[Cell], columns: Sequence[Co
     return Cell(tuple(lines)) if lines else Cell.of(DASH)
 
 
-def ranked(rows: Sequence[list[Cell]], column: int, values: Sequence[float | None], *, more: bool) -> None:
-    """Mark the best and the second best cell of a column in place, where at least three rows have a value.
+def ranked(
+    rows: Sequence[list[Cell]],
+    column: int,
+    values: Sequence[float | None],
+    *,
+    more: bool,
+    lines: Sequence[int] | None = None,
+) -> None:
+    """Mark the best and the second best figure of a column in place, where at least three rows have one.
 
     Args:
         rows: lists of cells that are compared with each other.
         column: which cell of each row.
         values: the number of each row, or None where there is none.
         more: whether more is better.
+        lines: the line of each row's cell that has the number; the first by default.
     """
     known = sorted({value for value in values if value is not None}, reverse=more)
-    if sum(value is not None for value in values) < 3:
+    if len({id(row) for row, value in zip(rows, values, strict=True) if value is not None}) < 3:
         return
-    for row, value in zip(rows, values, strict=True):
+    for row, value, line in zip(rows, values, lines or [0] * len(rows), strict=True):
         if value is not None and value in known[:2]:
-            row[column] = replace(row[column], rank=BEST if value == known[0] else SECOND)
+            ranks = [row[column].rank(place) for place in range(len(row[column].lines))]
+            ranks[line] = BEST if value == known[0] else SECOND
+            row[column] = replace(row[column], ranks=tuple(ranks))
 
 
 def terminal_cell(cell: Cell) -> RenderableType:
@@ -296,8 +322,8 @@ def _latex_row(row: Sequence[Cell]) -> list[str]:
         for cell in row:
             figure, small = cell.lines[line] if line < len(cell.lines) else ("", "")
             text = latex(figure)
-            if cell.rank and line == 0:
-                text = f"\\textbf{{{text}}}" if cell.rank == BEST else f"\\underline{{{text}}}"
+            if cell.rank(line):
+                text = f"\\textbf{{{text}}}" if cell.rank(line) == BEST else f"\\underline{{{text}}}"
             cells.append(f"{text} {{\\scriptsize {latex(small)}}}" if small else text)
         lines.append(" & ".join(cells) + " \\\\")
     return lines

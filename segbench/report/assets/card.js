@@ -48,7 +48,7 @@ function openCard(name, from = document.activeElement) {
     row.latency === null ? "" : significant(row.latency), row.memory === null ? "" : significant(row.memory),
     row.energy === null ? "" : significant(row.energy), row.busy === null ? "" : percent(row.busy), row.bound,
     row.miou === null ? "" : `${row.miou.toFixed(1)} ${row.miouOn}`,
-    [row.device, row.mode, row.precision].filter(Boolean).join(", "), row.failure,
+    row.conditions, row.failure,
   ]);
   const headings = ["Size", "Classes", "Batch", "MACs (G)", "FPS", "95 % interval", "Latency (ms)", "Memory (MiB)", "Energy (mJ)", "GPU busy", "Bound by", "mIoU (%)", "Conditions", "Failure"];
   const used = headings.map((_, place) => place).filter((place) => measuredRows.some((line) => line[place] !== ""));
@@ -91,7 +91,7 @@ function openCard(name, from = document.activeElement) {
   environments.forEach((row) => {
     const pairs = flat(row.environment);
     if (!pairs.length) return;
-    const title = `Environment${environments.size > 1 ? ` of ${[row.device, row.date].filter(Boolean).join(", ")}` : ""}`;
+    const title = `Environment${environments.size > 1 ? ` of ${[row.conditions, row.date].filter(Boolean).join(", ")}` : ""}`;
     body.append(make("h3", { textContent: title }), facts([...pairs, ["date", row.date]]));
   });
   document.body.classList.add("card-open");

@@ -13,7 +13,7 @@ const rows = data.rows.map((values, place) => {
     row[field] = interned.has(field) ? data.names[field][values[index]] : values[index];
   });
   row.size = `${row.height}x${row.width}`;
-  row.text = [row.network, row.family, row.paper, row.fidelity, row.device, row.failure, row.printedIn.join(" ")]
+  row.text = [row.network, row.family, row.paper, row.fidelity, row.conditions, row.miouOn, row.failure, row.printedIn.join(" ")]
     .join(" ").toLowerCase();
   return row;
 });
@@ -40,6 +40,10 @@ const several = (key, label, more = {}) => ({
 const present = (key) => rows.some((row) => row[key] !== null && row[key] !== "" && row[key] !== undefined);
 const varied = (key) => new Set(rows.map((row) => row[key]).filter((value) => value !== "")).size > 1;
 
+// Whether device, mode and precision do not tell all timings apart.
+const conditionsApart = new Set(rows.map((row) => row.conditions)).size >
+  new Set(rows.map((row) => [row.device, row.mode, row.precision].join("|"))).size;
+
 const columns = [
   text("network", "Network", { on: true, fixed: true }),
   { key: "size", label: "Size (HxW)", number: true, value: (row) => row.height * row.width, show: (row) => row.size, on: true },
@@ -62,6 +66,7 @@ const columns = [
   text("device", "Device", { on: varied("device") }),
   text("mode", "Mode", { on: varied("mode") }),
   text("precision", "Precision", { on: varied("precision") }),
+  text("conditions", "Conditions", { on: conditionsApart }),
   text("date", "Date", { on: false }),
   text("failure", "Failure", { on: present("failure") }),
 ].filter((column) => column.fixed || rows.some((row) => !empty(column.value(row))));

@@ -10,6 +10,8 @@ const filters = [
   { key: "size", label: "Size (HxW)", values: (row) => [row.size] },
   { key: "fidelity", label: "Fidelity", values: (row) => [row.fidelity || "(your own)"] },
   { key: "device", label: "Device", values: (row) => [row.device || "(not timed)"] },
+  { key: "conditions", label: "Timed under", values: (row) => [row.conditions || "(not timed)"] },
+  { key: "miouOn", label: "mIoU measured on", values: (row) => [row.miouOn || "(not measured)"] },
   { key: "classes", label: "Classes", values: (row) => [String(row.classes)] },
 ];
 

@@ -45,12 +45,9 @@ function buildPlot() {
 const inert = (value) => String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-const severalBatches = varied("batch");
-const conditionOf = (row) => (row.device ? [row.device, row.mode, row.precision, severalBatches ? `batch ${row.batch}` : ""].filter(Boolean).join(", ") : "");
-
 // Timings under different conditions are not compared: the plot shows those under one, which can be chosen.
 function timingShown(xAxis, yAxis) {
-  const found = xAxis.timed || yAxis.timed ? [...new Set(visible.map(conditionOf).filter(Boolean))] : [];
+  const found = xAxis.timed || yAxis.timed ? [...new Set(visible.map((row) => row.conditions).filter(Boolean))] : [];
   const chosen = found.includes($("timing").value) ? $("timing").value : found[0] ?? "";
   $("timing").replaceChildren(...found.map((value) => make("option", { value, textContent: value })));
   $("timing").value = chosen;
@@ -64,7 +61,7 @@ function gather(xAxis, yAxis, timing) {
   const seen = new Set();
   for (const row of visible) {
     const x = xAxis.value(row);
-    if (!(x > 0) || timing && conditionOf(row) !== timing) continue;
+    if (!(x > 0) || timing && row.conditions !== timing) continue;
     if (!group) {
       const y = yAxis.value(row);
       const key = [row.network, row.size, row.classes, x, y].join("|");
@@ -76,7 +73,7 @@ function gather(xAxis, yAxis, timing) {
       if (`${dataset}, ${size}` !== group) continue;
       const y = yAxis === mIoU ? miou : yAxis.value(row);
       if (!(y > 0)) continue;
-      const key = [row.network, x, y, measured, paper].join("|");
+      const key = [row.network, x, y, measured, measured ? row.miouOn : "", paper].join("|");
       if (seen.has(key)) continue;
       seen.add(key);
       const hollow = yAxis === mIoU && xAxis.claimed ? costs[xAxis.claimed] ?? [] : [];
@@ -105,13 +102,14 @@ function hover(point, xAxis, yAxis) {
   const row = point.row;
   const lines = [`<b>${inert(point.label)}</b>`, `${inert(row.family)}${row.fidelity ? `, ${inert(row.fidelity)}` : ""}; ${row.classes} classes`];
   if (point.split !== undefined) {
-    lines.push(`mIoU ${point.y} ${point.measured ? "measured" : "claimed"}${point.paper ? ` in ${inert(point.paper)}` : ""}${point.split ? `, ${inert(point.split)} split` : ""}`);
+    const on = point.measured ? `, ${inert(row.miouOn)}` : point.split ? `, ${inert(point.split)} split` : "";
+    lines.push(`mIoU ${point.y} ${point.measured ? "measured" : "claimed"}${point.paper ? ` in ${inert(point.paper)}` : ""}${on}`);
   } else {
     lines.push(`${inert(yAxis.title)}: ${significant(point.y)}`);
   }
   lines.push(`${inert(xAxis.title)}: ${significant(point.x)}`);
   if (row.params) lines.push(`${scaled(1e6)(row.params)} M params, ${row.macs ? `${scaled(1e9)(row.macs)} G MACs` : "MACs not counted"}`);
-  if (row.device && (xAxis.timed || yAxis.timed)) lines.push(inert([row.device, row.mode, row.precision].filter(Boolean).join(", ")));
+  if (row.device && (xAxis.timed || yAxis.timed)) lines.push(inert(row.conditions));
   return lines.join("<br>");
 }
 
@@ -277,7 +275,8 @@ function drawPlot() {
   const notes = [`${points.length} ${points.length === 1 ? "point" : "points"}`];
   if (timing) notes.push(`timed on ${timing}`);
   if (yAxis === mIoU && split.size) notes.push(`claimed mIoU, split: ${[...split].sort().join(", ")}`);
-  if (points.some((point) => point.measured)) notes.push("a dark rim marks a measured mIoU");
+  const on = new Set(points.filter((point) => point.measured).map((point) => point.row.miouOn));
+  if (on.size) notes.push(`a dark rim marks a measured mIoU: ${[...on].sort().join(" or ")}`);
   if (best.length < points.length) notes.push("dominated networks are grey");
   notes.push("the frontier is of measured costs");
   $("plot-note").textContent = `${notes.join("; ")}.`;
