@@ -104,7 +104,7 @@ def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
         unused.setdefault((record.model, record.classes, record.resolution), []).append(record)
     found = {}
     # Those that ask for more come first, or their Records would be used up by those that ask for less.
-    for job in sorted(jobs, key=lambda job: (not job.settings.waterfall, not job.settings.optimize)):
+    for job in sorted(jobs, key=_asks_for_less):
         records = unused.get(job.key, [])
         answering = [record for record in records if answers(record, job)]
         if answering:
@@ -113,6 +113,11 @@ def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
             # By identity: two processes may have left equal Records.
             unused[job.key] = [record for record in records if record is not found[job]]
     return found
+
+
+def _asks_for_less(job: Job) -> tuple[bool, ...]:
+    settings = job.settings
+    return not settings.waterfall, not settings.optimize, settings.module_levels == 0
 
 
 def timed_otherwise(jobs: Iterable[Job], known: Iterable[Record]) -> list[Record]:
@@ -185,6 +190,7 @@ def answers(record: Record, job: Job) -> bool:
         and record.batch == settings.batch
         and record.segbench == __version__
         and {name for name in settings.counters if name in TOOLS} <= set(record.tools)
+        and (settings.module_levels == 0 or record.modules is not None)
     )
     if not same or not settings.speed:
         return same

@@ -19,9 +19,10 @@ def combine(records: Iterable[Record]) -> list[Record]:
     """One Record for each network, size and condition of timing, in the order in which they first appear.
 
     A Record that stands alone stays as it is. Of several, the FPS and its interval are those over processes, the
-    latencies those of all frames, and every sample is kept. Timings under other versions of torch, CUDA or the driver
-    are never one number. A process that failed is a note beside those that did not; where all failed, the last failure
-    stands for them.
+    latencies those of all frames, and every sample is kept. What is not combined, such as the environment, is that of
+    the latest process; modules, waterfall and what bounds the speed are those of the latest process that has them.
+    Timings under other versions of torch, CUDA or the driver are never one number. A process that failed is a note
+    beside those that did not; where all failed, the last failure stands for them.
     """
     groups: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
@@ -73,14 +74,17 @@ def one_number(records: Sequence[Record]) -> Record:
         first, other = conditions[:2]
         assert first is not None and other is not None
         raise ValueError(f"processes of one number need the same conditions: {'; '.join(first.differences(other))}")
-    latest = max(records, key=lambda record: record.created)
+    unlike = _unlike_versions(records)
+    if unlike:
+        raise ValueError(f"processes of one number need the same conditions: {'; '.join(unlike)}")
+    records = sorted(records, key=lambda record: record.created)
     # Only the first process of a network has its modules, its waterfall, its bounds.
     found = {
         name: _last(records, lambda record, name=name: getattr(record, name) or None)  # type: ignore[misc]
         for name in ("params", "live_params", "modules", "signature", "waterfall", "accuracy")
     }
     return replace(
-        latest,
+        records[-1],
         **found,
         operations=_last(records, lambda record: record.operations or None) or {},
         tools=_last(records, lambda record: record.tools or None) or {},
@@ -88,6 +92,18 @@ def one_number(records: Sequence[Record]) -> Record:
         memory=_memory([record.memory for record in records if record.memory]),
         notes=_distinct(note for record in records for note in record.notes),
         process=None,
+    )
+
+
+def _unlike_versions(records: Sequence[Record]) -> list[str]:
+    first, *others = map(beside, records)
+    return list(
+        dict.fromkeys(
+            f"{name} {first.get(name, 'none')} -> {other.get(name, 'none')}"
+            for other in others
+            for name in {**first, **other}
+            if first.get(name) != other.get(name)
+        )
     )
 
 
@@ -165,6 +181,7 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         roofline=_last(speeds, lambda speed: speed.roofline),
         telemetry=[state for speed in speeds for state in speed.telemetry],
         warnings=_distinct(warning for speed in speeds for warning in speed.warnings),
+        shortened=_last(speeds, lambda speed: speed.shortened),
         processes=interval.processes,
         process_fps=of_processes,
         process_cov=coefficient_of_variation(of_processes),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from segbench.regress.repeats import collate, fold
 from torch import nn
 
 from segbench import store
@@ -19,8 +19,11 @@ from segbench.counting.tracer import trace
 from segbench.errors import RecordError
 from segbench.measure.signature import SAMPLES, drawn, fill, image, sample_indices, signature
 from segbench.measure.subject import resolve
+from segbench.processes import with_timings
 from segbench.record import Record
 from segbench.regress.baseline import dumps
+from segbench.regress.rows import collate
+from segbench.results import Latency, Memory, ModuleRow, Process, Speed
 from tests import golden_recipe
 from tests.conftest import Answer
 
@@ -120,53 +123,75 @@ def test_an_update_of_a_bad_baseline_changes_nothing(segbench_cli: Cli, in_folde
 # Repeats.
 
 
-def _timing(fps: float, peak: float | None = 100.0, **changes: Any) -> Record:
-    speed = {
-        "mode": "forward",
-        "precision": "fp32",
-        "batch": 1,
-        "device": "cuda",
-        "device_name": "X",
-        "fps": fps,
-        "round_fps": [fps, fps],
-        "latency_ms": {"median": 1000 / fps},
-        "rounds_ms": [[1000 / fps] * 3] * 2,
-        "launches": 40,
-    }
-    base = {"model": "espnet", "classes": 19, "resolution": (64, 128), "speed": speed, "memory": {"peak_mib": peak}}
+def _timing(fps: float, **changes: Any) -> Record:
+    speed = Speed(
+        mode="forward",
+        precision="fp32",
+        batch=1,
+        device="cuda",
+        device_name="X",
+        fps=fps,
+        round_fps=[fps, fps],
+        latency_ms=Latency(median=1000 / fps),
+        rounds_ms=[[1000 / fps] * 3] * 2,
+        launches=40,
+    )
+    base = {"model": "espnet", "classes": 19, "resolution": (64, 128), "speed": speed, "memory": Memory(peak_mib=100)}
     return Record(**{**base, **changes})
 
 
 def test_processes_become_one_record_that_keeps_their_samples() -> None:
-    one = fold(Record(model="espnet", classes=19, resolution=(64, 128), params=7), [_timing(100), _timing(110)])
+    counts = Record(model="espnet", classes=19, resolution=(64, 128), params=7)
+    one = with_timings(counts, [_timing(100), _timing(110)])
     assert one.speed is not None
     assert one.memory is not None
     assert one.params == 7
-    assert one.speed["process_fps"] == [100, 110]
-    assert one.speed["fps"] == pytest.approx(105)
-    assert one.speed["process_latency_ms"] == [10, pytest.approx(1000 / 110)]
-    assert one.memory["process_peak_mib"] == [100, 100]
-    assert one.speed["launches"] == 40
+    assert one.speed.process_fps == [100, pytest.approx(110)]
+    assert one.speed.fps == pytest.approx(105)
+    assert one.speed.process_latency_ms == [10, pytest.approx(1000 / 110)]
+    assert one.memory.process_peak_mib == [100, 100]
+    assert one.speed.launches == 40
     assert one.failure is None
     json.dumps(one.to_json())
 
 
 def test_a_process_that_failed_fails_the_network() -> None:
     counts = Record(model="espnet", classes=19, resolution=(64, 128))
-    one = fold(counts, [_timing(100), _timing(1, failure="out of memory", speed=None)])
+    one = with_timings(counts, [_timing(100), _timing(1, failure="out of memory", speed=None)])
     assert one.failure == "1 of 2 processes failed: out of memory"
     both = [_timing(1, failure="out of memory", speed=None)] * 2
-    assert fold(counts, both).failure == "2 of 2 processes failed: out of memory"
+    assert with_timings(counts, both).failure == "2 of 2 processes failed: out of memory"
 
 
 def test_rows_are_told_from_duplicates_by_their_process() -> None:
-    rows = [_timing(100, extra={"process": {"index": index}}) for index in range(3)]
+    rows = [_timing(100, process=Process(index=index, of=3)) for index in range(3)]
     (one,) = collate(rows, "file").values()
     assert one.speed is not None
-    assert one.speed["process_fps"] == [100, 100, 100]
+    assert one.speed.process_fps == [100, 100, 100]
     for bad in ([_timing(100)] * 2, [rows[0], rows[0]], []):
         with pytest.raises(RecordError, match="file"):
             collate(bad, "file")
+
+
+def test_what_only_the_first_process_measured_is_in_the_row_wherever_it_stands() -> None:
+    """`segbench compare` shuffles the processes, and counts modules in the first one alone."""
+    rows = [_timing(100, process=Process(index=index, of=3)) for index in range(3)]
+    rows[0].modules = [ModuleRow(path="", type="ESPNet", params=7, macs=9)]
+    for order in ((0, 1, 2), (1, 0, 2), (2, 1, 0)):
+        (one,) = collate([rows[index] for index in order], "file").values()
+        assert one.modules == rows[0].modules
+        assert one.process is None
+
+
+def test_rows_of_unlike_machines_are_no_processes_of_one_number() -> None:
+    one, other = (_timing(100, process=Process(index=index, of=2)) for index in range(2))
+    assert other.speed is not None
+    other.speed = replace(other.speed, device_name="Y")
+    with pytest.raises(RecordError, match=r"unlike conditions: .*device name X -> Y"):
+        collate([one, other], "file")
+    newer = _timing(100, process=Process(index=1, of=2), environment={"driver": "580"})
+    with pytest.raises(RecordError, match=r"unlike conditions: .*driver none -> 580"):
+        collate([one, newer], "file")
 
 
 # Signature and structure.
@@ -207,10 +232,12 @@ def test_the_signature_of_a_catalog_network_is_that_of_a_separate_fill() -> None
     net.load_state_dict(golden_recipe.state(golden))
     with torch.no_grad():
         logits = net(image((64, 128))).flatten()
-    assert len(sign["samples"]) == SAMPLES
+    std = sign.std
+    assert isinstance(std, float)
+    assert len(sign.samples) == SAMPLES
     samples = logits[golden_recipe.sample_indices(logits.numel())]
-    assert torch.allclose(samples, torch.tensor(sign["samples"]), atol=1e-5 * sign["std"])
-    assert sign["std"] == pytest.approx(float(logits.std()), rel=1e-4)
+    assert torch.allclose(samples, torch.tensor(sign.samples), atol=1e-5 * std)
+    assert std == pytest.approx(float(logits.std()), rel=1e-4)
     assert signature(subject, resolution=(64, 128), gain=1.0) == sign, "the same every time"
 
 
@@ -224,7 +251,7 @@ def test_a_signature_disturbs_nothing() -> None:
 
 
 def test_the_signature_takes_a_size_that_the_network_takes() -> None:
-    assert signature(resolve("pspnet-r50"))["resolution"] == [129, 257]
+    assert signature(resolve("pspnet-r50")).resolution == (129, 257)
 
 
 class _Buffers(nn.Module):
@@ -255,4 +282,4 @@ def test_modules_with_settings_count_every_operation_once() -> None:
     traced = trace(net, (1, 3, 64, 128))
     rows = modules(traced, net, with_settings=True)
     assert sum(operation_totals(rows).values()) == sum(not operation.inside for operation in traced.operations)
-    assert [row["path"] for row in rows] == [path for path, _ in net.named_modules()]
+    assert [row.path for row in rows] == [path for path, _ in net.named_modules()]

@@ -20,6 +20,8 @@ from segbench.measure.roofline import Rates, Roofline, bytes_moved, measure_rate
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import measure_speed
 from segbench.protocol import Protocol, protocol_for
+from segbench.reading import plain, read
+from segbench.results import Speed
 from tests.forms_networks import SIZE, FormsDevice, TinySubject
 
 QUICK = protocol_for("forward", rounds=2, frames=5, warmup_passes=1, warmup_seconds=0.0)
@@ -120,7 +122,7 @@ def test_a_roofline_by_hand() -> None:
     slow = roofline(trace(net, (1, 3, 8, 16)), Rates(1e8, FLAT.bytes_per_s), 4)
     assert slow.fastest_s == pytest.approx(15360e-9 + relu * 1e-9)
     assert slow.compute_bound_s == pytest.approx(15360e-9)
-    assert slow.to_json(FLAT, 1e-4)["share"] == pytest.approx(slow.fastest_s / 1e-4)
+    assert slow.reached(FLAT, 1e-4).share == pytest.approx(slow.fastest_s / 1e-4)
 
 
 def test_a_small_operation_has_the_cache_s_bandwidth() -> None:
@@ -164,45 +166,49 @@ def test_the_trace_comes_last_for_it_slows_what_is_timed_after_it(monkeypatch: p
     assert order[-1] == "traced"
 
 
-def bounds(device: Device, protocol: Protocol = QUICK) -> dict[str, Any]:
+def bounds(device: Device, protocol: Protocol = QUICK) -> tuple[Speed, list[str]]:
     speed = measure_speed(TinySubject().build(), resolution=SIZE, protocol=protocol, device=device)
-    found = what_bounds(TinySubject(), SIZE, protocol, device, speed)
-    assert json.loads(json.dumps(found)) == found
-    return found
+    found, notes = what_bounds(TinySubject(), SIZE, protocol, device, speed)
+    assert read(Speed, json.loads(json.dumps(plain(found)))) == found
+    return found, notes
 
 
 def test_a_network_whose_host_is_too_slow_is_launch_bound() -> None:
     """10 ms on the device, 40 ms to launch: the graph, whose launch costs nothing, is 4 times as fast."""
     events = [kernel(50_000 * frame + 1000 * place, 50_000 * frame + 1000 * place + 900) for frame in range(10)
               for place in range(10)]  # fmt: skip
-    found = bounds(FormsDevice(events, launch_ms=40.0))
+    found, notes = bounds(FormsDevice(events, launch_ms=40.0))
     assert found.verdict == "launch-bound"
     assert found.launches == 10
     assert found.gpu_busy_ms == pytest.approx(9.0)
     assert found.graph_fps == pytest.approx(100.0)
-    assert found.notes == []
+    assert notes == []
 
 
 def test_a_busy_gpu_is_judged_by_its_roofline() -> None:
-    found = bounds(FormsDevice([kernel(0, 99_000)]))
+    found, _ = bounds(FormsDevice([kernel(0, 99_000)]))
     assert found.verdict in ("compute-bound", "memory-bound")
-    assert found.roofline["macs"] == 64 * 32 * (27 * 8 + 8 * 5)
-    assert found.roofline["share"] == pytest.approx(found.roofline["fastest_ms"] / 10.0)
+    assert found.roofline is not None
+    assert found.roofline.fastest_ms is not None
+    assert found.roofline.macs == 64 * 32 * (27 * 8 + 8 * 5)
+    assert found.roofline.share == pytest.approx(found.roofline.fastest_ms / 10.0)
 
 
 def test_what_a_device_does_not_tell_is_none_and_said() -> None:
-    found = bounds(SimulatedDevice(Behaviour(frame_ms=8.0)))
+    found, notes = bounds(SimulatedDevice(Behaviour(frame_ms=8.0)))
     assert found.gpu_busy_ms is found.launches is found.graph_fps is None
-    assert any("saw no kernel" in note for note in found.notes)
-    assert any("no CUDA graph: CUDA graphs need a CUDA device" in note for note in found.notes)
+    assert any("saw no kernel" in note for note in notes)
+    assert any("no CUDA graph: CUDA graphs need a CUDA device" in note for note in notes)
 
 
 def test_a_cpu_has_a_roofline_and_neither_launches_nor_graphs() -> None:
-    found = bounds(CpuDevice())
+    found, notes = bounds(CpuDevice())
     assert found.verdict in ("compute-bound", "memory-bound")
-    assert found.roofline["tmacs_per_s"] > 0
+    assert found.roofline is not None
+    assert found.roofline.tmacs_per_s is not None
+    assert found.roofline.tmacs_per_s > 0
     assert found.gpu_busy_ms is found.launches is found.graph_fps is None
-    assert found.notes == []
+    assert notes == []
 
 
 @pytest.mark.parametrize(

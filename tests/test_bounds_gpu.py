@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from segbench.measure.profile import Settings
 from torch import Tensor, nn
 
 import segbench
 from segbench import store
 from segbench.compare import RECORDS, sweep
+from segbench.job import Settings
 from segbench.measure.bounds import busy_ms, graph_fps, launches, traced, what_bounds
 from segbench.measure.device import CudaDevice, open_device
 from segbench.measure.fast import optimized_speed
@@ -22,11 +22,14 @@ from segbench.measure.flags import flags_in_force, measurement_flags
 from segbench.measure.folding import fold
 from segbench.measure.forms import ENGINES, Forms
 from segbench.measure.frame import MeasurementError, make_frame, region
+from segbench.measure.record import check_settings
 from segbench.measure.roofline import measure_rates
 from segbench.measure.speed import measure_speed
 from segbench.measure.waterfall import SWITCHES, waterfall
 from segbench.planning import plan
 from segbench.protocol import Protocol, protocol_for
+from segbench.reading import plain, read
+from segbench.results import Speed, WaterfallRow
 from tests.forms_networks import Tiny, TinySubject, randomised
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -62,15 +65,15 @@ def test_a_trace_of_swiftnet_has_the_copies_beside_the_kernels() -> None:
 def test_a_graph_says_what_the_network_says(mode: str) -> None:
     protocol = protocol_for(mode)
     with measurement_flags(protocol):
-        plain = make_frame(TinySubject().build(), SIZE, protocol, device())()
+        eager = make_frame(TinySubject().build(), SIZE, protocol, device())()
         graph = make_frame(
             TinySubject().build(), SIZE, protocol, device(), lambda net: device().graph(region(net, mode))
         )
         outputs = [graph().clone() for _ in range(3)]
     torch.cuda.synchronize()
     for output in outputs:
-        assert output.device == plain.device
-        torch.testing.assert_close(output, plain, atol=1e-5, rtol=1e-4)
+        assert output.device == eager.device
+        torch.testing.assert_close(output, eager, atol=1e-5, rtol=1e-4)
 
 
 def test_a_network_that_cannot_be_captured_spoils_nothing() -> None:
@@ -89,13 +92,15 @@ def test_what_bounds_a_network_is_complete(precision: str) -> None:
     protocol = replace(QUICK, precision=precision)
     flags = flags_in_force()
     speed = measure_speed(TinySubject().build(), resolution=SIZE, protocol=protocol, device=device())
-    found = what_bounds(TinySubject(), SIZE, protocol, device(), speed)
-    assert json.loads(json.dumps(found)) == found
-    assert found.launches >= 6
-    assert found.gpu_busy_ms > 0
-    assert found.graph_fps > 0
+    found, notes = what_bounds(TinySubject(), SIZE, protocol, device(), speed)
+    assert notes == []
+    assert read(Speed, json.loads(json.dumps(plain(found)))) == found
+    assert found.launches is not None and found.launches >= 6
+    assert found.gpu_busy_ms is not None and found.gpu_busy_ms > 0
+    assert found.graph_fps is not None and found.graph_fps > 0
     assert found.verdict in ("launch-bound", "compute-bound", "memory-bound")
-    assert found.roofline["share"] > 0
+    assert found.roofline is not None
+    assert found.roofline.share is not None and found.roofline.share > 0
     assert flags_in_force() == flags
 
 
@@ -115,7 +120,7 @@ def test_folding_keeps_the_logits(name: str) -> None:
 
 def test_every_switch_of_the_waterfall_is_there() -> None:
     rows = waterfall(TinySubject(), SIZE, device(), QUICK)
-    assert json.loads(json.dumps(rows)) == rows
+    assert [read(WaterfallRow, json.loads(json.dumps(plain(row)))) for row in rows] == rows
     reasons = {row.switch: row.unavailable for row in rows if row.unavailable}
     allowed = {"TF32", "bf16"} if device().capability < (8, 0) else set()
     assert set(reasons) <= allowed, reasons
@@ -125,9 +130,10 @@ def test_every_switch_of_the_waterfall_is_there() -> None:
 @pytest.mark.slow
 def test_the_fast_mode_runs_and_says_the_same() -> None:
     result = optimized_speed(TinySubject(), SIZE, replace(QUICK, precision="fp16"), device())
-    assert result["engine"] in ENGINES
-    assert result["tried"][1]["fps"], result["tried"]
-    assert result["deviation"]["max_over_std"] < 0.1
+    assert result.engine in ENGINES
+    assert result.tried[1]["fps"], result.tried
+    assert result.deviation is not None
+    assert result.deviation["max_over_std"] < 0.1
 
 
 def test_forms_free_their_memory() -> None:
@@ -145,7 +151,7 @@ def test_forms_free_their_memory() -> None:
 
 
 def test_a_sweep_of_processes_measures_on_the_gpu(tmp_path: Path) -> None:
-    settings = Settings(device="cuda", rounds=2).check()
+    settings = check_settings(Settings(device="cuda", rounds=2))
     jobs = plan(["enet", "erfnet"], [SIZE], 19, settings, seed=3, processes=2)
     records = sweep(jobs, tmp_path, timeout_s=240)
     assert [record.failure for record in records] == [None] * 4

@@ -53,7 +53,7 @@ def test_a_real_a_a_run_passes(in_folder: Path, segbench_cli: Cli) -> None:
     (record,) = store.read(in_folder / "now.json")
     assert record.speed is not None
     assert record.speed.device == "cuda"
-    assert len(record.speed.process_fps) >= 7
+    assert len(record.speed.process_fps or []) >= 7
     assert record.speed.launches
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,20 +19,21 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from segbench.measure.combine import combine, conditions
-from segbench.measure.profile import Settings
 
-import segbench
 from segbench import compare as comparison
 from segbench import store
-from segbench.compare import answered, ranking, require_unmixed, serves, sweep
+from segbench.compare import answered, answers, mixed, ranking, require_unmixed, sweep
 from segbench.errors import BadOption, SegbenchError
+from segbench.job import Job, Settings
 from segbench.measure.device import open_device
+from segbench.measure.record import check_settings
 from segbench.measure.simulated import Behaviour, SimulatedDevice
-from segbench.measure.speed import speed_json, time_frames
-from segbench.planning import Job, plan
+from segbench.measure.speed import speed_of, time_frames
+from segbench.planning import plan
+from segbench.processes import combine
 from segbench.protocol import PRESETS
 from segbench.record import Record
+from segbench.results import ModuleRow, Process, Speed
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]
@@ -48,18 +50,17 @@ def timed(job: Job, seed: int = 0, name: str = "", **behaviour: Any) -> Record:
     device.name = name or open_device("cpu").name
     protocol = job.settings.protocol()
     timing = time_frames(device.launch, protocol, device)
-    return Record(
-        model=job.model,
-        classes=job.classes,
-        resolution=job.resolution,
-        batch=job.settings.batch,
-        params=7,
-        speed={**speed_json(timing, protocol, device), "energy_mj": 10.0 + seed},
-        protocol=protocol.to_json(),
-        environment=job.settings.environment,
-        segbench=segbench.__version__,
-        extra={"process": {"index": job.process, "of": job.processes, "seed": job.seed}},
-    )
+    return job.blank(params=7, speed=replace(speed_of(timing, protocol, device), energy_mj=10.0 + seed))
+
+
+def process(job: Job) -> Process:
+    assert job.process is not None
+    return job.process
+
+
+def speed_in(record: Record) -> Speed:
+    assert record.speed is not None
+    return record.speed
 
 
 def jobs_of(processes: int = 1, names: list[str] = NAMES, **changes: Any) -> list[Job]:
@@ -72,7 +73,7 @@ def jobs_of(processes: int = 1, names: list[str] = NAMES, **changes: Any) -> lis
 def test_every_network_has_its_processes_and_they_are_spread() -> None:
     jobs = jobs_of(5)
     assert Counter(job.model for job in jobs) == dict.fromkeys(NAMES, 5)
-    assert {(job.process, job.processes) for job in jobs} == {(index, 5) for index in range(5)}
+    assert {(process(job).index, process(job).of) for job in jobs} == {(index, 5) for index in range(5)}
     # One network after another would have 16 neighbours of one network; drift would fall on the last.
     assert sum(one.model == two.model for one, two in pairwise(jobs)) < 10
     places = {name: [place for place, job in enumerate(jobs) if job.model == name] for name in NAMES}
@@ -82,9 +83,11 @@ def test_every_network_has_its_processes_and_they_are_spread() -> None:
 def test_the_seed_decides_the_order_and_is_recorded() -> None:
     orders = [plan(NAMES, [(64, 128)], 19, SETTINGS, seed, processes=3) for seed in (1, 1, 2)]
     assert orders[0] == orders[1]
-    assert [job.place for job in orders[0]] != [job.place for job in orders[2]]
-    assert {job.seed for job in orders[2]} == {2}
-    assert comparison.failed(orders[2][0], "no").extra["process"]["seed"] == 2
+    places = [[(job.model, process(job).index) for job in order] for order in orders]
+    assert places[0] != places[2]
+    assert {process(job).seed for job in orders[2]} == {2}
+    failed = orders[2][0].failed("no")
+    assert failed.process is not None and failed.process.seed == 2
 
 
 def test_counting_is_not_repeated() -> None:
@@ -96,7 +99,7 @@ def test_counting_is_not_repeated() -> None:
 
 def test_waterfall_and_fast_mode_run_in_one_process() -> None:
     asked = [job for job in jobs_of(3, waterfall=True, optimize=True) if job.settings.waterfall]
-    assert [job.process for job in asked] == [0] * len(NAMES)
+    assert [process(job).index for job in asked] == [0] * len(NAMES)
     assert all(job.settings.optimize for job in asked)
 
 
@@ -113,10 +116,10 @@ def test_each_stored_record_answers_one_process() -> None:
     assert len(answered(jobs_of(1), [first, again])) == 1
 
 
-def test_a_record_serves_only_what_it_measured() -> None:
+def test_a_record_answers_only_what_it_measured() -> None:
     (job,) = jobs_of(names=["enet"])
     record = timed(job)
-    assert serves(record, job)
+    assert answers(record, job)
     for other in (
         replace(job, model="efrnet"),
         replace(job, classes=11),
@@ -128,15 +131,29 @@ def test_a_record_serves_only_what_it_measured() -> None:
         replace(job, settings=replace(job.settings, waterfall=True)),
         replace(job, settings=replace(job.settings, optimize=True)),
     ):
-        assert not serves(record, other), other
-    assert not serves(replace(record, failure="out of memory"), job)
-    assert not serves(replace(record, segbench="0.0.1"), job)
+        assert not answers(record, other), other
+    assert not answers(replace(record, failure="out of memory"), job)
+    assert not answers(replace(record, segbench="0.0.1"), job)
 
 
 def test_a_waterfall_is_not_used_up_by_a_process_that_asks_for_none() -> None:
     jobs = jobs_of(2, ["enet"], waterfall=True)
     plain, full = timed(jobs[0]), replace(timed(jobs[0]), waterfall=[])
     assert len(answered(jobs, [full, plain])) == len(answered(jobs, [plain, full])) == 2
+
+
+def test_a_process_goes_on_where_it_stopped_and_the_first_one_is_not_stood_in_for() -> None:
+    """The others count no modules: a first process that was interrupted is measured, whatever else was."""
+    for seed in range(4):
+        jobs = plan(["enet"], [(64, 128)], 19, replace(SETTINGS, module_levels=2), seed, processes=3)
+        by_index = {process(job).index: job for job in jobs}
+        others = [timed(by_index[index], index) for index in (1, 2)]
+        assert set(answered(jobs, others)) == {by_index[1], by_index[2]}
+        first = replace(timed(by_index[0]), modules=[ModuleRow(path="", type="ENet")])
+        found = answered(jobs, [first, *others])
+        assert {process(job).index: found[job].process for job in jobs} == {0: first.process} | {
+            index: others[index - 1].process for index in (1, 2)
+        }
 
 
 # Combining processes.
@@ -146,16 +163,17 @@ def test_processes_are_combined_with_every_sample() -> None:
     jobs = jobs_of(5, ["enet"])
     records = [timed(job, seed) for seed, job in enumerate(jobs)]
     (combined,) = combine(records)
-    assert combined.speed is not None
-    speeds = [record.speed for record in records if record.speed]
-    assert combined.speed["processes"] == 5
-    assert combined.speed["fps_ci95_basis"] == "processes"
-    assert combined.speed["fps"] == pytest.approx(fmean(speed["fps"] for speed in speeds), rel=1e-9)
-    assert combined.speed["fps_ci95"][0] < combined.speed["fps"] < combined.speed["fps_ci95"][1]
-    assert len(combined.speed["rounds_ms"]) == 25
-    assert combined.speed["latency_ms"]["min"] == min(speed["latency_ms"]["min"] for speed in speeds)
-    assert combined.speed["energy_mj"] == pytest.approx(12.0)
-    assert "process" not in combined.extra
+    speed, speeds = speed_in(combined), [speed_in(record) for record in records]
+    assert speed.processes == 5
+    assert speed.fps_ci95_basis == "processes"
+    assert speed.fps == pytest.approx(fmean(one.fps for one in speeds), rel=1e-9)
+    assert speed.fps_ci95 is not None
+    assert speed.fps_ci95[0] < speed.fps < speed.fps_ci95[1]
+    assert len(speed.rounds_ms or []) == 25
+    assert speed.latency_ms is not None
+    assert speed.latency_ms.min == min(one.latency_ms.min or 0 for one in speeds if one.latency_ms)
+    assert speed.energy_mj == pytest.approx(12.0)
+    assert combined.process is None
     assert Record.from_json(json.loads(json.dumps(combined.to_json()))) == combined
 
 
@@ -170,16 +188,15 @@ def test_conditions_are_never_combined() -> None:
     half = replace(job, settings=replace(job.settings, precision="bf16"))
     records = [timed(job), timed(swiftnet), timed(half), timed(job, name="another CPU")]
     assert combine(records) == records
-    assert len(conditions(records)) == 4
+    assert len(mixed(records)) == 4
 
 
 def test_a_process_that_failed_is_a_note_beside_the_others() -> None:
     jobs = jobs_of(3, ["enet"])
-    bad = comparison.failed(jobs[2], "timed out after 3 s")
+    bad = jobs[2].failed("timed out after 3 s")
     (combined,) = combine([timed(jobs[0]), bad, timed(jobs[1], 1)])
     assert combined.failure is None
-    assert combined.speed is not None
-    assert combined.speed["processes"] == 2
+    assert speed_in(combined).processes == 2
     assert combined.notes == ["1 of 3 processes failed: timed out after 3 s"]
     (all_failed,) = combine([bad, bad])
     assert all_failed.failure == "timed out after 3 s"
@@ -194,15 +211,16 @@ def test_another_mode_or_device_in_the_folder_is_refused_unless_asked(tmp_path: 
     mine, other, elsewhere = timed(job), timed(swiftnet), timed(job, name="another CPU")
     store.append(tmp_path / RECORDS, mine)
     require_unmixed([job], tmp_path)
-    for foreign, part in ((other, "mode swiftnet"), (elsewhere, "another CPU")):
-        folder = tmp_path / part
+    here = speed_in(mine).device_name
+    for foreign, part in ((other, "mode forward -> swiftnet"), (elsewhere, f"device name {here} -> another CPU")):
+        folder = tmp_path / str(foreign is other)
         store.append(folder / RECORDS, foreign)
-        with pytest.raises(BadOption, match=f"{part}.*--allow-mixed"):
+        with pytest.raises(BadOption, match=rf"\({re.escape(part)}\).*--allow-mixed"):
             require_unmixed([job], folder)
         assert ranking([job], [mine], folder, allow_mixed=False) == [mine]
-        mixed = ranking([job], [mine], folder, allow_mixed=True)
-        assert [record.speed for record in mixed] == [mine.speed, foreign.speed]
-        assert len(conditions(mixed)) == 2
+        shown = ranking([job], [mine], folder, allow_mixed=True)
+        assert [record.speed for record in shown] == [mine.speed, foreign.speed]
+        assert len(mixed(shown)) == 2
 
 
 def test_records_without_timings_mix_with_anything(tmp_path: Path) -> None:
@@ -229,7 +247,11 @@ def act(job: Job) -> Record:
 
 
 def simple(*classes: int) -> list[Job]:
-    return [Job("enet", count, (64, 128), SETTINGS, place, len(classes)) for place, count in enumerate(classes)]
+    processes = [Process(index=place, of=len(classes)) for place in range(len(classes))]
+    return [
+        Job(model="enet", classes=count, resolution=(64, 128), settings=SETTINGS, process=one)
+        for count, one in zip(classes, processes, strict=True)
+    ]
 
 
 def models(folder: Path) -> list[tuple[int, bool]]:
@@ -346,21 +368,21 @@ def test_a_mixed_folder_is_refused_before_anything_is_measured(segbench_cli: Cli
     before = (tmp_path / RECORDS).read_bytes()
     answer = segbench_cli("compare", "enet", "--res", "64x128", "--device", "cpu", "--out", tmp_path)
     assert answer.status == 2
-    assert "mode swiftnet" in answer.err
+    assert "mode forward -> swiftnet" in answer.err
     assert "--allow-mixed" in answer.err
     assert (tmp_path / RECORDS).read_bytes() == before
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_reachable(name: str) -> None:
-    assert Settings(preset=name, device="cpu", environment=ENVIRONMENT).check().protocol().name == name
+    assert check_settings(Settings(preset=name, device="cpu", environment=ENVIRONMENT)).protocol().name == name
 
 
 def test_a_preset_keeps_the_options_beside_it() -> None:
     protocol = Settings(preset="mmseg-predict", precision="bf16", batch=2, rounds=3).protocol()
     assert (protocol.mode, protocol.precision, protocol.batch, protocol.rounds) == ("predict", "bf16", 2, 3)
     with pytest.raises(SegbenchError, match="timed region of its own"):
-        Settings(preset="fasterseg", mode="forward", environment=ENVIRONMENT).check()
+        check_settings(Settings(preset="fasterseg", mode="forward", environment=ENVIRONMENT))
 
 
 def test_layers_are_shown_and_written(segbench_cli: Cli, tmp_path: Path) -> None:

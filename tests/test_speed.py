@@ -21,6 +21,8 @@ from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
 from segbench.models.base import Network
 from segbench.protocol import MODES, PRESETS, Protocol, protocol_for
+from segbench.reading import plain, read
+from segbench.results import Latency, Speed
 
 SIZE = (16, 32)
 FORWARD = PRESETS["forward"]
@@ -51,8 +53,33 @@ class Failing(nn.Module):
         raise self.error
 
 
-def timed(device: SimulatedDevice, protocol: Protocol = FORWARD, budget_s: float | None = None) -> dict[str, Any]:
+def timed(device: SimulatedDevice, protocol: Protocol = FORWARD, budget_s: float | None = None) -> Speed:
     return measure_speed(Tiny(), resolution=SIZE, protocol=protocol, device=device, budget_s=budget_s)
+
+
+def latency(speed: Speed) -> Latency:
+    assert speed.latency_ms is not None
+    return speed.latency_ms
+
+
+def round_seconds(speed: Speed) -> list[float]:
+    assert speed.round_seconds is not None
+    return speed.round_seconds
+
+
+def round_fps(speed: Speed) -> list[float]:
+    assert speed.round_fps is not None
+    return speed.round_fps
+
+
+def rounds_ms(speed: Speed) -> list[list[float]]:
+    assert speed.rounds_ms is not None
+    return speed.rounds_ms
+
+
+def warmup_ms(speed: Speed) -> list[float]:
+    assert speed.warmup_ms is not None
+    return speed.warmup_ms
 
 
 def test_an_ideal_device_is_timed_exactly() -> None:
@@ -60,38 +87,38 @@ def test_an_ideal_device_is_timed_exactly() -> None:
     assert speed.fps == pytest.approx(200.0)
     assert speed.round_fps == pytest.approx([200.0] * 5)
     assert speed.fps_ci95 == pytest.approx([200.0, 200.0])
-    assert [len(samples) for samples in speed.rounds_ms] == [100] * 5
-    assert speed.latency_ms.median == pytest.approx(5.0)
+    assert [len(samples) for samples in rounds_ms(speed)] == [100] * 5
+    assert latency(speed).median == pytest.approx(5.0)
     assert speed.warnings == []
     assert speed.shortened is None
 
 
 def test_the_result_is_what_a_record_states() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_noise=0.01)), protocol_for("swiftnet", "fp16", 2, 3))
-    assert json.loads(json.dumps(speed)) == speed
+    assert read(Speed, json.loads(json.dumps(plain(speed)))) == speed
     assert (speed.mode, speed.device, speed.precision, speed.batch) == ("swiftnet", "cuda", "fp16", 2)
     assert speed.device_name == "simulated"
     for key in ("gpu_busy_ms", "launches", "graph_fps", "energy_mj", "verdict"):
-        assert speed[key] is None
-    assert {"mean", "median", "p5", "p95"} <= set(speed.latency_ms)
-    assert len(speed.round_fps) == 3
+        assert getattr(speed, key) is None
+    assert None not in [getattr(latency(speed), key) for key in ("mean", "median", "p5", "p95")]
+    assert len(round_fps(speed)) == 3
 
 
 def test_fps_is_frames_over_elapsed_time_and_not_a_mean_of_rates() -> None:
     speed = timed(SimulatedDevice(Behaviour(throttle_after_s=2.0, throttle_factor=0.5)))
-    assert speed.fps == pytest.approx(500 / sum(speed.round_seconds))
-    assert min(speed.round_fps) < 0.6 * max(speed.round_fps)
+    assert speed.fps == pytest.approx(500 / sum(round_seconds(speed)))
+    assert min(round_fps(speed)) < 0.6 * max(round_fps(speed))
 
 
 def test_a_batch_counts_images() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_ms=5.0)), replace(FORWARD, batch=4))
     assert speed.fps == speed.throughput == pytest.approx(800.0)
-    assert speed.latency_ms.mean == pytest.approx(5.0)
+    assert latency(speed).mean == pytest.approx(5.0)
 
 
 def test_warm_up_lasts_for_passes_and_for_seconds() -> None:
-    assert len(timed(SimulatedDevice(Behaviour(frame_ms=5.0)))["warmup_ms"]) in (200, 201)
-    assert len(timed(SimulatedDevice(Behaviour(frame_ms=100.0)))["warmup_ms"]) == 50
+    assert len(warmup_ms(timed(SimulatedDevice(Behaviour(frame_ms=5.0))))) in (200, 201)
+    assert len(warmup_ms(timed(SimulatedDevice(Behaviour(frame_ms=100.0))))) == 50
 
 
 def test_the_queue_is_empty_at_both_clock_readings() -> None:
@@ -120,25 +147,25 @@ def test_a_launch_bound_frame_costs_its_launch() -> None:
 def test_no_sample_is_dropped() -> None:
     device = SimulatedDevice(Behaviour(frame_ms=1.0, stall_probability=0.05, stall_ms=50.0), seed=3)
     speed = timed(device)
-    samples = [sample for samples in speed.rounds_ms for sample in samples]
+    samples = [sample for samples in rounds_ms(speed) for sample in samples]
     assert len(samples) == 500
     assert max(samples) > 50
-    assert sum(samples) == pytest.approx(1000 * sum(speed.round_seconds))
+    assert sum(samples) == pytest.approx(1000 * sum(round_seconds(speed)))
     assert any("latency varies" in line for line in speed.warnings)
-    assert device.launches == 500 + len(speed.warmup_ms)
+    assert device.launches == 500 + len(warmup_ms(speed))
 
 
 def test_drift_and_throttling_are_reported() -> None:
     drifting = timed(SimulatedDevice(Behaviour(drift=0.2, drift_s=3.0)))
-    assert any("times the FPS of the first" in line for line in drifting["warnings"])
+    assert any("times the FPS of the first" in line for line in drifting.warnings)
     throttled = timed(SimulatedDevice(Behaviour(throttle_after_s=2.0, throttle_factor=0.7)))
-    assert any("held its clocks down (thermal slowdown" in line for line in throttled["warnings"])
-    assert any("clock moved between 1386 and 1980 MHz" in line for line in throttled["warnings"])
-    assert throttled["telemetry"][0]["sm_clock_mhz"] == 1980
+    assert any("held its clocks down (thermal slowdown" in line for line in throttled.warnings)
+    assert any("clock moved between 1386 and 1980 MHz" in line for line in throttled.warnings)
+    assert throttled.telemetry[0].sm_clock_mhz == 1980
 
 
 def test_other_processes_are_reported() -> None:
-    assert any("3 other process(es)" in line for line in timed(SimulatedDevice(other_processes=3))["warnings"])
+    assert any("3 other process(es)" in line for line in timed(SimulatedDevice(other_processes=3)).warnings)
 
 
 def test_a_round_can_be_set_by_time() -> None:
@@ -160,7 +187,7 @@ def test_progress_is_told_outside_the_rounds() -> None:
 # Time budgets, on a simulated CPU.
 
 
-def on_cpu(frame_ms: float, budget_s: float | None, protocol: Protocol = FORWARD, **behaviour: Any) -> dict[str, Any]:
+def on_cpu(frame_ms: float, budget_s: float | None, protocol: Protocol = FORWARD, **behaviour: Any) -> Speed:
     device = SimulatedDevice(Behaviour(frame_ms=frame_ms, **behaviour), kind="cpu")
     return timed(device, protocol, budget_s)
 
@@ -168,17 +195,17 @@ def on_cpu(frame_ms: float, budget_s: float | None, protocol: Protocol = FORWARD
 def test_a_budget_that_suffices_changes_nothing() -> None:
     speed = on_cpu(5.0, 20.0)
     assert speed.shortened is None
-    assert [len(samples) for samples in speed.rounds_ms] == [100] * 5
+    assert [len(samples) for samples in rounds_ms(speed)] == [100] * 5
 
 
 def test_no_budget_runs_the_whole_protocol() -> None:
-    assert len(on_cpu(500.0, None)["warmup_ms"]) == 50
+    assert len(warmup_ms(on_cpu(500.0, None))) == 50
 
 
 def test_a_budget_cuts_warm_up_and_frames_and_says_how() -> None:
     speed = on_cpu(500.0, 20.0)
     assert speed.shortened == ("to keep a time budget of 20 s: 10 of 50 warm-up passes, 6 of 100 frames a round")
-    assert [len(samples) for samples in speed.rounds_ms] == [6] * 5
+    assert [len(samples) for samples in rounds_ms(speed)] == [6] * 5
     assert speed.fps == pytest.approx(2.0)
 
 
@@ -191,23 +218,53 @@ def test_a_tight_budget_cuts_rounds_as_well() -> None:
 
 def test_a_network_slower_than_the_budget_still_gives_three_frames() -> None:
     speed = on_cpu(60_000.0, 20.0)
-    assert len(speed.warmup_ms) == 1
-    assert [len(samples) for samples in speed.rounds_ms] == [3]
+    assert len(warmup_ms(speed)) == 1
+    assert [len(samples) for samples in rounds_ms(speed)] == [3]
     assert speed.fps == pytest.approx(1 / 60)
-    assert "1 of 50 warm-up passes, 1 of 5 rounds, 3 of 100 frames" in speed.shortened
+    assert "1 of 50 warm-up passes, 1 of 5 rounds, 3 of 100 frames" in str(speed.shortened)
     assert speed.fps_ci95 is not None
 
 
 def test_a_cpu_that_slows_down_stops_when_the_budget_is_spent() -> None:
     speed = on_cpu(20.0, 20.0, throttle_after_s=4.0, throttle_factor=0.1)
-    assert 1 <= len(speed.rounds_ms) < 5
-    assert f"{len(speed.rounds_ms)} of 5 rounds" in speed.shortened
+    assert 1 <= len(rounds_ms(speed)) < 5
+    assert f"{len(rounds_ms(speed))} of 5 rounds" in str(speed.shortened)
+
+
+def test_a_budget_is_planned_by_the_later_half_of_the_warm_up() -> None:
+    """Five passes of 500 ms, as where algorithms are chosen, then frames of 100 ms: 17 s are left for 170 of these."""
+    device = SimulatedDevice(Behaviour(frame_ms=500.0), kind="cpu")
+    passes = 0
+
+    def frame() -> None:
+        nonlocal passes
+        passes += 1
+        if passes > 5:
+            device.behaviour = Behaviour(frame_ms=100.0)
+        device.launch()
+
+    protocol = replace(FORWARD, warmup_passes=10, warmup_seconds=0.0)
+    timing = time_frames(frame, protocol, device, budget_s=20.05)
+    assert timing.warmup_ms == pytest.approx([500.0] * 5 + [100.0] * 5)
+    assert [len(samples) for samples in timing.rounds_ms] == [34] * 5
+
+
+def test_a_round_set_by_time_is_planned_by_the_later_half_of_the_warm_up() -> None:
+    device = SimulatedDevice(Behaviour(frame_ms=40.0))
+
+    def frame() -> None:
+        if device.launches >= 5:
+            device.behaviour = Behaviour(frame_ms=10.0)
+        device.launch()
+
+    timing = time_frames(frame, replace(PRESETS["fasterseg"], warmup_passes=10, warmup_seconds=0.0), device)
+    assert timing.round_seconds == pytest.approx([12.0], rel=0.001)
 
 
 def test_a_budget_is_for_cpus() -> None:
     speed = timed(SimulatedDevice(Behaviour(frame_ms=500.0)), budget_s=1.0)
     assert speed.shortened is None
-    assert len(speed.rounds_ms) == 5
+    assert len(rounds_ms(speed)) == 5
 
 
 # What is inside a frame.
@@ -233,7 +290,7 @@ class Operations(TorchDispatchMode):
 
 def test_a_mode_is_its_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     modes = {**MODES, "labels out": ("forward", "argmax", "copy out")}
-    monkeypatch.setattr("segbench.measure.protocol.MODES", modes)
+    monkeypatch.setattr("segbench.protocol.MODES", modes)
     monkeypatch.setattr("segbench.measure.frame.MODES", modes)
     frame = make_frame(Tiny(), SIZE, protocol_for("labels out"), CpuDevice())
     with Operations() as operations:

@@ -16,6 +16,8 @@ from segbench.measure.frame import make_frame
 from segbench.measure.memory import peak_memory
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
 from segbench.protocol import PRECISIONS, PRESETS, protocol_for
+from segbench.reading import plain, read
+from segbench.results import Speed
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -42,7 +44,8 @@ def test_every_precision_is_measured(mode: str, precision: str) -> None:
     flags = flags_in_force()
     protocol = protocol_for(mode, precision, rounds=2, frames=20, warmup_seconds=0.1)
     speed = measure_speed(network(), resolution=SIZE, protocol=protocol, device=device())
-    assert json.loads(json.dumps(speed)) == speed
+    assert read(Speed, json.loads(json.dumps(plain(speed)))) == speed
+    assert speed.rounds_ms is not None
     assert (speed.device, speed.precision, speed.shortened) == ("cuda", precision, None)
     assert [len(samples) for samples in speed.rounds_ms] == [20, 20]
     assert all(sample > 0 for samples in speed.rounds_ms for sample in samples)

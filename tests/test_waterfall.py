@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
-from segbench.measure.profile import Settings
 from torch import Tensor, nn
 
+from segbench.job import Job, Settings
 from segbench.measure import forms
-from segbench.measure import profile as profile_module
+from segbench.measure import record as measuring
 from segbench.measure.device import CpuDevice
 from segbench.measure.fast import optimized_speed
 from segbench.measure.flags import flags_in_force
@@ -25,27 +25,44 @@ from segbench.measure.gpu import GpuEvent
 from segbench.measure.memory import release
 from segbench.measure.waterfall import SWITCHES, waterfall
 from segbench.protocol import protocol_for
+from segbench.reading import plain, read
 from segbench.record import Record
 from segbench.report.card import profile_card
+from segbench.results import Optimized, WaterfallRow
 from tests.forms_networks import SIZE, FormsDevice, Tiny, TinySubject
 
 QUICK = protocol_for("forward", rounds=2, frames=3, warmup_passes=1, warmup_seconds=0.0)
 
 
-def rows_of(device: Any = None, factory: Callable[[], nn.Module] = Tiny) -> dict[str, dict[str, Any]]:
+def rows_of(device: Any = None, factory: Callable[[], nn.Module] = Tiny) -> dict[str, WaterfallRow]:
     flags = flags_in_force()
     rows = waterfall(TinySubject(factory), SIZE, device or FormsDevice(), QUICK)
     assert flags_in_force() == flags
-    assert json.loads(json.dumps(rows)) == rows
+    assert [read(WaterfallRow, json.loads(json.dumps(plain(row)))) for row in rows] == rows
     assert [row.switch for row in rows] == ["swiftnet", *(switch.name for switch in SWITCHES)]
     return {row.switch: row for row in rows}
+
+
+def fps(row: WaterfallRow) -> float:
+    assert row.fps is not None
+    return row.fps
+
+
+def deviation(result: WaterfallRow | Optimized) -> dict[str, Any]:
+    assert result.deviation is not None
+    return result.deviation
+
+
+def folding(result: WaterfallRow | Optimized) -> dict[str, Any]:
+    assert result.folding is not None
+    return result.folding
 
 
 def test_every_switch_is_in_force_from_its_row_on() -> None:
     """The device's frame time follows from what it sees: labels, dtype, layout, flags, normalisations."""
     rows = rows_of()
     assert all(row.unavailable is None for row in rows.values())
-    times = {name: 1000 / row.fps for name, row in rows.items()}
+    times = {name: 1000 / fps(row) for name, row in rows.items()}
     assert times["swiftnet"] == pytest.approx(16.0)
     assert times["copies"] == pytest.approx(12.0)
     assert times["argmax"] == pytest.approx(10.0)
@@ -64,38 +81,38 @@ def test_factors_multiply_along_the_rows_that_are_kept() -> None:
     rows = rows_of()
     product = 1.0
     for row in rows.values():
-        assert row.total == pytest.approx(row.fps / rows["swiftnet"]["fps"])
+        assert row.total == pytest.approx(fps(row) / fps(rows["swiftnet"]))
         if row.kept and row.factor:
             product *= row.factor
-    assert product == pytest.approx(rows["CUDA graph"]["total"])
+    assert product == pytest.approx(rows["CUDA graph"].total)
     assert [name for name, row in rows.items() if not row.kept] == ["TF32", "bf16"]
-    assert rows["bf16"]["factor"] == pytest.approx(2.0)
-    assert rows["fp16"]["factor"] == pytest.approx(4.0)
-    assert rows["channels_last"]["precision"] == "fp16"
+    assert rows["bf16"].factor == pytest.approx(2.0)
+    assert rows["fp16"].factor == pytest.approx(4.0)
+    assert rows["channels_last"].precision == "fp16"
 
 
 def test_the_graph_saves_the_launches() -> None:
     rows = rows_of(FormsDevice(launch_ms=20.0))
-    assert rows["channels_last"]["fps"] < 51
-    assert rows["CUDA graph"]["factor"] > 15
+    assert fps(rows["channels_last"]) < 51
+    assert (rows["CUDA graph"].factor or 0) > 15
 
 
 def test_deviations_are_reported_where_arithmetic_changes() -> None:
     rows = rows_of()
     assert {name for name, row in rows.items() if row.deviation} == {"TF32", "bf16", "fp16"}
-    assert 0 < rows["fp16"]["deviation"]["max_over_std"] < rows["bf16"]["deviation"]["max_over_std"] < 0.5
-    assert 0 <= rows["fp16"]["deviation"]["labels_changed"] <= rows["bf16"]["deviation"]["labels_changed"] < 0.1
-    folded = rows["BN folding"]["folding"]
+    assert 0 < deviation(rows["fp16"])["max_over_std"] < deviation(rows["bf16"])["max_over_std"] < 0.5
+    assert 0 <= deviation(rows["fp16"])["labels_changed"] <= deviation(rows["bf16"])["labels_changed"] < 0.1
+    folded = folding(rows["BN folding"])
     assert (folded["folded"], folded["left"]) == (1, 1)
     assert folded["max_over_std"] < 1e-4
 
 
 def test_precisions_that_a_device_lacks_are_rows_with_a_reason() -> None:
     rows = rows_of(FormsDevice(precisions=("fp32", "bf16")))
-    assert rows["fp16"]["unavailable"] == "simulated has no fp16: it takes fp32, bf16"
-    assert rows["TF32"]["fps"] is rows["TF32"]["factor"] is None
-    assert rows["channels_last"]["precision"] == "bf16"
-    assert rows["channels_last"]["factor"] == pytest.approx(1.25)
+    assert rows["fp16"].unavailable == "simulated has no fp16: it takes fp32, bf16"
+    assert rows["TF32"].fps is rows["TF32"].factor is None
+    assert rows["channels_last"].precision == "bf16"
+    assert rows["channels_last"].factor == pytest.approx(1.25)
 
 
 def test_a_slower_precision_is_shown_and_not_kept() -> None:
@@ -104,7 +121,7 @@ def test_a_slower_precision_is_shown_and_not_kept() -> None:
             return super()._cost(result) * (100 if result.dtype in (torch.float16, torch.bfloat16) else 1)
 
     rows = rows_of(Slow())
-    assert rows["bf16"]["factor"] == pytest.approx(0.02)
+    assert rows["bf16"].factor == pytest.approx(0.02)
     assert [name for name, row in rows.items() if row.precision == "tf32"] == ["TF32", "channels_last", "CUDA graph"]
 
 
@@ -116,9 +133,9 @@ def test_a_network_that_fails_in_one_precision_costs_one_row() -> None:
             return super().logits(x)
 
     rows = rows_of(factory=Picky)
-    assert "CUDA error" in rows["fp16"]["unavailable"]
-    assert rows["channels_last"]["precision"] == "bf16"
-    assert rows["CUDA graph"]["fps"] is not None
+    assert "CUDA error" in str(rows["fp16"].unavailable)
+    assert rows["channels_last"].precision == "bf16"
+    assert rows["CUDA graph"].fps is not None
 
 
 def test_a_network_whose_logits_overflow_says_so() -> None:
@@ -127,15 +144,15 @@ def test_a_network_whose_logits_overflow_says_so() -> None:
             return super().logits(x) * 1e6
 
     rows = rows_of(factory=Large)
-    assert rows["fp16"]["deviation"]["max_over_std"] is None
-    assert rows["bf16"]["deviation"]["max_over_std"] < 0.5
+    assert deviation(rows["fp16"])["max_over_std"] is None
+    assert deviation(rows["bf16"])["max_over_std"] < 0.5
 
 
 def test_a_network_of_the_user_s_own_keeps_its_resize() -> None:
     rows = rows_of(factory=lambda: nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5)))
-    assert "has no `logits`" in rows["resize"]["unavailable"]
-    assert rows["BN folding"]["mode"] == "forward"
-    assert rows["BN folding"]["folding"]["folded"] == 1
+    assert "has no `logits`" in str(rows["resize"].unavailable)
+    assert rows["BN folding"].mode == "forward"
+    assert folding(rows["BN folding"])["folded"] == 1
 
 
 def test_out_of_memory_from_the_first_row_on_leaves_rows_and_no_exception() -> None:
@@ -154,12 +171,12 @@ def test_on_a_cpu_what_it_lacks_is_said() -> None:
         {"cudnn.benchmark", "TF32", "CUDA graph"} <= set(reasons) <= {"cudnn.benchmark", "TF32", "CUDA graph", "fp16"}
     )
     assert "NVIDIA" in reasons["TF32"]
-    assert all(row.fps > 0 for row in rows if not row.unavailable)
+    assert all(fps(row) > 0 for row in rows if not row.unavailable)
 
 
-def fast(device: Any, precision: str = "fp32", factory: Callable[[], nn.Module] = Tiny) -> dict[str, Any]:
+def fast(device: Any, precision: str = "fp32", factory: Callable[[], nn.Module] = Tiny) -> Optimized:
     result = optimized_speed(TinySubject(factory), SIZE, replace(QUICK, precision=precision), device)
-    assert json.loads(json.dumps(result)) == result
+    assert read(Optimized, json.loads(json.dumps(plain(result)))) == result
     return result
 
 
@@ -179,23 +196,23 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.usefixtures("compiler")
 def test_the_fast_mode_takes_the_fastest_engine() -> None:
     result = fast(FormsDevice(launch_ms=20.0))
-    assert result["engine"] == "CUDA graph"
-    assert [row.engine for row in result["tried"]] == ["eager", "CUDA graph", "torch.compile"]
-    assert result["fps"] == max(row.fps for row in result["tried"])
+    assert result.engine == "CUDA graph"
+    assert [row["engine"] for row in result.tried] == ["eager", "CUDA graph", "torch.compile"]
+    assert result.fps == max(row["fps"] for row in result.tried)
     # 8 ms, resized, folded, cuDNN's choice, channels_last.
-    assert result["fps"] == pytest.approx(1000 / (8.0 * 1.25 * 0.8**3))
-    assert result["mode"] == "forward"
-    assert result["protocol"] == "optimized"
-    assert result["protocol_settings"]["bn_folding"]
-    assert result["protocol_settings"]["channels_last"]
-    assert (result["folding"]["folded"], result["deviation"]["max_over_std"] < 1e-4) == (1, True)
+    assert result.fps == pytest.approx(1000 / (8.0 * 1.25 * 0.8**3))
+    assert result.mode == "forward"
+    assert result.protocol == "optimized"
+    assert result.protocol_settings["bn_folding"]
+    assert result.protocol_settings["channels_last"]
+    assert (folding(result)["folded"], deviation(result)["max_over_std"] < 1e-4) == (1, True)
 
 
 @pytest.mark.usefixtures("compiler")
 def test_the_fast_mode_keeps_the_precision_asked_for() -> None:
     result = fast(FormsDevice(), "fp16")
-    assert result["precision"] == "fp16"
-    assert result["deviation"]["max_over_std"] > 1e-4
+    assert result.precision == "fp16"
+    assert deviation(result)["max_over_std"] > 1e-4
 
 
 def test_a_compiler_that_fails_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +224,8 @@ def test_a_compiler_that_fails_is_noted(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(torch, "compile", broken)
     result = fast(FormsDevice())
-    assert result["tried"][2]["unavailable"] == "torch.compile fails: No working C++ compiler found"
-    assert result["engine"] in ("eager", "CUDA graph")
+    assert result.tried[2]["unavailable"] == "torch.compile fails: No working C++ compiler found"
+    assert result.engine in ("eager", "CUDA graph")
 
 
 def test_the_compiler_may_advise_and_fail_until_the_graph_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,9 +277,10 @@ def test_all_timings_come_before_the_trace_and_later_ones_say_so(monkeypatch: py
             return None
 
     def profiled() -> Record:
-        monkeypatch.setattr(profile_module, "open_device", lambda spec: Watched())
+        monkeypatch.setattr(measuring, "open_device", lambda spec: Watched())
         settings = Settings(device="cuda", rounds=2, waterfall=True, optimize=True, environment={"cuda": "13.0"})
-        return profile_module.profile(TinySubject(), SIZE, settings)
+        job = Job(model="tests:Tiny", classes=5, resolution=SIZE, settings=settings)
+        return measuring.measure_job(job, subject=TinySubject())
 
     first = profiled()
     assert first.failure is None
@@ -279,10 +297,10 @@ def test_a_refused_folding_is_noted_and_the_rest_goes_on(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(forms, "fold", refuse)
     result = fast(FormsDevice())
-    assert result["folding"] is None
-    assert result["notes"] == ["batch normalisation was not folded: the logits change"]
-    assert not result["protocol_settings"]["bn_folding"]
-    assert result["fps"] == pytest.approx(1000 / (8.0 * 1.25 * 0.8**2))
+    assert result.folding is None
+    assert result.notes == ["batch normalisation was not folded: the logits change"]
+    assert not result.protocol_settings["bn_folding"]
+    assert result.fps == pytest.approx(1000 / (8.0 * 1.25 * 0.8**2))
 
 
 @pytest.mark.usefixtures("compiler")
@@ -302,10 +320,11 @@ def test_the_card_shows_both_and_mixes_neither() -> None:
     device = FormsDevice()
     record = Record(model="tiny", classes=5, resolution=SIZE, waterfall=waterfall(TinySubject(), SIZE, device, QUICK))
     forms_speed, _ = forms.Forms(TinySubject(), SIZE, device).speed(QUICK)
-    record.speed = {**forms_speed, "optimized": fast(device)}
+    record.speed = replace(forms_speed, optimized=fast(device))
     console = Console(width=200, file=io.StringIO(), record=True)
     console.print(profile_card(record))
     text = console.export_text()
-    assert forms_speed["mode"] == record.speed.optimized["mode"] == "forward"
+    assert record.speed.optimized is not None
+    assert forms_speed.mode == record.speed.optimized.mode == "forward"
     for part in ("FPS", "optimized", "1 batch normalisations folded", "channels_last", "CUDA graph", "labels change"):
         assert part in text

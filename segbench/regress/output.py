@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.regress.conditions import label
 from segbench.regress.judge import Held, Outcome, costs
 from segbench.regress.render import sentence, summary, where
+from segbench.regress.rows import label
 from segbench.regress.verdicts import SLOWER, UNDECIDED
 from segbench.units import significant
 
@@ -57,6 +57,8 @@ def _cases(held: Held, strict: bool) -> Iterator[tuple[str, str, str]]:
         yield comparison.metric, problem, sentence(comparison)
     if held.not_judged:
         yield "speed", unjudged, held.not_judged
+    if held.not_compared:
+        yield "mIoU", unjudged, f"mIoU is not comparable: {held.not_compared}"
 
 
 def _count(suite: ElementTree.Element) -> None:
@@ -113,6 +115,8 @@ def _metric_cell(held: Held, metric: str) -> str:
 def _details(held: Held) -> Iterator[str]:
     texts = [held.failure, *map(str, held.findings), *held.modules, held.not_judged]
     texts += [sentence(item) for item in (*held.verdicts(SLOWER), *held.verdicts(UNDECIDED))]
+    if held.not_compared:
+        texts.append(f"mIoU is not comparable: {held.not_compared}")
     if held.comparisons:
         texts.append(f"measured {where(held.after)}")
     yield from (f"- {held.title}: {_cell(text)}" for text in texts if text)
@@ -132,6 +136,8 @@ def workflow_commands(outcome: Outcome) -> Iterator[str]:
             yield _command(level, held.title, sentence(comparison))
         if held.not_judged:
             yield _command(level, held.title, held.not_judged)
+        if held.not_compared:
+            yield _command(level, held.title, f"mIoU is not comparable: {held.not_compared}")
     for name in outcome.removed:
         yield _command("error" if outcome.strict else "warning", name, "in the baseline, not in the run")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from segbench.conditions import AccuracyConditions, TimingConditions, beside
@@ -104,7 +104,13 @@ def collate(records: Iterable[Record], where: str) -> dict[Key, Record]:
                 "is not to be guessed: keep one"
             )
         try:
-            found[name] = group[0] if len(group) == 1 else with_timings(group[0], group)
+            found[name] = group[0] if len(group) == 1 else _together(group)
         except ValueError as error:
-            raise RecordError(f"{where} holds {label(group[0])} from several machines: {error}") from error
+            raise RecordError(f"{where} holds {label(group[0])} timed under unlike conditions: {error}") from error
     return found
+
+
+def _together(group: Sequence[Record]) -> Record:
+    """The processes of a comparison as one row; only the first of them counts modules and signature."""
+    first = min(group, key=lambda record: record.process.index if record.process else 0)
+    return replace(with_timings(first, group), process=None)
