@@ -138,7 +138,7 @@ def costs(record: Record) -> dict[str, list[float]]:
     found = {
         "FPS": [1 / fps for fps in speed.process_fps or [speed.fps]] if speed else [],
         "latency": process_latencies(speed) if speed else [],
-        "memory": process_peaks(memory) if memory else [],
+        "memory": [peak for peak in process_peaks(memory) if peak > 0] if memory else [],
     }
     return {metric: values for metric, values in found.items() if values}
 
