@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from segbench.cli import commands
-from segbench.errors import SegbenchError
+from segbench.cli import commands, stopping
+from segbench.errors import SegbenchError, first_line
 
 app = typer.Typer(
     name="segbench",
@@ -24,6 +27,9 @@ app = typer.Typer(
 )
 commands.register(app)
 
+UNEXPECTED = 3
+"""Exit status of an error that is segbench's own fault."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
@@ -34,22 +40,64 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status. ``--debug`` anywhere shows tracebacks."""
     debug = "--debug" in arguments
     rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    notes = _Notes()
+    logging.getLogger("segbench").addHandler(notes)
+    try:
+        with stopping.signals():
+            return _command(rest, debug)
+    finally:
+        logging.getLogger("segbench").removeHandler(notes)
+
+
+def _command(rest: Sequence[str], debug: bool) -> int:
     command = typer.main.get_command(app)
     try:
-        status = command.main(args=rest, prog_name="segbench", standalone_mode=False)
+        status = command.main(args=list(rest), prog_name="segbench", standalone_mode=False)
+        sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except SegbenchError as error:
         return _complain(str(error), debug)
-    except (typer.Abort, KeyboardInterrupt):
-        return _complain("stopped; what was measured is on disk", debug, status=130)
-    except BrokenPipeError:
-        return 1
+    except (typer.Abort, KeyboardInterrupt) as error:
+        message, status = stopping.in_words(error)
+        return _complain(message, debug, status)
     except Exception as error:
         # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
         format_message = getattr(error, "format_message", None)
-        if format_message is None:
-            raise
-        return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
+        if format_message is not None:
+            return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
+        broken = _broken_output(error)
+        if broken is not None:
+            # A reader that has seen enough, such as `head`, is no error to speak of.
+            return 1 if isinstance(broken, BrokenPipeError) else _complain(_unwritable(broken), debug)
+        return _complain(_unexpected(error), debug, UNEXPECTED)
+
+
+def _broken_output(error: Exception) -> OSError | None:
+    """The reason why standard output takes no more, where that is what ended the command."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return None
+    try:
+        sys.stdout.flush()
+    except OSError as problem:
+        # What is left in the buffer must not fail once more when Python ends.
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return problem
+    except ValueError:  # closed
+        return error
+    return error if isinstance(error, BrokenPipeError) else None
+
+
+def _unwritable(error: OSError) -> str:
+    return f"standard output cannot be written: {error.strerror}"
+
+
+def _unexpected(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"
+        "This is a fault of segbench: please report it to its developers with what the same call prints with --debug"
+    )
 
 
 def _complain(message: str, debug: bool, status: int = 2) -> int:
@@ -57,3 +105,18 @@ def _complain(message: str, debug: bool, status: int = 2) -> int:
         traceback.print_exc()
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
     return status
+
+
+class _Notes(logging.Handler):
+    """Prints what the package logs, a line each, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it on standard error."""
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: note: {text}", markup=False)

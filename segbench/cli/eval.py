@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from segbench import resolution, store
+from segbench import limits, resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
+from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
 
@@ -73,8 +73,13 @@ def evaluate(
         typer.Option(metavar="INDEX", help="The network's output for ignored pixels, if any.", show_default=False),
     ] = None,
     void_rule: Annotated[
-        str, typer.Option(metavar="drop|count", help="Drop that output, or count it as a wrong prediction.")
-    ] = "drop",
+        str | None,
+        typer.Option(
+            metavar="drop|count",
+            help="Drop that output (default), or count it as a wrong prediction.",
+            show_default=False,
+        ),
+    ] = None,
     device: options.DeviceOption = "auto",
     precision: options.Precision = "fp32",
     workers: Annotated[int, typer.Option(help="Processes that read images ahead.")] = 2,
@@ -94,6 +99,7 @@ def evaluate(
     ] = None,
     budget: options.Budget = 20.0,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Do not time the network.")] = False,
+    timeout: options.Timeout = 600.0,
     json_path: options.JsonPath = None,
 ) -> None:
     """Score a checkpoint on a data set by its official rule, and time the same graph beside it.
@@ -102,11 +108,13 @@ def evaluate(
 
     Example: segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
     """
-    check_json_target(json_path)
+    check_targets(json=json_path)
     if out is not None:
         store.require_writable(out)
-    if num < 1:
-        raise BadOption(f"--num must be 1 or more: {num} given")
+    limits.check("--num", num, 1, limits.SECONDS)
+    if (mean is None) != (std is None):
+        given, missing = ("--mean", "--std") if std is None else ("--std", "--mean")
+        raise BadOption(f"{given} needs {missing}: a mean and a deviation, three numbers each, are accepted")
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch") as status:
         from segbench.accuracy.distributed import process_group
@@ -114,6 +122,8 @@ def evaluate(
         from segbench.accuracy.report import card, write_report
         from segbench.accuracy.run import run
         from segbench.accuracy.settings import EvaluationSettings
+        from segbench.cli.isolated import evaluate_own
+        from segbench.models.own import is_own
 
         protocol = EvaluationProtocol(
             input_size=_size(res),
@@ -125,6 +135,7 @@ def evaluate(
             stride=_size(stride),
             precision=precision,
         )
+        limits.check("--budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
         settings = EvaluationSettings(
             model=model,
             checkpoint=checkpoint,
@@ -156,13 +167,13 @@ def evaluate(
             stage = what
             step(what, 0, None)
 
+        def count(done: int, total: int) -> None:
+            step(stage, done, total)
+
         try:
-            evaluation = run(
-                settings,
-                group,
-                begin,
-                lambda done, total: step(stage, done, total),
-            )
+            # Under torchrun a network has a process of its own already.
+            alone = is_own(model) and group.size == 1
+            evaluation = evaluate_own(settings, begin, count, timeout) if alone else run(settings, group, begin, count)
         except SegbenchError as error:
             # What is wrong is said once, by the first process.
             if group.main:

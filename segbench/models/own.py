@@ -57,7 +57,7 @@ class OwnNetwork(nn.Module):
         """Refuse anything but ``(N, classes, h, w)``."""
         shape = tuple(logits.shape)
         wanted = f"(N, {'classes' if self.classes is None else self.classes}, h, w)"
-        if len(shape) != 4 or shape[0] != x.shape[0] or (self.classes is not None and shape[1] != self.classes):
+        if len(shape) != 4 or 0 in shape or shape[0] != x.shape[0] or self.classes not in (None, shape[1]):
             raise FactoryError(f"{self.spec} returned the shape {shape} for {tuple(x.shape)}: {wanted} is accepted")
 
 
@@ -128,6 +128,8 @@ def build_own(spec: str, classes: int | None = None) -> OwnNetwork:
         arguments["num_classes"] = classes
     try:
         network = factory(**arguments)
+        if isinstance(network, nn.Module):
+            network.eval()
     except Exception as error:
         raise FactoryError(f"{spec} raised {_one_line(error)}") from error
     if not isinstance(network, nn.Module):
