@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from segbench import limits
 from segbench.catalog import Entry, Preprocessing
 from segbench.catalog.entry import IMAGENET, UNIT_RANGE
 from segbench.errors import BadOption, UnknownName
 from segbench.protocol import PRECISIONS
-from segbench.resolution import show
+from segbench.resolution import LARGEST_SIDE, SMALLEST_SIDE, show
 
 FILTERS = ("bilinear", "bilinear-antialias", "nearest")
 """How an image comes to the input size. ``bilinear`` is OpenCV's INTER_LINEAR and torch's `interpolate`;
@@ -105,8 +106,11 @@ class EvaluationProtocol:
                 raise UnknownName(kind, given, accepted)
         if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
             raise BadOption(f"scales must be between 0.1 and 10: {', '.join(map(str, self.scales)) or 'none'} given")
-        if not all(value > 0 for value in self.std):
-            raise BadOption(f"std must be above 0: {', '.join(map(str, self.std))} given")
+        for mean in self.mean:
+            limits.check("mean", mean, -limits.PIXEL, limits.PIXEL)
+        for std in self.std:
+            limits.check("std", std, 0, limits.PIXEL, above=True)
+        limits.check("short side", self.short_side, SMALLEST_SIDE, LARGEST_SIDE, unit=" pixels")
         if self.input_size is not None and self.short_side is not None:
             raise BadOption("the input is given by its height and width or by its short side: both given")
         if self.window is not None and self.stride is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from segbench import limits
 from segbench.accuracy import overlay as drawing
 from segbench.accuracy.claimed import compare_with_claims, dataset_title
 from segbench.accuracy.datasets import open_dataset
@@ -17,7 +18,7 @@ from segbench.accuracy.evaluate import Progress, Tally, Visit, evaluate
 from segbench.accuracy.inference import Predictor
 from segbench.accuracy.loading import load_network
 from segbench.accuracy.prediction_files import prediction_writer
-from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation, named
+from segbench.accuracy.protocol import VOID_RULES, EvaluationProtocol, choose_normalisation, named
 from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
 from segbench.datasets.spec import DatasetSpec
@@ -104,8 +105,9 @@ class _Task:
         self.settings, self.group = settings, group
         if settings.rule is not None and settings.rule not in RULES:
             raise UnknownName("scoring rule", settings.rule, RULES)
-        if settings.workers < 0:
-            raise BadOption(f"workers must be 0 or more: {settings.workers} given")
+        if settings.void_rule not in (None, *VOID_RULES):
+            raise UnknownName("void rule", str(settings.void_rule), VOID_RULES)
+        limits.check("workers", settings.workers, 0, limits.PROCESSES)
         for folder in (settings.predictions, settings.overlays):
             if folder is not None:
                 require_writable(folder)
@@ -120,7 +122,12 @@ class _Task:
 
     def _protocol(self) -> EvaluationProtocol:
         given, entry = self.settings.protocol, self.loaded.subject.entry
-        void = self.loaded.void
+        void, void_rule = self.loaded.void, self.settings.void_rule
+        if void is None and void_rule is not None:
+            raise BadOption(
+                f"--void-rule {void_rule} is about an output for ignored pixels, and this network has none: leave it "
+                "out, or name the output with --void-output"
+            )
         if self.spec.sizes_vary and given.input_size is None and given.short_side is None:
             given = replace(given, short_side=min(self.spec.default_size))
         return named(
@@ -131,7 +138,7 @@ class _Task:
                 ),
                 align_corners=bool(getattr(self.loaded.net, "align_corners", False)),
                 void_output=void,
-                void_rule=None if void is None else self.settings.void_rule,
+                void_rule=None if void is None else void_rule or VOID_RULES[0],
             )
         )
 

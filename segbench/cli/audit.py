@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from segbench import store
 from segbench.cli.options import PaperOrModel
-from segbench.cli.output import check_json_target, console, progress
+from segbench.cli.output import check_targets, console, progress, write_out
 
 
 def audit(
@@ -22,15 +20,14 @@ def audit(
     ] = None,
     markdown_path: Annotated[
         Path | None,
-        typer.Option("--markdown", metavar="PATH", help="Write the audit as Markdown.", show_default=False),
+        typer.Option("--markdown", metavar="PATH|-", help="Write the audit as Markdown.", show_default=False),
     ] = None,
 ) -> None:
     """Find the counting rule behind each printed cost, and the figures that no rule explains.
 
     Example: segbench audit frmnet
     """
-    check_json_target(json_path)
-    check_json_target(str(markdown_path) if markdown_path else None)
+    check_targets(json=json_path, markdown=markdown_path)
     with progress("importing torch") as step:
         from segbench import audit as auditing
         from segbench.audit.render import markdown, rich_table
@@ -39,11 +36,7 @@ def audit(
         result = auditing.audit(claims, step)
     if json_path is not None:
         text = json.dumps([item.to_json() for item in result.judgements], indent=1, ensure_ascii=False) + "\n"
-        if json_path == "-":
-            sys.stdout.write(text)
-        else:
-            store.write_text(Path(json_path), text)
-    if markdown_path is not None:
-        store.write_text(markdown_path, markdown(result))
-    if json_path != "-":
-        console(json_path).print(rich_table(result))
+        write_out(json_path, text)
+    write_out(markdown_path, markdown(result))
+    if "-" not in (json_path, str(markdown_path)):
+        console().print(rich_table(result))

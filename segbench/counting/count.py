@@ -11,12 +11,13 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from segbench import limits
 from segbench import resolution as sizes
 from segbench.counting.kinds import is_arithmetic
 from segbench.counting.rules import RULES, ModuleRule, OperationRule
 from segbench.counting.trace import Operation, Trace
 from segbench.counting.tracer import trace
-from segbench.errors import FactoryError, UnknownName
+from segbench.errors import BadType, FactoryError, UnknownName
 
 
 def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[str, Any]:
@@ -34,10 +35,16 @@ def count(net: nn.Module, resolution: tuple[int, int], batch: int = 1) -> dict[s
         output.
 
     Raises:
+        BadType: `net` is no module, or a size or the batch no whole number.
         SegbenchError: the network cannot be run with one image of this size.
     """
-    sizes.check(*resolution)
-    traced = trace(net, (batch, 3, *resolution))
+    if not isinstance(net, nn.Module):
+        raise BadType(f"count takes a torch.nn.Module, as `segbench.build(name)` gives it: {type(net).__name__} given")
+    height, width = sizes.pair(resolution)
+    sizes.check(height, width)
+    limits.check_integer("batch", batch)
+    limits.check("batch", batch, 1, limits.BATCH)
+    traced = trace(net, (batch, 3, height, width))
     return {
         "params": parameters(net),
         "live_params": traced.live_params,

@@ -8,6 +8,7 @@ from typing import Protocol as TypingProtocol
 
 from torch import nn
 
+from segbench import limits
 from segbench.counting.count import operation_counts, parameters
 from segbench.counting.modules import modules
 from segbench.counting.rules import RULES
@@ -50,10 +51,9 @@ def check_settings(settings: Settings) -> Settings:
             raise UnknownName("counter", counter, dict.fromkeys((*RULES, *TOOLS)))
     if settings.bounds not in BOUNDS:
         raise UnknownName("bounds", settings.bounds, BOUNDS)
-    if settings.batch < 1:
-        raise BadOption(f"batch must be 1 or more: {settings.batch} given")
-    if settings.budget_s <= 0:
-        raise BadOption(f"budget must be above 0 seconds: {settings.budget_s:g} given")
+    limits.check("batch", settings.batch, 1, limits.BATCH)
+    limits.check("rounds", settings.rounds, 1, limits.ROUNDS)
+    limits.check("budget", settings.budget_s, 0, limits.SECONDS, above=True, unit=" seconds")
     _check_protocol(settings)
     device = open_device(settings.device)
     if settings.speed:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from segbench import limits
 from segbench import resolution as sizes
 from segbench.catalog import Entry, find
-from segbench.errors import BadOption
 from segbench.models import build
 from segbench.models.own import build_own, is_own
 
@@ -67,8 +67,7 @@ def resolve(spec: str, classes: int | None = None) -> Subject:
         UnknownName: no such catalog network.
         FactoryError: a user's factory that cannot be imported, raises, or returns no module.
     """
-    if classes is not None and classes < 1:
-        raise BadOption(f"classes must be 1 or more: {classes} given")
+    limits.check("classes", classes, 1, limits.CLASSES)
     if is_own(spec):
         own = build_own(spec, classes)
         return Subject(spec, own.classes, None)

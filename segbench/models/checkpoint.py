@@ -139,12 +139,25 @@ def class_count(make: Callable[[int], nn.Module], source: str | Path | Mapping[s
 
 
 def unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by key, nested wrappers opened."""
+    """The tensors of a checkpoint by key, nested wrappers opened.
+
+    Raises:
+        CheckpointError: wrappers inside of each other, or a tensor that holds no plain numbers.
+    """
     inner: Mapping[str, Any] | None = content
+    opened: list[int] = []
     while inner is not None:
+        if id(inner) in opened:
+            raise CheckpointError("the checkpoint is a dictionary inside of itself: a state dict is accepted")
+        opened.append(id(inner))
         content = inner
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-    return {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    for key, tensor in tensors.items():
+        if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
+            kind = "without values" if tensor.is_meta else "sparse or quantized"
+            raise CheckpointError(f"{key} is a tensor {kind}: dense tensors with values are accepted")
+    return tensors
 
 
 def _without_prefixes(state: dict[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:

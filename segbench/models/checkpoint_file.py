@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import warnings
 import zipfile
@@ -32,9 +33,11 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
         CheckpointError: no such file, not a checkpoint, damaged, or a pickle that needs more than tensors.
     """
     path = Path(path)
-    if not path.is_file():
+    # Unlike Path.is_file, this takes names that are too long for a file.
+    if not os.path.isfile(path):  # noqa: PTH113
+        is_folder = os.path.isdir(path)  # noqa: PTH112
         raise CheckpointError(
-            f"{path} is a folder: {ACCEPTED}" if path.is_dir() else f"no checkpoint at {path}: {ACCEPTED}"
+            f"{path} is a folder: {ACCEPTED}" if is_folder else f"no checkpoint at {path}: {ACCEPTED}"
         )
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path} is empty: {ACCEPTED}")
