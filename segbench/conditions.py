@@ -17,6 +17,7 @@ from segbench.results import Optimized
 
 UNKNOWN = "unknown"
 _SPLITS = ("test", "val", "trainval", "train")
+_TOLD = ("reading", "rule", "images")
 # Settings of an evaluation that belong to the weights: they were trained with them.
 _OWN_SETTINGS = frozenset({"normalisation", "mean", "std", "scale", "channels", "align_corners", "void_output"})
 
@@ -115,7 +116,8 @@ class TimingConditions(_Conditions):
             speed.device_name,
             record.environment,
             runtime=speed.runtime or "PyTorch",
-            optimized=isinstance(speed, Optimized),
+            # Alone in a file it is read as any speed, and its engine as a field of its own.
+            optimized=isinstance(speed, Optimized) or "engine" in speed.extra,
         )
 
     @classmethod
@@ -269,6 +271,11 @@ class AccuracyConditions(_Conditions):
         shared = tuple(item for item in settings.items() if item[0] not in _OWN_SETTINGS)
         return replace(self, checkpoint=None, protocol=shared)
 
+    def describe(self) -> str:
+        """Data set, split, reading, rule, images and every setting, in one line."""
+        said = [self.place, *(_in_words(item, getattr(self, item.name)) for item in fields(self) if item.name in _TOLD)]
+        return ", ".join([*said, *(_setting(name, value) for name, value in self.protocol)])
+
     def differences(self, other: _Conditions) -> list[str]:
         """What is unlike; of the protocol each setting by its name."""
         found = [
@@ -279,9 +286,11 @@ class AccuracyConditions(_Conditions):
         return found + [f"{name} {before.get(name, UNKNOWN)} -> {after.get(name, UNKNOWN)}" for name in names]
 
     def order(self) -> tuple[object, ...]:
-        """By data set, the official score of a whole split first, the test split before val."""
+        """By data set, the official score of a whole split first, what is not told last, the test split before val."""
         split = _SPLITS.index(self.split) if self.split in _SPLITS else len(_SPLITS)
-        return self.dataset, len(self.marks()), split, *(str(getattr(self, item.name)) for item in fields(self)[1:])
+        untold = sum(getattr(self, item.name) is None for item in fields(self) if item.name != "checkpoint")
+        found = (str(getattr(self, item.name)) for item in fields(self)[1:])
+        return self.dataset, len(self.marks()), untold, split, *found
 
 
 def spec_title(name: str) -> str:
@@ -332,10 +341,14 @@ def headings(conditions: Sequence[TimingConditions]) -> list[str]:
 def labels(conditions: Sequence[TimingConditions]) -> list[str]:
     """Device, mode and precision of each timing, and whatever else tells it apart: ``NVIDIA H200, forward, fp32``."""
     named = ("device", "device_name", "mode", "precision")
-    return [
-        ", ".join(filter(None, (one.chip(), one.mode, one.precision, *_apart(one, conditions, named))))
-        for one in conditions
-    ]
+    kinds = {(one.chip(), one.device) for one in conditions}
+    found = []
+    for one in conditions:
+        # One name for two kinds of device does not tell them apart.
+        kind = one.device.upper() if sum(chip == one.chip() for chip, _ in kinds) > 1 else ""
+        parts = (one.chip(), kind, one.mode, one.precision, *_apart(one, conditions, named))
+        found.append(", ".join(filter(None, parts)))
+    return found
 
 
 def _apart(

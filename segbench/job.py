@@ -32,6 +32,7 @@ class Settings:
         counters: counting rules to show, and tools (fvcore, thop) to run beside them.
         counts: count parameters and operations.
         module_levels: keep the costs of the modules down to this level in the Record; 0 for none, None for all.
+        layer_times: time every module as well.
         structure: keep all modules with their settings and operations, as a baseline does.
         signature: sample the logits with weights that follow from the key names.
         speed: measure speed and memory.
@@ -51,6 +52,7 @@ class Settings:
     counters: tuple[str, ...] = ()
     counts: bool = True
     module_levels: int | None = 0
+    layer_times: bool = False
     structure: bool = False
     signature: bool = False
     speed: bool = True
@@ -64,7 +66,7 @@ class Settings:
         return protocol_for(self.preset or self.mode or "forward", self.precision, self.batch, self.rounds)
 
     def under_conditions_of(self, before: Record) -> Settings:
-        """These settings with the device and protocol that a Record was timed under; untimed where it was not."""
+        """These settings with the device and protocol that a Record was timed under, and timed where it was."""
         if not before.speed:
             return replace(self, batch=before.batch, speed=False)
         name = before.protocol.get("name")
@@ -76,6 +78,7 @@ class Settings:
             precision=before.speed.precision,
             batch=before.batch,
             rounds=before.protocol.get("rounds"),
+            speed=True,
         )
 
 

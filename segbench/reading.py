@@ -27,6 +27,7 @@ _LEFT_OUT_WHEN_NONE = frozenset(
     {
         *("processes", "process_fps", "process_cov", "process_latency_ms", "process_round_fps", "process_peak_mib"),
         *("process", "optimized", "roofline", "runtime", "settings", "operations", "deviation_failure"),
+        *("time_ms", "time_share", "layer_timing"),
     }
 )
 

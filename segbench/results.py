@@ -59,6 +59,20 @@ class Roofline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayerTiming:
+    """What the times of single modules add up to; `modules` has the times."""
+
+    frames: Annotated[AtLeastOne, meaning("that were averaged", "count")]
+    frame_ms: Annotated[NonNegative, meaning("of a frame: the sum over all modules and between them", "ms")]
+    plain_ms: Annotated[NonNegative, meaning("of a frame without hooks", "ms")]
+    hooks_ms: Annotated[NonNegative, meaning("that hooks added to a frame", "ms")]
+    between_modules_ms: Annotated[
+        NonNegative, meaning("of a frame outside of the leaves: functions in a forward, copies, argmax", "ms")
+    ]
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Telemetry:
     """State of a GPU at one moment; None where the GPU or its driver does not tell."""
 
@@ -122,6 +136,13 @@ class Speed:
     process_round_fps: Annotated[list[list[Positive]] | None, meaning("of each round of each process", "images/s")] = (
         None
     )
+    load_average: Annotated[
+        NonNegative | None, meaning("programs wanting the CPU in the minute before the timing", "count")
+    ] = None
+    cpu_share: Annotated[
+        NonNegative | None, meaning("CPU time over wall time of the rounds; below 1 the process had to wait", "ratio")
+    ] = None
+    layer_timing: Annotated[LayerTiming | None, meaning("with `--layers --time`: what its modules add up to")] = None
     optimized: Annotated[Optimized | None, meaning("with --optimize: the fast mode, a speed of its own")] = None
     extra: Extra = field(default_factory=dict)
 
@@ -163,7 +184,6 @@ class Accuracy:
     miou: Annotated[Share | None, meaning("mean intersection over union under `rule`; null where nothing was scored")]
     class_iou: Annotated[Scores | None, meaning("IoU by class")] = None
     images: Annotated[Count | None, meaning("that were scored", "count")] = None
-    split_images: Annotated[Count | None, meaning("of the whole split", "count")] = None
     checkpoint_sha256: Annotated[str | None, meaning("hash of the checkpoint's file")] = None
     checkpoint: Annotated[str | None, meaning("name of the checkpoint's file")] = None
     dropped_keys: Annotated[list[str], meaning("keys of the checkpoint that were left out")] = field(
@@ -235,6 +255,8 @@ class ModuleRow:
     macs: Annotated[Count | None, meaning("multiply-accumulates", "count")] = None
     share: Annotated[Share | None, meaning("of all MACs", "0 to 1")] = None
     output: Annotated[list[Count] | None, meaning("shape of its output")] = None
+    time_ms: Annotated[NonNegative | None, meaning("of a frame, with `--layers --time`", "ms")] = None
+    time_share: Annotated[Share | None, meaning("of a frame's time", "0 to 1")] = None
     settings: Annotated[dict[str, Any] | None, meaning("in a baseline: its public constants")] = None
     operations: Annotated[
         dict[str, Count] | None, meaning("in a baseline: how often each operation ran in its own forward", "count")

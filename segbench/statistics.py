@@ -17,6 +17,8 @@ from segbench.results import Latency, Telemetry
 VARIATION_LIMIT = 0.025
 DRIFT_LIMIT = 0.02
 CLOCK_LIMIT = 0.03
+# A network that computes on one core or more has at least the wall time as CPU time, where nothing holds it up.
+CPU_SHARE_LIMIT = 0.9
 BLOCKS = 20
 
 
@@ -195,6 +197,22 @@ def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[f
                 f"the first frames took {means[0] / median(means):.2f} times the usual latency: the warm-up was too "
                 "short; warm up longer"
             )
+
+
+def load_warnings(cpu_share: float, load_average: float | None) -> list[str]:
+    """Whether other programs held up a timing on a CPU.
+
+    Args:
+        cpu_share: CPU time of the process over the wall time of the rounds; 1 or more where it never waited.
+        load_average: programs wanting the CPU in the minute before; None where the system does not tell.
+    """
+    if cpu_share >= CPU_SHARE_LIMIT:
+        return []
+    before = "" if load_average is None else f", {load_average:.1f} wanted the CPU in the minute before"
+    return [
+        f"the process computed for {cpu_share:.0%} of the rounds' time{before}: other programs held it up, and "
+        "FPS comes out low; stop them (`segbench env` shows the load)"
+    ]
 
 
 def _gpu_warnings(telemetry: Sequence[Telemetry]) -> Iterator[str]:

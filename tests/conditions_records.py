@@ -61,7 +61,6 @@ def scored(model: str = NETWORKS[0], miou: float = MIOU[0]) -> Record:
         rule="cityscapes",
         miou=miou,
         images=500,
-        split_images=500,
         checkpoint_sha256="a" * 64,
         input_size=(512, 1024),
         protocol={"name": "single-scale", "scales": [1.0], "flip": False, "mean": [0.485, 0.456, 0.406]},

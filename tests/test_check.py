@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,12 +18,15 @@ import pytest
 from segbench import store
 from segbench.errors import SegbenchError
 from segbench.isolate import Outcome
-from segbench.measure import memory, profile
+from segbench.job import Job, Settings
+from segbench.measure import memory
+from segbench.measure import record as measuring
 from segbench.measure.device import Device
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.record import Record
 from segbench.regress import against, run, sampling
 from segbench.regress.against import environment, order
+from segbench.results import Accuracy, Process
 from tests.conftest import Answer
 
 pytestmark = pytest.mark.slow
@@ -257,13 +261,13 @@ def _in_process(function: Callable[[Any], Any], tasks: Sequence[Any], **settings
         try:
             yield Outcome(task, function(task), None, 0.0)
         except Exception as error:
-            yield Outcome(task, None, f"{type(error).__name__}: {error}", 0.0)
+            yield Outcome(task, None, f"{type(error).__name__}: {error}", 0.0, type(error))
 
 
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     lab = Lab()
-    for module in (profile, sampling, run):
+    for module in (measuring, run):
         monkeypatch.setattr(module, "open_device", lab.open)
     monkeypatch.setattr(sampling, "run_isolated", _in_process)
     monkeypatch.setattr(memory, "peak_memory", lambda *arguments: 100.0)
@@ -343,7 +347,7 @@ def test_another_machine_is_refused_and_its_counts_are_judged(timed: Lab, segben
     timed.behaviour, timed.name = Behaviour(frame_ms=30), "another GPU"
     answer = segbench_cli("check", "-b", "base.json")
     assert answer.status == 0, answer.out
-    assert "GPU or CPU simulated -> another GPU" in answer.out
+    assert "device name simulated -> another GPU" in answer.out
     assert "SLOWER" not in answer.out
     assert "unchanged" in answer.out
     assert segbench_cli("check", "-b", "base.json", "--strict").status == 1
@@ -366,9 +370,10 @@ def test_counts_fail_where_speed_is_refused(timed: Lab, segbench_cli: Cli) -> No
 def test_launches_are_gated_on_the_same_machine_only(timed: Lab, segbench_cli: Cli) -> None:
     (record,) = store.read(Path("base.json"))
     assert record.speed is not None
-    record.speed["launches"] = 40
+    record.speed = replace(record.speed, launches=40)
+    record.environment["driver"] = "998"
     Path("before.json").write_text(store.dumps([record]))
-    record.speed["launches"] = 41
+    record.speed = replace(record.speed, launches=41)
     Path("after.json").write_text(store.dumps([record]))
     answer = segbench_cli("check", "-b", "before.json", "--current", "after.json")
     assert answer.status == 1
@@ -384,19 +389,82 @@ def test_launches_are_gated_on_the_same_machine_only(timed: Lab, segbench_cli: C
 def test_a_changed_miou_is_a_finding(timed: Lab, segbench_cli: Cli) -> None:
     (record,) = store.read(Path("base.json"))
     for name, miou in (("before", 0.7531), ("after", 0.7532)):
-        record.accuracy = {"miou": miou}
+        record.accuracy = Accuracy(dataset="CamVid", miou=miou)
         Path(f"{name}.json").write_text(store.dumps([record]))
     answer = segbench_cli("check", "-b", "before.json", "--current", "after.json")
     assert answer.status == 1
     assert "mIoU: 75.3100% -> 75.3200%" in answer.out
 
 
+def _with_accuracy(name: str, accuracy: Accuracy | None) -> None:
+    (record,) = store.read(Path("base.json"))
+    record.accuracy = accuracy
+    Path(f"{name}.json").write_text(store.dumps([record]))
+
+
+def test_a_miou_that_is_gone_is_a_finding(project: Path, segbench_cli: Cli) -> None:
+    scored = Accuracy(dataset="CamVid", miou=0.7531)
+    _with_accuracy("before", scored)
+    for name, gone in (("none", None), ("nothing scored", replace(scored, miou=None))):
+        _with_accuracy(name, gone)
+        answer = segbench_cli("check", "-b", "before.json", "--current", f"{name}.json")
+        assert answer.status == 1, answer.out
+        assert "mIoU: 75.3100% -> none: it was not evaluated, or nothing was scored" in answer.out
+    _with_accuracy("again", scored)
+    assert segbench_cli("check", "-b", "before.json", "--current", "again.json").status == 0
+    assert segbench_cli("check", "-b", "none.json", "--current", "before.json").status == 0, "a new mIoU is no change"
+
+
+def test_a_check_that_measures_now_says_that_no_miou_was_evaluated(project: Path, segbench_cli: Cli) -> None:
+    _with_accuracy("before", Accuracy(dataset="CamVid", miou=0.7531))
+    answer = segbench_cli("check", "-b", "before.json")
+    assert answer.status == 0, answer.out
+    assert "the mIoU was not evaluated again" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rule": "mmseg"}, "rule sfa -> mmseg"),
+        ({"split": "test"}, "split val -> test"),
+        ({"images": 3}, "images 101 -> 3"),
+        ({"protocol": {"flip": True}}, "flip false -> true"),
+    ],
+)
+def test_mious_under_unlike_conditions_are_not_compared_and_fail_strictly(
+    project: Path, segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
+) -> None:
+    scored = Accuracy(dataset="CamVid", split="val", rule="sfa", images=101, miou=0.75, protocol={"flip": False})
+    _with_accuracy("before", scored)
+    _with_accuracy("after", replace(scored, miou=0.5, **change))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    call = ("check", "-b", "before.json", "--current", "after.json", "--junit", "junit.xml")
+    answer = segbench_cli(*call)
+    assert answer.status == 0, answer.out
+    assert f"mIoU is not comparable: {said}" in answer.out
+    assert "mIoU: 75" not in answer.out
+    assert "::warning" in answer.out
+    assert said in Path("summary.md").read_text()
+    (skipped,) = ElementTree.parse("junit.xml").getroot().iter("skipped")
+    assert said in str(skipped.text)
+    assert segbench_cli(*call, "--strict").status == 1
+    assert said in str(next(ElementTree.parse("junit.xml").getroot().iter("failure")).text)
+
+
+def test_other_weights_under_the_same_conditions_are_what_is_compared(project: Path, segbench_cli: Cli) -> None:
+    scored = Accuracy(dataset="CamVid", miou=0.75, checkpoint_sha256="a" * 64)
+    _with_accuracy("before", scored)
+    _with_accuracy("after", replace(scored, miou=0.74, checkpoint_sha256="b" * 64))
+    answer = segbench_cli("check", "-b", "before.json", "--current", "after.json")
+    assert answer.status == 1, answer.out
+    assert "mIoU: 75.0000% -> 74.0000%" in answer.out
+
+
 def test_processes_that_compare_kept_one_by_one_are_one_row(timed: Lab, segbench_cli: Cli) -> None:
     rows = []
     for index in range(4):
-        row = Record.from_json(sampling.time_once(_task(timed)))
-        row.extra["process"] = {"index": index, "of": 4}
-        rows.append(row)
+        rows.append(sampling.time_once(replace(_job(), process=Process(index=index, of=4))))
     Path("rows.jsonl").write_text("".join(json.dumps(row.to_json()) + "\n" for row in rows))
     answer = segbench_cli("check", "-b", "rows.jsonl", "--current", "rows.jsonl")
     assert answer.status == 0, answer.err
@@ -409,15 +477,16 @@ def test_a_gpu_that_cannot_be_traced_costs_the_launches_and_not_the_timing(
     def refuse(*arguments: object) -> None:
         raise SegbenchError("CUPTI is taken")
 
-    monkeypatch.setattr(sampling, "traced", refuse)
-    row = Record.from_json(sampling.time_once(_task(timed)))
+    monkeypatch.setattr(measuring, "traced", refuse)
+    row = sampling.time_once(_job())
     assert row.failure is None
-    assert row.speed and row.speed["fps"] > 0 and row.speed["launches"] is None
+    assert row.speed and row.speed.fps > 0 and row.speed.launches is None
     assert row.notes == ["the GPU could not be traced: CUPTI is taken"]
 
 
-def _task(lab: Lab) -> sampling.Task:
-    return sampling.Task("mynets.net:build", 19, (64, 128), profile.Settings("cuda", rounds=1).check())
+def _job() -> Job:
+    settings = measuring.check_settings(Settings(device="cuda", rounds=1))
+    return Job(model="mynets.net:build", classes=19, resolution=(64, 128), settings=settings)
 
 
 # Two revisions.
@@ -477,13 +546,13 @@ def test_timings_of_two_revisions_alternate(
     """Through the command line with an injected clock; the worker runs in this process, on a device that drifts."""
     sides = []
 
-    def worker(what: str, task: sampling.Task, revision: against.Revision, timeout_s: float) -> tuple[Any, str]:
+    def worker(what: str, job: Job, revision: against.Revision, timeout_s: float) -> Record:
         if what == "count":
-            return sampling.describe(task), ""
+            return sampling.describe(job)
         sides.append(revision.root.name.upper())
         slower = factor if revision.root.name == "b" else 1.0
         lab.behaviour = Behaviour(frame_ms=20 * slower * (1 + 0.002 * len(sides)), process_noise=0.003)
-        return sampling.time_once(task), ""
+        return sampling.time_once(job)
 
     monkeypatch.setattr(against, "run_worker", worker)
     arguments = ("check", "mynets.net:build", "--res", "64x128", "--device", "cuda", "--against", "HEAD")

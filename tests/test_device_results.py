@@ -43,4 +43,4 @@ def test_a_sweep_is_gathered_and_a_second_call_measures_nothing_again(
         contents.append((tmp_path / "cpu" / RECORDS).read_text())
     assert contents[0] == contents[1]
     records = store.read(tmp_path / "cpu" / RECORDS)
-    assert [(record.speed or {})["mode"] for record in records] == ["forward", "swiftnet"]
+    assert [record.speed and record.speed.mode for record in records] == ["forward", "swiftnet"]

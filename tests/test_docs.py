@@ -397,14 +397,21 @@ def words_of(title: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", section(title)))
 
 
-def first_column(title: str) -> set[str]:
-    rows = [line.split("|")[1] for line in section(title).splitlines() if line.startswith("| `")]
-    return {word for cell in rows for word in re.findall(r"`([^`]+)`", cell)}
+def fields_of(kind: str) -> set[str]:
+    """The names in the table of a type."""
+    text = (DOCS / "record.md").read_text(encoding="utf-8")
+    rows = text.split(f"<!-- fields of {kind} -->")[1].split("<!-- end -->")[0].splitlines()
+    return {line.split("`")[1] for line in rows if line.startswith("| `")}
 
 
 def test_the_page_on_the_record_has_its_fields_and_no_others() -> None:
-    # `process` is written by compare, and `extra` holds what a newer segbench wrote.
-    assert first_column("Fields") == {item.name for item in fields(Record)} - {"extra"} | {"process"}
+    from segbench.schema import TABLES, with_field_tables
+
+    page = (DOCS / "record.md").read_text(encoding="utf-8")
+    assert with_field_tables(page) == page, "python -m segbench.schema writes the tables anew"
+    assert all(f"<!-- fields of {kind} -->" in page for kind in TABLES)
+    # `extra` holds what a newer segbench wrote.
+    assert fields_of("Record") == {item.name for item in fields(Record)} - {"extra"}
 
 
 TINY = """
@@ -417,37 +424,41 @@ def tiny(num_classes=2):
 
 @pytest.mark.slow
 def test_the_page_on_the_record_has_every_key_of_a_profile(in_folder: Path) -> None:
-    from segbench.measure.profile import Settings, profile
-
-    from segbench.measure.nvml import Gpu, Telemetry
-    from segbench.measure.subject import resolve
-    from segbench.statistics import combine_processes
+    from segbench.job import Job, Settings
+    from segbench.measure.nvml import Gpu
+    from segbench.measure.record import check_settings, measure_job
+    from segbench.results import Telemetry
 
     (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
-    settings = Settings(device="cpu", budget_s=0.5, module_levels=None, waterfall=True).check()
-    record = profile(resolve("tiny_docs:tiny", 2), (64, 64), settings)
-    assert record.failure is None and record.speed and record.memory and record.modules and record.waterfall
+    settings = check_settings(Settings(device="cpu", budget_s=0.5, module_levels=None, waterfall=True))
+    measured = measure_job(Job(model="tiny_docs:tiny", classes=2, resolution=(64, 64), settings=settings))
+    assert measured.failure is None
+    record = measured.to_json()
+    speed = record["speed"]
+    assert speed and record["memory"] and record["modules"] and record["waterfall"]
 
-    speed = {*record.speed, *combine_processes([record.speed]), "optimized"}
-    assert first_column("`speed`") == speed
-    assert {*record.speed["latency_ms"], *record.speed["roofline"]} <= words_of("`speed`")
-    assert {item.name for item in fields(Telemetry)} <= words_of("`speed`")
-    assert set(record.protocol) <= words_of("`protocol`")
-    assert {*record.memory, *record.modules[0]} <= words_of("Fields")
-    for row in record.waterfall:
-        assert {*row, *(row["deviation"] or {}), *row.get("folding", {})} <= words_of("`waterfall`")
-    environment = set(record.environment)
+    assert record.keys() <= fields_of("Record")
+    assert speed.keys() <= fields_of("Speed")
+    assert speed["latency_ms"].keys() == fields_of("Latency")
+    assert speed["roofline"].keys() == fields_of("Roofline")
+    assert record["protocol"].keys() <= words_of("`protocol`")
+    assert record["memory"].keys() <= fields_of("Memory")
+    assert record["modules"][0].keys() <= fields_of("ModuleRow")
+    for row in record["waterfall"]:
+        assert row.keys() <= fields_of("WaterfallRow")
+        assert {*(row["deviation"] or {}), *(row["folding"] or {})} <= words_of("`waterfall`")
     described = Gpu(None).describe().keys() - {item.name for item in fields(Telemetry)}
-    assert environment | described <= words_of("`environment`")
+    assert record["environment"].keys() | described <= words_of("`environment`")
 
 
 @pytest.mark.slow
 def test_the_page_on_the_record_has_every_key_of_a_signature(in_folder: Path) -> None:
     from segbench.measure.signature import signature
     from segbench.measure.subject import resolve
+    from segbench.reading import plain
 
     (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
-    assert signature(resolve("tiny_docs:tiny", 2)).keys() <= words_of("Fields")
+    assert plain(signature(resolve("tiny_docs:tiny", 2))).keys() == fields_of("Signature")
 
 
 @pytest.mark.slow
@@ -474,7 +485,6 @@ def test_the_page_on_the_record_has_the_keys_of_an_evaluation_and_no_others(in_f
             workers=0,
             speed=False,
         )
-        accuracy = evaluate(settings).record.accuracy
-        assert accuracy is not None
-        keys |= accuracy.keys()
-    assert first_column("`accuracy`") == keys
+        keys |= evaluate(settings).record.to_json()["accuracy"].keys()
+    # What processes that share the images add.
+    assert fields_of("Accuracy") == keys | {"processes"}

@@ -68,17 +68,18 @@ def test_the_record(evaluate: Eval, in_folder: Path) -> None:
     assert record.model == "pixel_net:make"
     assert (record.resolution, record.classes, record.speed) == (SIZE, 19, None)
     assert record.operations["macs"] == 64 * 128 * 3 * 19
-    assert (accuracy["dataset"], accuracy["split"], accuracy["images"]) == ("Cityscapes", "val", 3)
-    assert accuracy["rule"] == "cityscapes"
-    assert accuracy["checkpoint_sha256"] == sha256(in_folder / "weights.pth")
-    assert 0 <= accuracy["miou"] <= 1
-    assert len(accuracy["class_iou"]) == 19
+    assert (accuracy.dataset, accuracy.split, accuracy.images) == ("Cityscapes", "val", 3)
+    assert accuracy.rule == "cityscapes"
+    assert accuracy.checkpoint_sha256 == sha256(in_folder / "weights.pth")
+    assert accuracy.miou is not None and accuracy.class_iou is not None and accuracy.category_iou is not None
+    assert 0 <= accuracy.miou <= 1
+    assert len(accuracy.class_iou) == 19
     # Trains never occur: no IoU if none is predicted, 0 otherwise.
-    assert accuracy["class_iou"]["train"] in (None, 0.0)
-    assert accuracy["protocol"]["normalisation"] == "imagenet"
-    assert accuracy["protocol"]["steps"][-1] == "argmax"
-    assert accuracy["skipped"] == []
-    assert set(accuracy["category_iou"]) == {
+    assert accuracy.class_iou["train"] in (None, 0.0)
+    assert accuracy.protocol["normalisation"] == "imagenet"
+    assert accuracy.protocol["steps"][-1] == "argmax"
+    assert accuracy.skipped == []
+    assert set(accuracy.category_iou) == {
         *("flat", "construction", "object", "nature", "sky", "human", "vehicle"),
     }
 

@@ -202,7 +202,8 @@ def test_channels_mean_and_deviation() -> None:
             seen.append(x)
             return super().forward(x)
 
-    image = torch.arange(3 * 64 * 64, dtype=torch.uint8).view(3, 64, 64)
+    # Red, green and blue of every pixel differ, so that a channel in another's place is another image.
+    image = torch.stack([torch.arange(64 * 64).add(shift).to(torch.uint8).view(64, 64) for shift in (0, 80, 130)])
     protocol = replace(PLAIN, channels="bgr", mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0), scale=1.0)
     _predictor(Spy(), protocol)(image, (64, 64))
     expected = torch.stack([(image[2 - c].float() - (1, 2, 3)[c]) / (2, 4, 8)[c] for c in range(3)])
@@ -525,10 +526,10 @@ def test_official_key_names_score_as_our_own(cityscapes: Path, tmp_path: Path) -
     assert torch.equal(first.confusion, second.confusion)
     accuracy = first.record.accuracy
     assert accuracy is not None
-    assert accuracy["dropped_keys"] == ["encoder.output_conv.weight", "encoder.output_conv.bias"]
+    assert accuracy.dropped_keys == ["encoder.output_conv.weight", "encoder.output_conv.bias"]
     # The released network has 20 outputs; which one is left out stands in the Record.
     assert first.record.classes == 20
-    assert (accuracy["protocol"]["void_output"], accuracy["protocol"]["void_rule"]) == (19, "drop")
+    assert (accuracy.protocol["void_output"], accuracy.protocol["void_rule"]) == (19, "drop")
 
 
 def test_speed_is_of_the_same_graph_at_the_same_size(
@@ -538,9 +539,9 @@ def test_speed_is_of_the_same_graph_at_the_same_size(
     record = run(replace(given, protocol=EvaluationProtocol(input_size=(64, 64)))).record
     assert record.resolution == (64, 64)
     assert record.speed is not None
-    assert (record.speed["device"], record.speed["precision"], record.speed["mode"]) == ("cpu", "fp32", "forward")
+    assert (record.speed.device, record.speed.precision, record.speed.mode) == ("cpu", "fp32", "forward")
     assert record.accuracy is not None
-    assert record.accuracy["label_sizes"] == [list(SIZE)]
+    assert record.accuracy.label_sizes == [SIZE]
     assert record.operations["macs"] == 64 * 64 * 27 * 19
     # An FPS is about one forward pass: several make no pair of mIoU and FPS.
     several = run(replace(given, protocol=EvaluationProtocol(flip=True))).record
@@ -555,8 +556,8 @@ def test_images_of_different_sizes(linear_checkpoint: Callable[..., EvaluationSe
     )
     record = run(given).record
     assert record.accuracy is not None
-    assert record.accuracy["images"] == 3
-    assert len(record.accuracy["label_sizes"]) == 3
+    assert record.accuracy.images == 3
+    assert len(record.accuracy.label_sizes) == 3
     assert record.speed is None
     assert any("different sizes" in note for note in record.notes)
 
@@ -638,4 +639,4 @@ def test_the_example_fits_a_network_that_eval_takes(in_folder: Path) -> None:
     )
     accuracy = run(settings).record.accuracy
     assert accuracy is not None
-    assert accuracy["images"] == 2
+    assert accuracy.images == 2

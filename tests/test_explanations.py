@@ -20,6 +20,7 @@ from segbench.catalog import CATALOG
 from segbench.claims import load_claims
 from segbench.counting.count import operation_counts, parameters
 from segbench.counting.tracer import trace
+from segbench.report.measured import measured
 from segbench.report.paper_table import paper_view
 from segbench.report.papers import paper_tables
 from tests import explained_networks as networks
@@ -128,7 +129,7 @@ def test_the_sentence_stands_below_the_papers_table() -> None:
     records = [item for item in stored if item.model == "hanet-r101"]
     claims = load_claims(paper="frmnet")
     verdicts = [item.to_json() for item in audit_records(records, claims)]
-    views = {table.number: paper_view(table, verdicts) for table in paper_tables(records, claims, "frmnet")}
+    views = {table.number: paper_view(table, verdicts) for table in paper_tables(measured(records), claims, "frmnet")}
     sentence = EXPLANATIONS["hanet-r101", "params", "65.4"].sentence
     assert f"hanet-r101, 65.4 M parameters, explained: {sentence}" in views["3"].table.markdown()
     assert sentence not in views["1"].table.markdown()

@@ -108,5 +108,5 @@ def test_macs_equal_the_reference(case: Case) -> None:
         assert abs(counted / 1e9 - sum(entries)) <= 2e-6 + 5e-4 * by_operator.get("einsum", 0.0)
     else:
         # Paddle's reference run counted its Conv2D layers alone.
-        convolutions = sum(row["macs"] for row in modules(traced, net) if row["type"] == "Conv2d")
+        convolutions = sum(row.macs or 0 for row in modules(traced, net) if row.type == "Conv2d")
         assert abs(convolutions / 1e9 - golden["gmacs_conv_linear_modules_only"]["512x1024"]) <= 2e-6

@@ -22,6 +22,7 @@ from segbench.counting.tools import run_tool
 from segbench.counting.tracer import trace
 from segbench.errors import BadResolution, FactoryError
 from segbench.record import down_to
+from segbench.results import ModuleRow
 from tests.counting_networks import CASES, CHANNELS, HEIGHT, PIXELS, SHAPE, WIDTH, Function
 
 # Hand-worked multiply-accumulates; T tokens of C channels in attention.
@@ -252,43 +253,43 @@ def test_enets_projection_is_never_used() -> None:
 def test_modules_add_up() -> None:
     net = DeepStageThrownAway()
     traced = trace(net, SHAPE)
-    rows = {row["path"]: row for row in modules(traced, net)}
+    rows = {row.path: row for row in modules(traced, net)}
     assert list(rows)[:3] == ["", "stage1", "stage1.0"]
     total = rows[""]
-    assert (total["type"], total["share"]) == ("DeepStageThrownAway", 1.0)
-    assert total["macs"] == count_trace(traced, "macs").total
-    assert total["params"] == parameters(net)
+    assert (total.type, total.share) == ("DeepStageThrownAway", 1.0)
+    assert total.macs == count_trace(traced, "macs").total
+    assert total.params == parameters(net)
     parts = [rows[name] for name in ("stage1", "stage2", "head")]
-    assert sum(row["macs"] for row in parts) == total["macs"]
-    assert sum(row["params"] for row in parts) == total["params"]
-    assert sum(row["share"] for row in parts) == pytest.approx(1)
-    assert rows["head"]["output"] == [1, 2, HEIGHT, WIDTH]
-    assert [row["path"] for row in down_to(rows.values(), 1)] == ["", "stage1", "stage2", "head"]
-    assert [row["path"] for row in down_to(rows.values(), 0)] == [""]
+    assert sum(row.macs or 0 for row in parts) == total.macs
+    assert sum(row.params or 0 for row in parts) == total.params
+    assert sum(row.share or 0 for row in parts) == pytest.approx(1)
+    assert rows["head"].output == [1, 2, HEIGHT, WIDTH]
+    assert [row.path for row in down_to(rows.values(), 1)] == ["", "stage1", "stage2", "head"]
+    assert [row.path for row in down_to(rows.values(), 0)] == [""]
 
 
 def test_modules_that_share_or_are_not_called() -> None:
     net = CASES["shared conv"]()
-    rows = {row["path"]: row for row in modules(trace(net, SHAPE), net)}
+    rows = {row.path: row for row in modules(trace(net, SHAPE), net)}
     assert list(rows) == ["", "conv", "first", "second"]
-    assert rows["conv"]["macs"] == rows[""]["macs"] == MACS["shared conv"]
+    assert rows["conv"].macs == rows[""].macs == MACS["shared conv"]
     unused = UnusedProjection()
-    row = next(row for row in modules(trace(unused, SHAPE), unused) if row["path"] == "projection")
-    assert (row["macs"], row["output"], row["share"]) == (0, None, 0.0)
+    row = next(row for row in modules(trace(unused, SHAPE), unused) if row.path == "projection")
+    assert (row.macs, row.output, row.share) == (0, None, 0.0)
 
 
 def test_modules_of_a_record() -> None:
     net = nn.Sequential(nn.Conv2d(C, 4, 1))
-    expected = {"params": 4 * C + 4, "macs": 4 * C * T, "share": 1.0, "output": [1, 4, HEIGHT, WIDTH]}
+    expected: dict[str, Any] = {"params": 4 * C + 4, "macs": 4 * C * T, "share": 1.0, "output": [1, 4, HEIGHT, WIDTH]}
     assert modules(trace(net, SHAPE), net) == [
-        {"path": "", "type": "Sequential", **expected},
-        {"path": "0", "type": "Conv2d", **expected},
+        ModuleRow(path="", type="Sequential", **expected),
+        ModuleRow(path="0", type="Conv2d", **expected),
     ]
 
 
 def test_shares_of_a_network_without_products() -> None:
     net = nn.ReLU()
-    assert modules(trace(net, SHAPE), net)[0]["share"] == 0.0
+    assert modules(trace(net, SHAPE), net)[0].share == 0.0
 
 
 # No trace

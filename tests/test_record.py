@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segbench import store
+from segbench import schema, store
 from segbench.errors import OutputError, RecordError
 from segbench.record import Record
 
@@ -35,6 +35,39 @@ def test_fields_of_a_newer_segbench_are_kept() -> None:
 def test_a_foreign_record_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(RecordError, match=message):
         Record.from_json({**_record().to_json(), **change})
+
+
+@pytest.mark.parametrize(
+    ("speed", "message"),
+    [
+        ({"fps": "fast"}, r"^speed.fps: expected `float`, got `str`$"),
+        ({"fps": 0.0}, r"^speed.fps: expected `float` > 0"),
+        ({"fps": float("nan")}, r"^speed.fps: a finite number is accepted: nan given$"),
+        ({"latency_ms": {"p95": "late"}}, r"^speed.latency_ms.p95: "),
+        (
+            {"rounds_ms": [[1.0], [float("inf")]]},
+            r"^speed.rounds_ms\[1\]\[0\]: a finite number is accepted: inf given$",
+        ),
+        ({"round_fps": [100.0, "fast"]}, r"^speed.round_fps\[1\]: expected `float`, got `str`$"),
+    ],
+)
+def test_a_malformed_field_is_named(speed: dict[str, object], message: str) -> None:
+    plain = {"mode": "forward", "device": "cpu", "precision": "fp32", "fps": 100.0}
+    with pytest.raises(RecordError, match=message):
+        Record.from_json({**_record().to_json(), "speed": {**plain, **speed}})
+
+
+def test_fields_of_a_newer_segbench_are_kept_where_they_are_nested() -> None:
+    speed = {"mode": "forward", "device": "cpu", "precision": "fp32", "fps": 100.0, "joules": 3}
+    rows = [{"switch": "swiftnet", "watts": {"idle": 4}}]
+    again = Record.from_json({**_record().to_json(), "speed": speed, "waterfall": rows}).to_json()
+    assert again["speed"]["joules"] == 3
+    assert again["waterfall"][0]["watts"] == {"idle": 4}
+
+
+def test_the_stored_schema_is_made_from_the_types() -> None:
+    stored = Path(schema.__file__).parent / "record.schema.json"
+    assert stored.read_text(encoding="utf-8") == schema.schema_text(), "python -m segbench.schema writes it anew"
 
 
 def test_a_record_without_its_network_is_refused() -> None:

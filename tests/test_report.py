@@ -27,7 +27,7 @@ from segbench import store
 from segbench.audit.recorded import audit_records
 from segbench.catalog import CATALOG
 from segbench.claims import PAPERS, Figure, load_claims
-from segbench.errors import OutputError
+from segbench.errors import BadOption, OutputError
 from segbench.record import Record
 from segbench.report.charts import waterfall_of
 from segbench.report.comparison import write_report
@@ -301,8 +301,7 @@ def test_a_waterfall_has_a_step_for_each_figure() -> None:
         ("a", 10, None, True),
         ("b", 5, 0.5, False),
     ]
-    for nothing in (None, []):
-        assert waterfall_of(record(waterfall=nothing)) == []
+    assert waterfall_of(record()) == waterfall_of(record(waterfall=[])) == []
 
 
 def test_stages_sum_to_the_network() -> None:
@@ -347,6 +346,20 @@ def test_the_formats_of_the_plots_are_chosen_and_the_page_links_to_them_alone(
         assert (answer.status, answer.out) == (2, "")
         assert "accepted: svg, pdf, png" in answer.err
     assert not (tmp_path / "none").exists()
+
+
+def test_only_the_kinds_of_plots_asked_for_are_drawn(tmp_path: Path) -> None:
+    write_report(records(4), tmp_path / "some", formats=("svg",), plots=("counting-rules",))
+    assert [path.name for path in (tmp_path / "some" / "plots").iterdir()] == ["counting-rules.svg"]
+    write_report(records(4), tmp_path / "none", plots=())
+    assert list((tmp_path / "none").glob("plots/*")) == []
+    with pytest.raises(BadOption, match="accepted: pareto, claimed-against-measured"):
+        write_report(records(4), tmp_path / "wrong", plots=("pie",))
+
+
+def test_a_report_needs_no_torch() -> None:
+    code = "import sys, segbench.report.comparison, segbench.report.gather; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:

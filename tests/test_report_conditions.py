@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from segbench.claims import load_claims
-from segbench.conditions import TimingConditions
+from segbench.claims import Figure, load_claims
+from segbench.conditions import AccuracyConditions, TimingConditions, labels
 from segbench.errors import RecordError
 from segbench.record import Record
 from segbench.report.comparison import PLOTS, require_one_device
 from segbench.report.leaderboard import ACCURACY_COLUMNS, TIMING_COLUMNS, comparison_table
 from segbench.report.measured import measured
 from segbench.report.page_data import page_data
+from segbench.report.paper_table import paper_view
+from segbench.report.papers import paper_tables
 from segbench.report.plots import Plot
-from segbench.report.table import BEST, Table
+from segbench.report.table import BEST, SECOND, Table
 from tests.conditions_records import (
     ACCURACY_FIELDS,
     FPS,
@@ -31,6 +33,7 @@ from tests.conditions_records import (
     timed,
     timed_pair,
 )
+from tests.test_report_table import claim
 
 both = pytest.mark.parametrize("one_network", [True, False], ids=["one network", "two networks"])
 
@@ -103,9 +106,9 @@ def test_timings_that_differ_in_one_condition_stay_apart(field: str, one_network
     headings = [column.heading for column in table.columns if column.heading.startswith(("FPS (", "Images/s ("))]
     assert len(set(headings)) == 2
     assert all(heading in wide for heading in headings)
-    lines = csv_of(table)
-    assert {line["fps"] for line in lines} == {"111", "222"}
-    assert len({line[TIMING_COLUMNS[field]] for line in lines}) == 2
+    stored = csv_of(table)
+    assert {line["fps"] for line in stored} == {"111", "222"}
+    assert len({line[TIMING_COLUMNS[field]] for line in stored}) == 2
     rows = page_rows(records)
     assert {row["fps"] for row in rows} == set(FPS)
     assert len({row["conditions"] for row in rows}) == 2
@@ -267,3 +270,71 @@ def test_the_refusal_of_several_devices_says_what_else_differs() -> None:
     half.speed = replace(half.speed, device_name="Chip 2")
     with pytest.raises(RecordError, match=r"2 devices: Chip 1, Chip 2 \(and differ in precision\)"):
         require_one_device([timed(), half])
+
+
+def test_a_papers_table_says_under_what_else_a_figure_was_measured() -> None:
+    claims = [
+        claim(model=name, printed_name=name, fps=Figure("106"), miou_percent=Figure("71.5"), gpu="V100", line=line)
+        for line, name in enumerate(("mfpnet", "frfnet", "erfnet", "esnet"), 2)
+    ]
+    _, half = timed_pair("precision", one_network=False)
+    whole, part = scored_pair("images", one_network=False)
+    assert part.accuracy is not None
+    part.accuracy = replace(part.accuracy, images=4)
+    records = [timed(), timed("erfnet", 90.0), timed("esnet", 80.0), half, whole, part]
+    (table,) = paper_tables(measured(records), claims)
+    first, other, *_ = table.rows
+    assert first.quantities["fps"].text == "111"
+    assert other.quantities["fps"].text == "222 (CUDA, fp16)"
+    assert other.quantities["miou"].text == "72.2 (val, 4 of 500 images)"
+    assert first.quantities["miou"].ratio is not None
+    assert other.quantities["miou"].ratio is None
+    view = paper_view(table)
+    place = [column.full for column in view.table.columns].index("FPS measured")
+    assert [row[place].rank() for row in view.table.rows] == [BEST, 0, SECOND, 0]
+    lines = csv_of(view.table)
+    assert "fp32" in lines[0]["fps_measured_under"]
+    assert "fp16" in lines[1]["fps_measured_under"]
+    assert "4 images" in lines[1]["miou_measured_under"]
+    assert "Timings under other conditions" in " ".join(view.table.footers)
+
+
+def test_what_a_plot_says_of_its_conditions_is_not_cut_off() -> None:
+    one, other = scored_pair("rule", one_network=True)
+    assert other.accuracy is not None
+    other.accuracy = replace(other.accuracy, images=4, protocol={**other.accuracy.protocol, "scales": [0.5, 1.0, 2.0]})
+    for plot in plots_of([one, other]):
+        for paper in (False, True):
+            figure = plot.painter(paper=paper)
+            renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+            for text in figure.texts:
+                assert text.get_window_extent(renderer).x1 <= figure.bbox.x1, (plot.name, text.get_text())
+
+
+def test_an_output_that_is_dropped_makes_no_other_benchmark_and_one_that_counts_does() -> None:
+    def benchmark(**settings: Any) -> AccuracyConditions:
+        record = scored()
+        assert record.accuracy is not None
+        record.accuracy = replace(record.accuracy, protocol={**record.accuracy.protocol, **settings})
+        found = AccuracyConditions.of(record)
+        assert found is not None
+        return found.benchmark()
+
+    plain = benchmark(void_output=None, void_rule=None)
+    assert benchmark(void_output=19, void_rule="drop") == plain
+    assert benchmark(void_output=19, void_rule="count") != plain
+    assert benchmark(void_output=None, void_rule=None, scales=[0.5, 1.0]) != plain
+
+
+def test_one_name_for_two_kinds_of_device_is_told_apart() -> None:
+    one = TimingConditions.of(timed())
+    assert one is not None
+    assert labels([one, replace(one, device="mps")]) == ["Chip 1, CUDA, forward, fp32", "Chip 1, MPS, forward, fp32"]
+    assert labels([one, replace(one, grad="no_grad")])[1] == "Chip 1, forward, fp32, autograd no_grad"
+
+
+def test_a_data_set_named_like_json_is_text_on_the_page() -> None:
+    record = scored()
+    assert record.accuracy is not None
+    record.accuracy = replace(record.accuracy, dataset="{x", variant=None)
+    assert page_rows([record])[0]["miouOn"].startswith("{x val")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from segbench.errors import BadOption, FactoryError
 from segbench.measure.device import Device
 from segbench.measure.frame import DTYPES, device_failures
 from segbench.models.base import resize
-from segbench.protocol import protocol_for
+from segbench.protocol import REFERENCE
 from segbench.resolution import ANY_SIZE, SizeRule
 
 
@@ -53,7 +54,7 @@ class Predictor:
         self.protocol, self.outputs = protocol, outputs
         self.model, self.size_rule = model, size_rule
         self.torch_device = device.torch_device
-        self._device, self._arithmetic = device, protocol_for("forward", protocol.precision)
+        self._device, self._arithmetic = device, replace(REFERENCE, precision=protocol.precision)
         self._dtype = DTYPES[protocol.precision]
         self._net = device.move(net.eval()).to(dtype=self._dtype)
         # Which outputs are the classes, and then the one for ignored pixels where it may win; None for all as they are.

@@ -153,7 +153,7 @@ class _Task:
         if self.protocol.window is None and self.protocol.input_size is not None:
             subject.check_resolution(self.protocol.input_size)
         size = self.protocol.input_size or self.protocol.window or self.spec.default_size
-        with measurement_flags(self.speed_protocol):
+        with measurement_flags(replace(self.speed_protocol, cudnn_benchmark=False)):
             # A GPU that is full, or that another program has to itself, refuses the weights.
             with device_failures(size, self.speed_protocol, self.device):
                 predictor = Predictor(

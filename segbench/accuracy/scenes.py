@@ -106,7 +106,7 @@ _TREE: tuple[Part, ...] = (
 class _Kind(NamedTuple):
     """How many of a kind there are, how far beside the road's middle, how tall, and what each is made of."""
 
-    count: tuple[int, int]
+    number: tuple[int, int]
     beside: tuple[float, float]
     tall: tuple[float, float]
     classes: tuple[int, ...]
@@ -231,7 +231,7 @@ def _things(canvas: _Canvas) -> None:
     drawn = [
         (rng.uniform(0.03, 0.75) ** 1.2, place)
         for place, kind in enumerate(_KINDS)
-        for _ in range(rng.integers(*kind.count))
+        for _ in range(rng.integers(*kind.number))
     ]
     for near, place in sorted(drawn):
         kind, scale = _KINDS[place], 0.12 + 0.88 * near

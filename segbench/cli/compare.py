@@ -64,7 +64,7 @@ def compare(
         from segbench.audit.recorded import verdicts
         from segbench.job import Settings
         from segbench.measure.record import check_settings
-        from segbench.report.comparison import write_comparison
+        from segbench.report.comparison import write_report
 
         names = planning.choose(patterns or [], everything, paper)
         settings = check_settings(
@@ -98,7 +98,7 @@ def compare(
             measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
         records = comparison.ranking(jobs, measured, out, allow_mixed)
         with meter.status("drawing"):
-            table, files = write_comparison(records, out, paper=paper, judgements=verdicts(records, paper))
+            table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
     mixed = comparison.mixed(records)
     if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)

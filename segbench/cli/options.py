@@ -79,8 +79,8 @@ ProtocolName = Annotated[
     typer.Option(
         "--protocol",
         metavar="NAME",
-        help="Time as a family of papers did: swiftnet, fasterseg, efficient-segmentation-networks, mmseg-predict; "
-        "in place of --mode.",
+        help="Time as a family of papers did: forward (segbench's own; cuDNN's benchmark on), swiftnet (off), "
+        "fasterseg, efficient-segmentation-networks, mmseg-predict; in place of --mode.",
         show_default=False,
     ),
 ]

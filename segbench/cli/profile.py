@@ -36,6 +36,9 @@ def profile(
         int | None,
         typer.Option(metavar="N", help="Deepest level of --layers; 2 by default, all in a file.", show_default=False),
     ] = None,
+    time_layers: Annotated[
+        bool, typer.Option("--time", help="With --layers: time and share of every module too, slowest first.")
+    ] = False,
     csv_path: Annotated[
         Path | None,
         typer.Option("--csv", metavar="PATH|-", help="Write what --layers shows as CSV.", show_default=False),
@@ -72,6 +75,7 @@ def profile(
                 counters=tuple(counter or ()),
                 speed=not no_speed,
                 module_levels=None if layers else 0,
+                layer_times=time_layers,
                 waterfall=waterfall,
                 optimize=optimize,
             )

@@ -55,6 +55,10 @@ class Device(ABC):
     def clock(self) -> float:
         """Seconds on a monotonic wall clock."""
 
+    def cpu_clock(self) -> float:
+        """Seconds that this process has computed, on all cores together."""
+        return time.process_time()
+
     @abstractmethod
     def synchronise(self) -> None:
         """Wait until everything queued on the device is done."""

@@ -24,7 +24,7 @@ from segbench.counting.tracer import trace
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
-from segbench.protocol import PRESETS
+from segbench.protocol import REFERENCE
 from segbench.resolution import show
 
 # Of the logits' standard deviation: rounding of fp32 stays far below, a wrong scale far above.
@@ -71,7 +71,7 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
         MeasurementError: the network fails on the device.
     """
     net = device.move(net.eval())
-    protocol = PRESETS["forward"]
+    protocol = REFERENCE
     traced = trace(net, (1, 3, *resolution))
     found = pairs(net, traced)
     with measurement_flags(protocol), device_failures(resolution, protocol, device):

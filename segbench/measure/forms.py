@@ -19,7 +19,7 @@ from segbench.measure.folding import Folding, deviation, fold, logits_of, sample
 from segbench.measure.frame import DTYPES, MeasurementError, device_failures, is_out_of_memory, region
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
-from segbench.protocol import PRESETS, Protocol
+from segbench.protocol import REFERENCE, Protocol
 from segbench.results import Speed
 
 ENGINES = ("eager", "CUDA graph", "torch.compile")
@@ -120,7 +120,7 @@ class Forms:
             MeasurementError: a form fails on the device.
         """
         image = sample_image(self.resolution, self.device)
-        plain = PRESETS["forward"]
+        plain = REFERENCE
         if self._reference is None:
             with measurement_flags(plain), device_failures(self.resolution, plain, self.device):
                 self._reference = logits_of(self.device.move(self.plain()), image)

@@ -20,6 +20,7 @@ from segbench.measure.bounds import TRACED_FRAMES, launches, traced, what_bounds
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
+from segbench.measure.layers import time_layers, with_times
 from segbench.measure.memory import measure_memory
 from segbench.measure.signature import signature
 from segbench.measure.speed import MeasurementError, measure_speed
@@ -73,6 +74,8 @@ def _check_protocol(settings: Settings) -> None:
     settings.protocol()
     if not settings.speed and (settings.waterfall or settings.optimize):
         raise BadOption("--waterfall and --optimize time the network: give them without --no-speed")
+    if settings.layer_times and (not settings.speed or settings.module_levels is not None):
+        raise BadOption("--time belongs to --layers and times the network: give it with --layers, without --no-speed")
 
 
 def measure_job(
@@ -174,6 +177,11 @@ def _time(
             result.waterfall = waterfall(
                 subject, size, device, protocol, budget, lambda switch: say(f"waterfall: {switch}")
             )
+        if settings.layer_times:
+            say("timing by layer")
+            timing, own = time_layers(fresh, size, protocol, device)
+            result.speed = replace(result.speed, layer_timing=timing)
+            result.modules = with_times(result.modules or [], own)
         # After all that is timed: it ends with a trace of the GPU, see `Device.traced`.
         if settings.bounds == "all":
             say("finding what bounds it")

@@ -28,7 +28,7 @@ from segbench.errors import FactoryError, SegbenchError
 from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
 from segbench.models.outputs import main_output, tensors_in
-from segbench.protocol import PRESETS
+from segbench.protocol import REFERENCE
 from segbench.results import Signature
 
 SIZE = (128, 256)
@@ -73,7 +73,7 @@ def signature(
 
 
 def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Signature:
-    with global_state_kept(), measurement_flags(PRESETS["forward"]):
+    with global_state_kept(), measurement_flags(REFERENCE):
         for tried in GAINS if gain is None else (gain,):
             _seed()
             net = subject.build()

@@ -43,6 +43,7 @@ class Behaviour:
         clock_dwell_s: mean time between jumps.
         throttle_after_s: time after which the device throttles; None for never.
         throttle_factor: relative speed while throttled.
+        other_load: share of the host's time that other programs take.
     """
 
     frame_ms: float = 5.0
@@ -58,6 +59,7 @@ class Behaviour:
     clock_dwell_s: float = 1.0
     throttle_after_s: float | None = None
     throttle_factor: float = 1.0
+    other_load: float = 0.0
 
 
 class SimulatedDevice(Device):
@@ -98,6 +100,10 @@ class SimulatedDevice(Device):
     def clock(self) -> float:
         """Seconds on the simulated host's clock."""
         return self._host
+
+    def cpu_clock(self) -> float:
+        """The host computes all the time, but for what other programs take of it."""
+        return self._host * (1 - self.behaviour.other_load)
 
     def synchronise(self) -> None:
         """Advance the host to the end of the queue."""

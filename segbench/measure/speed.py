@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from segbench.measure.device import Device, Timeline
+from segbench.measure.environment import load_average
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, Prepare, device_failures, make_frame
 from segbench.protocol import Protocol
@@ -20,6 +21,7 @@ from segbench.statistics import (
     coefficient_of_variation,
     fps_interval,
     latency_summary,
+    load_warnings,
     spread,
     trust_warnings,
 )
@@ -45,6 +47,8 @@ class Timing:
         frames: frames per round.
         telemetry: state of the GPU before the warm-up and after each round.
         energy_mj: energy of all rounds; None where no counter tells.
+        load_average: programs wanting the CPU in the minute before; None where the system does not tell.
+        cpu_seconds: that this process computed during all rounds.
         shortened: how a time budget shortened the protocol; None where it did not.
     """
 
@@ -54,6 +58,8 @@ class Timing:
     frames: int = 0
     telemetry: list[Telemetry] = field(default_factory=list)
     energy_mj: float | None = None
+    load_average: float | None = None
+    cpu_seconds: float = 0.0
     shortened: str | None = None
 
 
@@ -108,7 +114,7 @@ def time_frames(
     At least one warm-up pass and three frames are timed, whatever the budget.
     """
     tell = progress or (lambda phase, done, total: None)
-    timing = Timing()
+    timing = Timing(load_average=load_average())
     _observe(timing, device)
     begin = device.clock()
     _warm_up(timing, frame, protocol, device, begin, budget_s, tell)
@@ -119,8 +125,10 @@ def time_frames(
     for index in range(rounds):
         if index and budget_s is not None and device.clock() - begin >= budget_s:
             break
+        computed = device.cpu_clock()
         run = _frame_by_frame if protocol.synchronise == "frame" else _round
         seconds, samples = run(frame, frames, device, timeline)
+        timing.cpu_seconds += device.cpu_clock() - computed
         timing.round_seconds.append(seconds)
         timing.rounds_ms.append(samples)
         _observe(timing, device)
@@ -237,7 +245,10 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
     round_fps = [images / seconds for seconds in timing.round_seconds]
     samples = [sample for samples in timing.rounds_ms for sample in samples]
     fps = images * len(round_fps) / sum(timing.round_seconds)
+    cpu_share = timing.cpu_seconds / sum(timing.round_seconds)
     warnings = trust_warnings(timing.rounds_ms, round_fps, timing.telemetry)
+    if device.kind == "cpu":
+        warnings += load_warnings(cpu_share, timing.load_average)
     interval = fps_interval([round_fps if len(round_fps) > 1 else _block_fps(timing.rounds_ms[0], protocol.batch)])
     frames_timed = len(samples) * protocol.batch
     return Speed(
@@ -262,6 +273,8 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
         energy_mj=None if timing.energy_mj is None else timing.energy_mj / frames_timed,
         telemetry=timing.telemetry,
         warnings=warnings,
+        load_average=timing.load_average,
+        cpu_share=cpu_share,
         shortened=timing.shortened,
     )
 

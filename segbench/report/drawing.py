@@ -83,7 +83,8 @@ def _titles(
 ) -> None:
     left, height = to.left / figure.get_figwidth(), figure.get_figheight()
     if to.title:
-        figure.text(left, 1 - 0.22 / height, title, size=to.title, weight="bold", va="center", parse_math=False)
+        above = figure.text(left, 1 - 0.22 / height, title, size=to.title, weight="bold", va="center", parse_math=False)
+        fit(above, (1 - left) * figure.get_figwidth() - 0.05)
     usual, splits = usual_split(points), {point.split for point in points if not point.miou_measured}
     notes = [f"mIoU measured: {scored}"] if scored and any(point.miou_measured for point in points) else []
     if splits:

@@ -10,7 +10,7 @@ from typing import Any
 import segbench
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
-from segbench.conditions import AccuracyConditions, TimingConditions, beside, labels
+from segbench.conditions import AccuracyConditions, TimingConditions, labels
 from segbench.counting.meanings import MEANINGS
 from segbench.report.charts import busy_share, rank_correlation_of
 from segbench.report.leaderboard import COUNTING_RULE, condition_footers
@@ -35,12 +35,11 @@ _SYMBOLS = {
     ">": "triangle-right",
 }
 assert set(_SYMBOLS) == set(MARKERS)
-_SOFTWARE = ("torch", "CUDA", "cuDNN", "driver")
 _LONGEST_LIST, _LONGEST_TEXT, _DEEPEST = 24, 2000, 6
 
 INTERNED = (
     *("family", "paper", "fidelity", "device", "mode", "precision", "conditions", "bound", "miouOn"),
-    *("environment", "software"),
+    "environment",
 )
 """Fields of a row that hold a place in ``names`` rather than the text, which many rows share."""
 
@@ -92,7 +91,10 @@ def page_data(
         },
         "fields": list(shown[0]) if shown else [],
         "rows": [list(row.values()) for row in shown],
-        "names": {field: [_text_or_json(name) for name in found] for field, found in names.items()},
+        "names": {
+            field: [json.loads(name) if field == "environment" else name for name in found]
+            for field, found in names.items()
+        },
         "looks": {family: [_SYMBOLS[look[family].marker], look[family].colour] for family in names["family"]},
         "palette": list(PALETTE),
         "cards": {
@@ -152,7 +154,6 @@ def _timed(
             "conditions": named[conditions],
             "bound": (speed.verdict if speed and conditions else None) or "",
             "environment": json.dumps(plain_json(timed.environment), sort_keys=True),
-            "software": ", ".join(f"{name} {value}" for name, value in beside(timed).items() if name in _SOFTWARE),
         }
 
 
@@ -213,10 +214,6 @@ def _interned(row: dict[str, Any], names: Mapping[str, dict[str, int]]) -> dict[
     for field, known in names.items():
         row[field] = known.setdefault(row[field], len(known))
     return row
-
-
-def _text_or_json(name: str) -> Any:
-    return json.loads(name) if name.startswith("{") else name
 
 
 def _short(value: float | None) -> float | None:

@@ -25,7 +25,7 @@ CSV_COLUMNS = (
     *("paper", "table", "row", "printed_name", "model", "dataset", "split", "height", "width", "gpu"),
     *("status", "measured_height", "measured_width"),
     *(f"{quantity}_{part}" for quantity in PRINTED for part in ("claimed", "measured", "ratio")),
-    "failure",
+    *("fps_measured_under", "miou_measured_under", "failure"),
 )
 
 
@@ -188,5 +188,7 @@ def _csv_row(row: PaperRow) -> dict[str, str]:
     for quantity, item in row.quantities.items():
         cells[f"{quantity}_claimed"] = item.claimed or ""
         cells[f"{quantity}_measured"] = "" if item.measured is None else f"{item.measured:.6g}"
+        if item.under is not None and item.measured is not None:
+            cells[f"{quantity}_measured_under"] = item.under.describe()
         cells[f"{quantity}_ratio"] = "" if item.ratio is None else f"{item.ratio:.4f}"
     return cells

@@ -87,10 +87,12 @@ def pareto_plots(rows: Sequence[Measured], claims: Iterable[Claim]) -> list[Plot
             points = tuple(_distinct(_points(own, pairing, dataset, size, panel, metric, shown)))
             if any(point.solid for point in points):
                 where = show(size) if size else "input size not printed"
-                title = f"{panel}, {where}: mIoU against {metric.title}"
-                painter = functools.partial(draw, title, metric, points, tuple(_front(points, metric)), scored)
+                what = f"{where}: mIoU against {metric.title}"
+                front = tuple(_front(points, metric))
+                # On the plot itself a line under the title says on what the mIoU was measured.
+                painter = functools.partial(draw, f"{dataset}, {what}", metric, points, front, scored)
                 name = unlike(_name(panel, size, metric, timings), plots)
-                plots[name] = Plot(name, title, painter, points)
+                plots[name] = Plot(name, f"{panel}, {what}", painter, points)
     return list(plots.values())
 
 

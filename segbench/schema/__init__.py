@@ -19,15 +19,9 @@ from segbench.record import SCHEMA, Record
 TABLES = {
     kind.__name__: kind
     for kind in (
-        *(Record, results.Speed, results.Latency, results.Roofline, results.Telemetry, results.Optimized),
-        *(
-            results.Memory,
-            results.Accuracy,
-            results.WaterfallRow,
-            results.ModuleRow,
-            results.Signature,
-            results.Process,
-        ),
+        *(Record, results.Speed, results.Latency, results.Roofline, results.Telemetry, results.LayerTiming),
+        *(results.Optimized, results.Memory, results.Accuracy, results.WaterfallRow, results.ModuleRow),
+        *(results.Signature, results.Process),
     )
 }
 """What docs/record.md describes, field by field, each between ``<!-- fields of NAME -->`` and ``<!-- end -->``."""

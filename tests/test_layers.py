@@ -1,0 +1,103 @@
+"""Time by layer: every interval belongs to the innermost module that ran, and all of them add up to the frame."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from torch import Tensor, nn
+
+from segbench import build
+from segbench.errors import BadOption
+from segbench.job import Job, Settings
+from segbench.measure.device import CpuDevice
+from segbench.measure.layers import time_layers, with_times
+from segbench.measure.record import check_settings, measure_job
+from segbench.protocol import PRESETS
+from segbench.results import ModuleRow
+
+SIZE = (64, 128)
+
+
+class Pause(nn.Module):
+    """Takes a while."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(self.seconds)
+        return x
+
+
+class Nested(nn.Module):
+    """A leaf, a block with a leaf and work of its own, and work outside of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 2, 1)
+        self.first = Pause(0.004)
+        self.block = Block()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(self.stem(x))
+        time.sleep(0.002)
+        return self.block(x)
+
+
+class Block(nn.Module):
+    """A leaf, and a pause in its own forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Pause(0.008)
+
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(0.006)
+        return self.inner(x)
+
+
+def test_each_interval_belongs_to_the_innermost_module() -> None:
+    timing, own = time_layers(Nested, SIZE, PRESETS["forward"], CpuDevice(), frames=3)
+    # A pause takes at least as long as it was asked to; how much longer depends on the machine.
+    assert own["first"] >= 4
+    assert own["block.inner"] >= 8
+    assert own["block"] >= 6
+    assert own[""] >= 2
+    assert own["block.inner"] > own["block"] > own[""]
+    assert timing.frame_ms == pytest.approx(sum(own.values()))
+    assert timing.between_modules_ms == pytest.approx(own[""] + own["block"])
+    assert timing.frames == 3
+
+
+def test_rows_have_the_time_of_everything_inside_them() -> None:
+    rows = [ModuleRow(path=path, type="M") for path in ("", "block", "block.inner", "first", "never")]
+    timed = {row.path: row for row in with_times(rows, {"": 2.0, "block": 6.0, "block.inner": 8.0, "first": 4.0})}
+    assert [timed[path].time_ms for path in timed] == [20.0, 14.0, 8.0, 4.0, 0.0]
+    assert timed["block"].time_share == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("name", ["efrnet", "enet", "fastscnn"])
+def test_layers_add_up_to_the_frame_without_hooks(name: str) -> None:
+    timing, own = time_layers(lambda: build(name), SIZE, PRESETS["forward"], CpuDevice())
+    names = {path for path, _ in build(name).named_modules()}
+    assert set(own) <= names
+    assert sum(own.values()) == pytest.approx(timing.frame_ms)
+
+
+def test_a_module_that_is_called_twice_has_the_time_of_both_calls() -> None:
+    pause = Pause(0.003)
+    _, own = time_layers(lambda: nn.Sequential(nn.Conv2d(3, 2, 1), pause, pause), SIZE, PRESETS["forward"], CpuDevice())
+    assert set(own) == {"", "0", "1"}
+    assert own["1"] >= 6
+
+
+def test_the_record_has_the_times_and_the_call_is_checked() -> None:
+    settings = Settings(device="cpu", budget_s=0.5, module_levels=None, layer_times=True, bounds="none")
+    record = measure_job(Job(model="efrnet", classes=19, resolution=SIZE, settings=check_settings(settings)))
+    assert record.modules is not None and record.speed is not None and record.speed.layer_timing is not None
+    assert record.modules[0].time_ms == pytest.approx(record.speed.layer_timing.frame_ms)
+    assert record.modules[0].time_share == pytest.approx(1.0)
+    with pytest.raises(BadOption, match="--time belongs to --layers"):
+        check_settings(Settings(device="cpu", layer_times=True))
