@@ -93,6 +93,8 @@ def load_factory(spec: str) -> Callable[..., Any]:
 
 def takes_classes(factory: Callable[..., Any]) -> bool:
     """Whether the factory accepts ``num_classes=``."""
+    if getattr(factory, "__init__", None) is nn.Module.__init__:
+        return False  # it passes on whatever it gets, to be refused
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
