@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import shlex
@@ -29,10 +31,17 @@ commands.register(app)
 
 UNEXPECTED = 3
 """Exit status of an error that is segbench's own fault."""
+# Why standard output takes no more; files that results go to say so themselves, with their names.
+_FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
+    # A closed stream would give its number to the next file that is opened, and get it what is printed.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -65,27 +74,17 @@ def _command(rest: Sequence[str], debug: bool) -> int:
         format_message = getattr(error, "format_message", None)
         if format_message is not None:
             return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
-        broken = _broken_output(error)
-        if broken is not None:
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            _drop_output()
             # A reader that has seen enough, such as `head`, is no error to speak of.
-            return 1 if isinstance(broken, BrokenPipeError) else _complain(_unwritable(broken), debug)
+            return 1 if isinstance(error, BrokenPipeError) else _complain(_unwritable(error), debug)
         return _complain(_unexpected(error), debug, UNEXPECTED)
 
 
-def _broken_output(error: Exception) -> OSError | None:
-    """The reason why standard output takes no more, where that is what ended the command."""
-    if not isinstance(error, OSError) or error.filename is not None:
-        return None
-    try:
-        sys.stdout.flush()
-    except OSError as problem:
-        # What is left in the buffer must not fail once more when Python ends.
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        return problem
-    except ValueError:  # closed
-        return error
-    return error if isinstance(error, BrokenPipeError) else None
+def _drop_output() -> None:
+    """What is left for standard output must not fail once more when Python ends."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _unwritable(error: OSError) -> str:
@@ -103,7 +102,8 @@ def _unexpected(error: Exception) -> str:
 def _complain(message: str, debug: bool, status: int = 2) -> int:
     if debug:
         traceback.print_exc()
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
+    with contextlib.suppress(OSError):  # standard error is full or closed too
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
     return status
 
 

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segbench import files, store
-from segbench.errors import OutputError
 from segbench.record import Record
 
 
@@ -79,12 +78,10 @@ def write_out(target: str | Path | None, text: str) -> None:
     """Write a text to a file, or to standard output for ``-``; nowhere for None."""
     if target is None:
         return
-    if str(target) != "-":
-        files.write_text(Path(target), text)
-    elif sys.stdout is None:
-        raise OutputError("standard output cannot be written: it is closed")
-    else:
+    if str(target) == "-":
         sys.stdout.write(text)
+    else:
+        files.write_text(Path(target), text)
 
 
 def write_json(target: str | None, records: Iterable[Record]) -> None:
