@@ -29,8 +29,8 @@ app = typer.Typer(
 )
 commands.register(app)
 
-UNEXPECTED = 3
-"""Exit status of an error that is segbench's own fault."""
+UNEXPECTED, INTERRUPTED = 3, 130
+"""Exit status of an error that is segbench's own fault, and of Ctrl-C."""
 # Why standard output takes no more; files that results go to say so themselves, with their names.
 _FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
 
@@ -59,52 +59,52 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command(rest: Sequence[str], debug: bool) -> int:
-    command = typer.main.get_command(app)
+    command, raised = typer.main.get_command(app), None
     try:
         status = command.main(args=list(rest), prog_name="segbench", standalone_mode=False)
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
-    except SegbenchError as error:
-        return _complain(str(error), debug)
-    except (typer.Abort, KeyboardInterrupt) as error:
-        message, status = stopping.in_words(error)
-        return _complain(message, debug, status)
+        if status != INTERRUPTED:
+            return status if isinstance(status, int) else 0
+        # By Ctrl-C where signals cannot be handled: outside of the main thread.
+        message, status = stopping.in_words()
+    except stopping.Stopped as error:
+        message, status = stopping.in_words(error.number)
+    except (typer.Abort, KeyboardInterrupt):
+        message, status = stopping.in_words()
     except Exception as error:
-        # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
-        format_message = getattr(error, "format_message", None)
-        if format_message is not None:
-            return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
-        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
-            _drop_output()
-            # A reader that has seen enough, such as `head`, is no error to speak of.
-            return 1 if isinstance(error, BrokenPipeError) else _complain(_unwritable(error), debug)
-        return _complain(_unexpected(error), debug, UNEXPECTED)
+        (message, status), raised = _in_words(error, rest), error
+    if debug and raised is not None:
+        traceback.print_exception(raised)
+    with contextlib.suppress(OSError):  # standard error is full or closed too
+        if message:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
+    return status
+
+
+def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
+    format_message = getattr(error, "format_message", None)
+    if isinstance(error, SegbenchError):
+        return str(error), 2
+    if format_message is not None:
+        return f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", 2
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        _drop_output()
+        # A reader that has seen enough, such as `head`, is no error to speak of.
+        broken = isinstance(error, BrokenPipeError)
+        return ("", 1) if broken else (f"standard output cannot be written: {error.strerror}", 2)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"
+        "This is a fault of segbench: please report it to its developers with what the same call prints with --debug"
+    ), UNEXPECTED
 
 
 def _drop_output() -> None:
     """What is left for standard output must not fail once more when Python ends."""
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-
-
-def _unwritable(error: OSError) -> str:
-    return f"standard output cannot be written: {error.strerror}"
-
-
-def _unexpected(error: Exception) -> str:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"
-        "This is a fault of segbench: please report it to its developers with what the same call prints with --debug"
-    )
-
-
-def _complain(message: str, debug: bool, status: int = 2) -> int:
-    if debug:
-        traceback.print_exc()
-    with contextlib.suppress(OSError):  # standard error is full or closed too
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
-    return status
 
 
 class _Notes(logging.Handler):

@@ -12,8 +12,12 @@ NOTHING = "files are as they were before"
 _kept = NOTHING
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal asked this process to end."""
+class Stopped(BaseException):
+    """A signal asked this process to end; no KeyboardInterrupt, of which the parser of the command line makes its own.
+
+    Attributes:
+        number: of the signal.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -22,14 +26,14 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that drafts and child processes go with it."""
+    """Ctrl-C, SIGTERM and SIGHUP end the block with `Stopped`, so that drafts and child processes go with it."""
     keeps(NOTHING)
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
-            # What nohup ignores stays ignored.
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            # What nohup, or a shell for its background jobs, ignores stays ignored.
+            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, _stop)
     try:
         yield
@@ -48,9 +52,7 @@ def keeps(what: str) -> None:
     _kept = what
 
 
-def in_words(error: BaseException) -> tuple[str, int]:
-    """What to say of a call that was stopped, and its exit status: 128 and the signal's number."""
-    stopped = error if isinstance(error, KeyboardInterrupt) else error.__cause__
-    number = stopped.number if isinstance(stopped, Stopped) else int(signal.SIGINT)
+def in_words(number: int = signal.SIGINT) -> tuple[str, int]:
+    """What to say of a call that a signal stopped, and its exit status: 128 and the signal's number."""
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     return f"stopped{by}; {_kept}", 128 + number
