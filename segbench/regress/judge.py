@@ -170,9 +170,10 @@ def hold(
     if not 0 < min_effect < 1:
         raise BadOption(f"the minimum effect must be above 0 % and below 100 %: {min_effect:.3g} given")
     names = pairs(baseline, current)
+    taken = set(names.values())
     outcome = Outcome(
         networks=[_held(one, baseline[one], current[other], accuracy) for one, other in names.items()],
-        added=[label(record) for name, record in current.items() if name not in names.values()],
+        added=[label(record) for name, record in current.items() if name not in taken],
         removed=[label(record) for name, record in baseline.items() if name not in names],
         min_effect=min_effect,
         strict=strict,
