@@ -42,11 +42,11 @@ def main() -> None:
                 ["check", "--baseline", path, "--current", path],
                 ["report", path, "--out", folder / f"report-{kind}"],
             ):
-                status, seconds, mib = measured([sys.executable, "-m", "segbench", *map(str, call)])
+                status, seconds, processor, mib = measured([sys.executable, "-m", "segbench", *map(str, call)])
                 good = status == 0 and seconds < SECONDS and mib < MIB
                 print(
-                    f"{call[0]:6} {number:6,} {kind} ({path.stat().st_size / 2**20:,.0f} MiB): {seconds:5.1f} s, "
-                    f"{mib:5,.0f} MiB, exit status {status}: {'as asked' if good else 'NOT AS ASKED'}",
+                    f"{call[0]:6} {number:6,} {kind} ({path.stat().st_size / 2**20:,.0f} MiB): {seconds:5.1f} s "
+                    f"({processor:.1f} s of a processor), {mib:5,.0f} MiB, exit status {status}: {'as asked' if good else 'NOT AS ASKED'}",
                     flush=True,
                 )
 
@@ -110,12 +110,13 @@ def write(path: Path, records: Iterable[Record]) -> int:
     return number
 
 
-def measured(call: list[str]) -> tuple[int, float, float]:
-    """Exit status, seconds and MiB at the peak of one process."""
+def measured(call: list[str]) -> tuple[int, float, float, float]:
+    """Exit status, seconds on the wall and of a processor, and MiB at the peak of one process."""
     start = time.perf_counter()
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    return os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss / 1024
+    seconds = time.perf_counter() - start
+    return os.waitstatus_to_exitcode(status), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

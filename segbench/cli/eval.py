@@ -112,6 +112,7 @@ def evaluate(
     if out is not None:
         store.require_writable(out)
     limits.check("--num", num, 1, limits.SECONDS)
+    means, deviations = _numbers("--mean", mean), _numbers("--std", std)
     if (mean is None) != (std is None):
         given, missing = ("--mean", "--std") if std is None else ("--std", "--mean")
         raise BadOption(f"{given} needs {missing}: a mean and a deviation, three numbers each, are accepted")
@@ -145,8 +146,8 @@ def evaluate(
             protocol=protocol,
             device=device,
             normalisation=normalisation,
-            mean=_numbers("--mean", mean),
-            std=_numbers("--std", std),
+            mean=means,
+            std=deviations,
             rule=rule,
             void_output=void_output,
             void_rule=void_rule,
