@@ -44,11 +44,10 @@ def main() -> None:
             ):
                 status, seconds, processor, mib = measured([sys.executable, "-m", "segbench", *map(str, call)])
                 good = status == 0 and seconds < SECONDS and mib < MIB
-                print(
-                    f"{call[0]:6} {number:6,} {kind} ({path.stat().st_size / 2**20:,.0f} MiB): {seconds:5.1f} s "
-                    f"({processor:.1f} s of a processor), {mib:5,.0f} MiB, exit status {status}: {'as asked' if good else 'NOT AS ASKED'}",
-                    flush=True,
-                )
+                taken = f"{seconds:5.1f} s ({processor:.1f} s of a processor), {mib:5,.0f} MiB, exit status {status}"
+                size = f"{path.stat().st_size / 2**20:,.0f} MiB"
+                verdict = "as asked" if good else "NOT AS ASKED"
+                print(f"{call[0]:6} {number:6,} {kind} ({size}): {taken}: {verdict}", flush=True)
 
 
 def counts(number: int) -> Iterator[Record]:
