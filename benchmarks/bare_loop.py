@@ -1,6 +1,6 @@
 """segbench's FPS beside that of a bare loop: synchronise, 100 forwards, synchronise.
 
-    python benchmarks/bare_loop.py [--model mfpnet] [--res 512x1024] [--device auto] [--repeats 10]
+    python -m benchmarks.bare_loop [--model mfpnet] [--res 512x1024] [--device auto] [--repeats 10]
 
 Both time one network instance on one input in one process, in turns and in changing order, under the same flags, so
 drift falls on both alike. On CUDA the median ratio must be within 0.5 % of 1, else the exit status is 1. On a CPU,

@@ -2,7 +2,7 @@ r"""Time a reference implementation and segbench's network in turn, in one proce
 
 Give it a folder with the reference's code (nothing of it is part of segbench) and the callable that builds it:
 
-    python benchmarks/reference_speed.py ddrnet-23-slim --folder DDRNet/segmentation \
+    python -m benchmarks.reference_speed ddrnet-23-slim --folder DDRNet/segmentation \
         --factory DDRNet_23_slim:get_seg_model --arguments '{"cfg": null}' --res 512x1024 --device cuda
 
 Both return the tensor that the reference returns in eval mode (`Network.logits` of ours). They take turns in the order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from segbench.record import Record
 from segbench.version import __version__
 
 RECORDS = "records.jsonl"
+RATES = "rates.json"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def sweep(
     *,
     fresh: bool = False,
     timeout_s: float = 600.0,
+    deadline: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     function: Callable[[Job], Record] | None = None,
 ) -> list[Record]:
@@ -52,19 +54,24 @@ def sweep(
         folder: made where it does not exist.
         fresh: measure everything again.
         timeout_s: longest time for one process.
+        deadline: on `time.monotonic`; jobs that are not done by then are left to a later call.
         on_progress: told before and after each job.
         function: `measure`, or what a test puts in its place; importable by name.
 
     Returns:
-        One Record per job, in the jobs' order; a job that failed has a `failure`.
+        One Record per job, in the jobs' order; a job that failed has a `failure`. With a `deadline` those done.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     store.require_writable(folder)
     path = folder / RECORDS
-    if fresh and path.exists():
-        _set_aside(path)
+    if fresh:
+        (folder / RATES).unlink(missing_ok=True)
+        if path.exists():
+            _set_aside(path)
+    # The rates of a device are measured once for all processes.
+    jobs = [replace(job, settings=replace(job.settings, rates=folder / RATES)) for job in jobs]
     found = answered(jobs, stored(folder))
     pending = [job for job in jobs if job not in found]
     say = on_progress or (lambda _: None)
@@ -77,6 +84,7 @@ def sweep(
         pending,
         workers=1 if any(job.settings.speed for job in pending) else max(1, min(os.cpu_count() or 1, 8)),
         timeout_s=timeout_s,
+        deadline=deadline,
         preload=PRELOAD,
         on_start=started,
     )
@@ -88,7 +96,7 @@ def sweep(
             store.append(path, record)
         found[outcome.task] = record
         say(Progress(outcome.task, len(found), len(jobs), record))
-    return [found[job] for job in jobs]
+    return [found[job] for job in jobs if job in found]
 
 
 def stored(folder: Path) -> list[Record]:
@@ -99,25 +107,25 @@ def stored(folder: Path) -> list[Record]:
 
 def answered(jobs: Iterable[Job], known: Sequence[Record]) -> dict[Job, Record]:
     """Which jobs stored Records already answer: each Record one job, the latest first, that of its own process best."""
-    unused: dict[tuple[str, int | None, tuple[int, int]], list[Record]] = {}
+    unused: dict[tuple[str, tuple[int, int]], list[Record]] = {}
     for record in reversed(known):
-        unused.setdefault((record.model, record.classes, record.resolution), []).append(record)
+        unused.setdefault((record.model, record.resolution), []).append(record)
     found = {}
     # Those that ask for more come first, or their Records would be used up by those that ask for less.
     for job in sorted(jobs, key=_asks_for_less):
-        records = unused.get(job.key, [])
+        records = unused.get((job.model, job.resolution), [])
         answering = [record for record in records if answers(record, job)]
         if answering:
             index = job.process.index if job.process else None
             found[job] = min(answering, key=lambda record: (record.process.index if record.process else None) != index)
             # By identity: two processes may have left equal Records.
-            unused[job.key] = [record for record in records if record is not found[job]]
+            unused[job.model, job.resolution] = [record for record in records if record is not found[job]]
     return found
 
 
 def _asks_for_less(job: Job) -> tuple[bool, ...]:
     settings = job.settings
-    return not settings.waterfall, not settings.optimize, settings.module_levels == 0
+    return not settings.waterfall, not settings.optimize, settings.module_levels == 0, not settings.counts
 
 
 def timed_otherwise(jobs: Iterable[Job], known: Iterable[Record]) -> list[Record]:
@@ -186,7 +194,10 @@ def answers(record: Record, job: Job) -> bool:
     settings = job.settings
     same = (
         record.failure is None
-        and (record.model, record.classes, record.resolution) == job.key
+        and (record.model, record.resolution) == (job.model, job.resolution)
+        # A network of the user's own has the classes that come out, which nobody knows before.
+        and job.classes in (None, record.classes)
+        and (tuple(record.inputs), record.output) == (job.inputs, job.output)
         and record.batch == settings.batch
         and record.segbench == __version__
         and {name for name in settings.counters if name in TOOLS} <= set(record.tools)
@@ -199,6 +210,10 @@ def answers(record: Record, job: Job) -> bool:
         record.speed is not None
         and TimingConditions.of(record) == conditions_of(job)
         and beside(record) == beside(asked)
+        # A repeat of a timing has neither counts nor what bounds the network.
+        and (not settings.counts or record.params is not None)
+        # Asked for the whole protocol, what a budget shortened on a GPU is no answer.
+        and (record.speed.device == "cpu" or record.speed.shortened is None or settings.gpu_budget_s is not None)
         and (not settings.waterfall or record.waterfall is not None)
         and (not settings.optimize or record.speed.optimized is not None)
     )

@@ -22,10 +22,11 @@ from segbench import store
 from segbench.catalog import CATALOG, KNOWN, Entry, find, match
 from segbench.catalog.collect import file_names, forgotten, path, read
 from segbench.claims import load_claims
-from segbench.costs import costs, places
+from segbench.costs import costs, sizes_and_classes
 from segbench.counting.tracer import trace
 from segbench.errors import BadOption, CatalogError, UnknownName
 from segbench.models.base import Network
+from segbench.record import Record
 from segbench.resolution import show
 
 ROOT = Path(__file__).parent.parent
@@ -267,20 +268,27 @@ def _costs(entry: Entry, root: Path) -> Answer:
     file = root / "results" / "costs.jsonl"
     remedy = f"python -m segbench.costs --only {entry.name} results/costs.jsonl"
     stored = {(item.resolution, item.classes): item for item in store.read(file) if item.model == entry.name}
-    wanted = places(entry.name)
-    if lacking := [f"{show(size)} with {classes} classes" for size, classes in wanted if (size, classes) not in stored]:
-        return _missing(f"results/costs.jsonl has none at {', '.join(lacking)}", remedy)
-    if len(stored) > len(wanted):
+    # Those of the tables first: nothing need be counted to see that one is lacking.
+    for wanted in (dict.fromkeys(sizes_and_classes(entry.name)), _counted(entry.name)):
+        if lacking := [f"{show(size)} with {classes} classes" for size, classes in wanted.keys() - stored.keys()]:
+            return _missing(f"results/costs.jsonl has none at {', '.join(sorted(lacking))}", remedy)
+    if stored.keys() - wanted.keys():
         return _missing("results/costs.jsonl has sizes or classes that are asked for no more", remedy)
-    for item in costs([entry.name]):
-        old = stored[item.resolution, item.classes]
+    for key, item in wanted.items():
         for name in ("params", "live_params", "operations", "modules", "fidelity"):
-            if getattr(item, name) != getattr(old, name):
-                return _missing(f"{name} at {show(item.resolution)} are not what is counted today", remedy)
+            if getattr(item, name) != getattr(stored[key], name):
+                return _missing(f"{name} at {show(key[0])} are not what is counted today", remedy)
     return _ok(f"{len(wanted)} of {len(wanted)} sizes and class counts, as counted today")
 
 
+def _counted(name: str) -> dict[tuple[tuple[int, int], int], Record]:
+    return {(item.resolution, item.classes): item for item in costs([name])}
+
+
 def _claims(entry: Entry, root: Path) -> Answer:
+    if not entry.checkpoints and not entry.searched:
+        remedy = "state released weights in checkpoints, or in searched where they were looked for"
+        return _missing("no released weights, and no word on where they were looked for", remedy)
     rows = load_claims(model=entry.name)
     papers = dict.fromkeys(claim.paper for claim in rows)
     return _ok(f"{len(rows)} printed rows, of {', '.join(papers)}" if rows else "none printed")

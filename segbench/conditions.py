@@ -315,6 +315,8 @@ def beside(record: Record) -> dict[str, str]:
     environment, protocol = record.environment, record.protocol
     gpu = environment.get("gpu")
     driver = (gpu.get("driver") if isinstance(gpu, dict) else None) or environment.get("driver")
+    # Its branch: 580.159.03 and 580.159.04 differ by a patch.
+    driver = ".".join(str(driver).split(".")[:2]) if driver else None
     found = {
         "torch": environment.get("torch"),
         "CUDA": environment.get("cuda"),

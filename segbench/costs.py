@@ -14,13 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segbench import store
+from segbench import planning, store
+from segbench.audit.counts import Counts
+from segbench.audit.judge import judge
+from segbench.audit.speed import judge_speed
 from segbench.catalog import CATALOG, list_models, match
-from segbench.claims import PAPERS
+from segbench.claims import PAPERS, load_claims
 from segbench.errors import RecordError, SegbenchError
 from segbench.job import Job, Settings
 from segbench.measure.record import measure_job
-from segbench.planning import STAGE_LEVELS, sizes_and_classes
+from segbench.planning import STAGE_LEVELS
 from segbench.record import Record
 
 
@@ -28,23 +31,27 @@ def costs(names: Iterable[str]) -> Iterator[Record]:
     """One Record for each network, paper resolution and class count, without time or environment.
 
     The first Record of a network has the costs of its modules down to `STAGE_LEVELS`, from which reports draw stages.
+    Last come the counts that `segbench audit` takes beside those, at sizes that no table prints.
     """
     for name in names:
-        for number, (size, classes) in enumerate(places(name)):
-            levels = 0 if number else STAGE_LEVELS
-            job = Job(
-                model=name, classes=classes, resolution=size, settings=Settings(speed=False, module_levels=levels)
-            )
-            record = measure_job(job)
+        records = []
+        for number, (size, classes) in enumerate(sizes_and_classes(name)):
+            settings = Settings(speed=False, module_levels=0 if number else STAGE_LEVELS)
+            records.append(measure_job(Job(model=name, classes=classes, resolution=size, settings=settings)))
+        counts = Counts(records, recount=True)
+        claims = [claim for claim in load_claims() if claim.model == name]
+        judge(claims, counts)
+        judge_speed(claims, counts)
+        for record in (*records, *counts.recounted):
             # Exact integers alone: shares and shapes follow from them.
             stages = [replace(row, share=None, output=None) for row in record.modules or ()]
             yield replace(record, modules=stages or None, created="")
 
 
-def places(name: str) -> list[tuple[tuple[int, int], int]]:
+def sizes_and_classes(name: str) -> list[tuple[tuple[int, int], int]]:
     """Sizes and class counts of a network: the catalog's, and those at which `segbench compare --paper` measures it."""
     entry = CATALOG[name]
-    printed = [place for paper in PAPERS for place in sizes_and_classes(name, paper=paper)]
+    printed = [at for paper in PAPERS for at in planning.sizes_and_classes(name, paper=paper)]
     return list(dict.fromkeys([*((size, entry.classes) for size in entry.resolutions), *printed]))
 
 

@@ -33,6 +33,11 @@ _open: dict[Path, int] = {}
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: a reader never sees half of it, a failure leaves the old one.
 
     Raises:
@@ -40,16 +45,16 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         if _is_special(path):
-            _write_through(path, text.encode())
+            _write_through(path, content)
             return
         target = _real(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_stale(target.parent)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=DRAFT)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "wb") as file:
                 _lock(file.fileno())
-                file.write(text)
+                file.write(content)
             umask = os.umask(0)
             os.umask(umask)
             Path(temporary).chmod(0o666 & ~umask)

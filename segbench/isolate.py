@@ -7,6 +7,7 @@ print goes to standard error: standard output is for results.
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -51,6 +52,7 @@ def run_isolated(
     *,
     workers: int = 1,
     timeout_s: float = 600.0,
+    deadline: float | None = None,
     preload: Sequence[str] = (),
     on_start: Callable[[Task], None] | None = None,
     on_news: Callable[[Task, Any], None] | None = None,
@@ -63,6 +65,8 @@ def run_isolated(
         tasks: what to call it with, in this order.
         workers: processes at a time; 1 where timings must not disturb each other.
         timeout_s: seconds without a word from a process (`tell`) after which it is killed and its task failed.
+        deadline: on `time.monotonic`; then no task is started any more, those that run are ended, and none of them has
+            an outcome.
         preload: modules that the fork server imports once for all.
         on_start: told of each task as it starts.
         on_news: told what a task tells while it runs.
@@ -76,6 +80,8 @@ def run_isolated(
     running: list[_Running[Task]] = []
     try:
         while waiting or running:
+            if deadline is not None and time.monotonic() >= deadline:
+                return
             while waiting and len(running) < workers:
                 task = waiting.popleft()
                 if on_start:
@@ -94,8 +100,8 @@ def run_isolated(
                 running.append(_Running(task, process, ours, now, now))
             if not running:
                 continue
-            deadline = min(item.heard for item in running) + timeout_s
-            wait([item.connection for item in running], timeout=max(deadline - time.monotonic(), 0.0))
+            first = min(min(item.heard for item in running) + timeout_s, deadline or math.inf)
+            wait([item.connection for item in running], timeout=max(first - time.monotonic(), 0.0))
             for item in list(running):
                 outcome = _collect(item, timeout_s, on_news)
                 if outcome is not None:

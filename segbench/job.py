@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from segbench.catalog import CATALOG
 from segbench.conditions import TimingConditions
+from segbench.errors import BadOption
 from segbench.protocol import PRESETS, Protocol, protocol_for
 from segbench.record import Record
 from segbench.resolution import show
@@ -28,7 +30,9 @@ class Settings:
         precision: ``fp32``, ``tf32``, ``fp16`` or ``bf16``.
         batch: images per forward.
         rounds: rounds of frames; None for the protocol's.
+        cudnn_benchmark: let cuDNN time its algorithms; None for the protocol's.
         budget_s: seconds that timing on a CPU may take.
+        gpu_budget_s: the same on a GPU; None for the whole protocol.
         counters: counting rules to show, and tools (fvcore, thop) to run beside them.
         counts: count parameters and operations.
         module_levels: keep the costs of the modules down to this level in the Record; 0 for none, None for all.
@@ -40,6 +44,7 @@ class Settings:
         waterfall: measure the FPS as each switch of the protocol is applied.
         optimize: measure the fast mode beside the protocol's.
         environment: as `describe_environment` gives it; filled in when the settings are checked.
+        rates: file that keeps the device's matrix and copy rates for all processes of a sweep; None to measure them.
     """
 
     device: str = "auto"
@@ -48,7 +53,9 @@ class Settings:
     precision: str = "fp32"
     batch: int = 1
     rounds: int | None = None
+    cudnn_benchmark: bool | None = None
     budget_s: float = 20.0
+    gpu_budget_s: float | None = None
     counters: tuple[str, ...] = ()
     counts: bool = True
     module_levels: int | None = 0
@@ -60,30 +67,65 @@ class Settings:
     waterfall: bool = False
     optimize: bool = False
     environment: dict[str, Any] = field(default_factory=dict, compare=False)
+    rates: Path | None = field(default=None, compare=False)
 
     def protocol(self) -> Protocol:
         """The speed protocol that these settings name."""
-        return protocol_for(self.preset or self.mode or "forward", self.precision, self.batch, self.rounds)
+        return protocol_for(
+            self.preset or self.mode or "forward",
+            self.precision,
+            self.batch,
+            self.rounds,
+            cudnn_benchmark=self.cudnn_benchmark,
+        )
 
-    def under_conditions_of(self, before: Record) -> Settings:
-        """These settings with the device and protocol that a Record was timed under, and timed where it was."""
+    def budget_on(self, kind: str) -> float | None:
+        """Seconds that timing may take on a kind of device; None for the whole protocol."""
+        return self.budget_s if kind == "cpu" else self.gpu_budget_s
+
+    def under_conditions_of(self, before: Record, device: str | None = None) -> Settings:
+        """These settings with the device and protocol that a Record was timed under, and timed where it was.
+
+        Args:
+            before: the Record.
+            device: which device of that kind, such as ``cuda:1``; the first by default.
+
+        Raises:
+            BadOption: `device` is of another kind.
+        """
         if not before.speed:
             return replace(self, batch=before.batch, speed=False)
         name = before.protocol.get("name")
+        if device is not None and device.partition(":")[0] != before.speed.device:
+            raise BadOption(
+                f"--device {device} is not of the baseline's kind: {before.model} was timed on {before.speed.device}"
+            )
         return replace(
             self,
-            device=before.speed.device,
+            device=device or before.speed.device,
             preset=name if name in PRESETS else None,
             mode=None if name in PRESETS else before.speed.mode,
             precision=before.speed.precision,
             batch=before.batch,
             rounds=before.protocol.get("rounds"),
+            cudnn_benchmark=before.protocol.get("cudnn_benchmark"),
             speed=True,
         )
 
 
 # What the worker of another revision is told; it may be of another version.
-_SHARED = ("device", "mode", "preset", "precision", "batch", "rounds", "budget_s", "speed")
+_SHARED = (
+    "device",
+    "mode",
+    "preset",
+    "precision",
+    "batch",
+    "rounds",
+    "cudnn_benchmark",
+    "budget_s",
+    "gpu_budget_s",
+    "speed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +133,14 @@ class Job:
     """One network at one resolution in one process, and how to measure it.
 
     Attributes:
-        model: catalog name, or ``package.module:factory``.
+        model: catalog name, or ``source:name`` for a user's own network or a library's.
         classes: output channels; None for the network's own number.
         resolution: height and width.
         settings: checked ones.
         process: which fresh process of a comparison this is; None outside of one.
         signature_at: height, width and weight scale of the signature to compare with; None to choose them.
+        inputs: what a user's own network takes; empty for one RGB image.
+        output: key, field or index of its output that counts; None to look for it.
     """
 
     model: str
@@ -105,6 +149,8 @@ class Job:
     settings: Settings
     process: Process | None = None
     signature_at: tuple[int, int, float] | None = None
+    inputs: tuple[str, ...] = ()
+    output: str | None = None
 
     @property
     def key(self) -> tuple[str, int | None, tuple[int, int]]:
@@ -134,6 +180,8 @@ class Job:
             "fidelity": entry.fidelity if entry else None,
             "classes": self.classes or 0,
             "resolution": self.resolution,
+            "inputs": list(self.inputs),
+            "output": self.output,
             "batch": settings.batch,
             "protocol": settings.protocol().to_json() if settings.speed else {},
             "environment": settings.environment,
@@ -154,6 +202,8 @@ class Job:
             "classes": self.classes,
             "resolution": list(self.resolution),
             "signature_at": self.signature_at and list(self.signature_at),
+            "inputs": list(self.inputs),
+            "output": self.output,
             "settings": {name: getattr(self.settings, name) for name in _SHARED},
         }
 
@@ -170,4 +220,6 @@ class Job:
             resolution=(height, width),
             settings=settings,
             signature_at=tuple(at) if at else None,
+            inputs=tuple(content.get("inputs", ())),
+            output=content.get("output"),
         )

@@ -10,13 +10,16 @@ from segbench import catalog, limits, resolution
 from segbench.errors import BadOption, UnknownName
 from segbench.job import Job, Settings
 from segbench.results import Process
+from segbench.spec import OWN_SIZE, is_own
 
 STAGE_LEVELS = 2
 """Levels of modules that a Record needs for the picture of a network's stages: its parts, and the parts of these."""
 
 
 def choose(patterns: Sequence[str], everything: bool, paper: str | None) -> list[str]:
-    """The catalog networks that a comparison takes: by pattern, all, or those in a paper's tables.
+    """The networks that a comparison takes: by pattern, all, or those in a paper's tables.
+
+    Networks of the user's own may stand among patterns, and beside `everything` and `paper`.
 
     Raises:
         BadOption: nothing was chosen, or too much.
@@ -24,16 +27,18 @@ def choose(patterns: Sequence[str], everything: bool, paper: str | None) -> list
     """
     from segbench.claims import PAPERS, load_claims
 
-    if sum((bool(patterns), everything, paper is not None)) != 1:
+    own = [pattern for pattern in patterns if is_own(pattern)]
+    named = [pattern for pattern in patterns if not is_own(pattern)]
+    if everything + (paper is not None) + bool(named) > 1 or not (everything or paper is not None or patterns):
         raise BadOption("compare takes either networks (names or patterns), or --all, or --paper KEY")
     if everything:
-        return catalog.list_models()
+        return [*catalog.list_models(), *own]
     if paper is None:
-        return catalog.match(patterns)
+        return [*(catalog.match(named) if named else []), *own]
     if paper not in PAPERS:
         raise UnknownName("paper", paper, PAPERS)
     claimed = {claim.model for claim in load_claims(paper=paper)}
-    return [name for name in catalog.list_models() if name in claimed]
+    return [*(name for name in catalog.list_models() if name in claimed), *own]
 
 
 def plan(
@@ -44,13 +49,18 @@ def plan(
     seed: int = 0,
     paper: str | None = None,
     processes: int = 1,
+    inputs: Sequence[str] = (),
+    output: str | None = None,
 ) -> list[Job]:
     """The jobs of a comparison: each network at the sizes asked for, or at those of its paper, in its processes.
 
     Without `resolutions` a network is measured at its first catalog size; with `paper`, at every size at which that
-    paper's tables print it. Without `classes` it has those of the data set that the papers use at that size.
-    With timings the order of all processes of all networks is shuffled by `seed`, so that a drifting clock does not
-    fall on one network or family. Waterfall and fast mode are measured in the first process of a network.
+    paper's tables print it. Without `classes` it has those of the data set that the papers use at that size. A network
+    of the user's own is measured at `OWN_SIZE`, and keeps the classes that it has by itself; `inputs` and `output` are
+    those of all such networks.
+    With timings each round of processes takes every network once, in an order of its own, shuffled by `seed`: a
+    drifting clock does not fall on one network or family, and a sweep that is cut has as many samples of each, plus or
+    minus one. Counts, what bounds a network, waterfall and fast mode are found in the first process of a network.
 
     Raises:
         SegbenchError: a resolution that a network cannot take, or a number of processes below 1.
@@ -58,21 +68,35 @@ def plan(
     limits.check("processes", processes, 1, limits.PROCESSES)
     if processes > 1 and not settings.speed:
         raise BadOption("--processes repeats timings: give it without --no-speed")
-    repeats = replace(settings, waterfall=False, optimize=False, module_levels=0, bounds="none")
-    jobs: dict[Job, None] = {}
+    repeats = replace(
+        settings, counts=False, waterfall=False, optimize=False, layer_times=False, module_levels=0, bounds="none"
+    )
+    networks: dict[tuple[str, tuple[int, int], int | None], None] = {}
     limits.check("classes", classes, 1, limits.CLASSES)
     for name in names:
-        rule = catalog.find(name).size_rule
-        for size, trained in sizes_and_classes(name, resolutions, paper):
+        own = is_own(name)
+        rule = resolution.ANY_SIZE if own else catalog.find(name).size_rule
+        places: Iterable[tuple[tuple[int, int], int | None]] = (
+            ((size, None) for size in resolutions or [OWN_SIZE]) if own else sizes_and_classes(name, resolutions, paper)
+        )
+        for size, trained in places:
             resolution.check(*size, rule, name)
-            for process in range(processes):
-                how = repeats if process else settings
-                number = Process(index=process, of=processes, seed=seed) if settings.speed else None
-                job = Job(model=name, classes=classes or trained, resolution=size, settings=how, process=number)
-                jobs[job] = None
-    order = list(jobs)
-    if settings.speed:
-        random.Random(seed).shuffle(order)
+            networks[name, size, classes or trained] = None
+    chance, order = random.Random(seed), []
+    for process in range(processes):
+        number = Process(index=process, of=processes, seed=seed) if settings.speed else None
+        for name, size, count in chance.sample(list(networks), len(networks)) if settings.speed else networks:
+            own = is_own(name)
+            job = Job(
+                model=name,
+                classes=count,
+                resolution=size,
+                settings=repeats if process else settings,
+                process=number,
+                inputs=tuple(inputs) if own else (),
+                output=output if own else None,
+            )
+            order.append(job)
     return order
 
 

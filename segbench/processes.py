@@ -124,7 +124,7 @@ def without_frames(speed: Speed) -> Speed:
         process_fps=speed.process_fps or [speed.fps],
         process_latency_ms=process_latencies(speed) or None,
         process_round_fps=rounds_of(speed),
-        **dict.fromkeys(("rounds_ms", "round_seconds", "round_fps", "warmup_ms")),  # type: ignore[arg-type]
+        **dict.fromkeys(("rounds_ms", "round_seconds", "round_fps", "warmup_ms", "round_throttled_ms")),  # type: ignore[arg-type]
         telemetry=[],
     )
 
@@ -173,6 +173,7 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         round_seconds=_joined(speeds, lambda speed: speed.round_seconds),
         warmup_ms=_joined(speeds, lambda speed: speed.warmup_ms),
         gpu_busy_ms=_mean(speed.gpu_busy_ms for speed in speeds),
+        enqueue_ms=_mean(speed.enqueue_ms for speed in speeds),
         # A count that differs between processes is no property of the network.
         launches=launches.pop() if len(launches) == 1 else None,
         graph_fps=_mean(speed.graph_fps for speed in speeds),
@@ -180,11 +181,13 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         verdict=_last(speeds, lambda speed: speed.verdict),
         roofline=_last(speeds, lambda speed: speed.roofline),
         telemetry=[state for speed in speeds for state in speed.telemetry],
+        round_throttled_ms=_joined(speeds, lambda speed: speed.round_throttled_ms),
         warnings=_distinct(warning for speed in speeds for warning in speed.warnings),
         shortened=_last(speeds, lambda speed: speed.shortened),
         processes=interval.processes,
         process_fps=of_processes,
         process_cov=coefficient_of_variation(of_processes),
+        process_gpu_busy_ms=[busy for speed in speeds for busy in process_busy(speed)] or None,
         process_latency_ms=[latency for speed in speeds for latency in process_latencies(speed)] or None,
         process_round_fps=processes,
         optimized=_last(speeds, lambda speed: speed.optimized),
@@ -195,6 +198,11 @@ def process_latencies(speed: Speed) -> list[float]:
     """Median latency of each process that a speed rests on, in ms; empty where none is known."""
     latency = speed.latency_ms.median if speed.latency_ms else None
     return speed.process_latency_ms or ([latency] if latency else [])
+
+
+def process_busy(speed: Speed) -> list[float]:
+    """GPU-busy ms of a frame in each process that a speed rests on; empty where none is known."""
+    return speed.process_gpu_busy_ms or ([speed.gpu_busy_ms] if speed.gpu_busy_ms else [])
 
 
 def process_peaks(memory: Memory) -> list[float]:

@@ -1,8 +1,9 @@
 """The results that the repository publishes: costs, the audit and a report, all made anew from the catalog and Records.
 
 ``python -m segbench.published results README.md`` counts every network, audits every printed cost, renders the report
-over the counts and whatever timings lie in ``results/<device>/records.jsonl``, and puts the head of its table into the
-README. The same catalog, Records and drawing libraries give the same bytes.
+over the counts, the accuracies in ``results/accuracy.jsonl`` and whatever timings lie in
+``results/<device>/records.jsonl``, and puts the head of its table into the README. The same catalog, Records and
+drawing libraries give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from segbench import store
-from segbench.audit import audit, select
+from segbench.audit import audit, audit_speed, select
 from segbench.audit.recorded import verdicts
 from segbench.audit.render import markdown
 from segbench.catalog import list_models
@@ -23,7 +24,7 @@ from segbench.errors import RecordError
 from segbench.report.comparison import write_report
 from segbench.report.gather import read_all
 
-COSTS, AUDIT, REPORT = "costs.jsonl", "audit.md", "report"
+COSTS, ACCURACY, AUDIT, REPORT = "costs.jsonl", "accuracy.jsonl", "audit.md", "report"
 LIBRARIES = "report-drawn-with.json"
 README_ROWS = 8
 _BEGIN, _END = "<!-- head of results/report/table.md -->", "<!-- end of the table -->"
@@ -38,7 +39,8 @@ def render(results: Path, folder: Path) -> None:
     """
     if not (results / COSTS).is_file():
         raise RecordError(f"{results} holds no {COSTS}")
-    records = read_all([results / COSTS, *sorted(results.glob(f"*/{RECORDS}"))])
+    scored = [results / ACCURACY] if (results / ACCURACY).is_file() else []
+    records = read_all([results / COSTS, *scored, *sorted(results.glob(f"*/{RECORDS}"))])
     write_report(records, folder, judgements=verdicts(records), formats=("png",))
 
 
@@ -66,8 +68,10 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python -m segbench.published RESULTS README")
     results, readme = Path(sys.argv[1]), Path(sys.argv[2])
-    store.write_text(results / COSTS, lines(costs(list_models())))
-    store.write_text(results / AUDIT, markdown(audit(select(None))))
+    counted = list(costs(list_models()))
+    store.write_text(results / COSTS, lines(counted))
+    claims = select(None)
+    store.write_text(results / AUDIT, markdown(audit(claims, records=counted), audit_speed(claims, counted)))
     render(results, results / REPORT)
     store.write_text(results / LIBRARIES, json.dumps(libraries(), indent=1) + "\n")
     table = (results / REPORT / "table.md").read_text(encoding="utf-8")

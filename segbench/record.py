@@ -69,21 +69,39 @@ class Record:
     """One network at one resolution: costs, speed, memory and accuracy, or the reason why there are none."""
 
     schema: Annotated[AtLeastOne, meaning("version of this format: 1")] = SCHEMA
-    model: Annotated[Text, meaning("catalog name, or `package.module:callable` of a user's own network")]
+    model: Annotated[Text, meaning("catalog name, or `source:name` of a user's own network or a library's")]
     fidelity: Annotated[
         Literal["official", "port", "exact", "reconstruction"] | None,
         meaning("how far the network is known to be the authors'; null for a user's own"),
     ] = None
     classes: Annotated[Count, meaning("of the output; 0 where a failure left it unknown", "channels")]
     resolution: Annotated[Size, meaning("height and width of the input", "pixels")]
+    options: Annotated[
+        dict[str, Any] | None, meaning("constructor options that a checkpoint's shapes asked for; left out without any")
+    ] = None
     batch: Annotated[AtLeastOne, meaning("per forward", "images")] = 1
+    inputs: Annotated[
+        list[str], meaning("what a user's own network takes, as `--input` gives it; empty for one RGB image")
+    ] = field(default_factory=list)
+    output: Annotated[str | None, meaning("key, field or index of the output that counts, as `--output` gives it")] = (
+        None
+    )
     params: Annotated[Count | None, meaning("parameters of the constructed network, a shared one once", "count")] = None
     live_params: Annotated[Count | None, meaning("parameters that reach the output", "count")] = None
     operations: Annotated[
         dict[str, Count],
         meaning(
             "by [counting rule](counting-rules.md), for the whole batch except `ptflops-*`, which count per image; and "
-            "`live-macs`, the MACs that reach the output",
+            "`live-macs`, the MACs that reach the output, of which `live-macs-3x3` and `live-macs-3x1` are in dense "
+            "layers of stride 1 and these kernels; with Fourier transforms `fft-flops`",
+            "count",
+        ),
+    ] = field(default_factory=dict)
+    uncounted: Annotated[
+        dict[str, AtLeastOne],
+        meaning(
+            "operations with arithmetic that no rule prices, and how often each ran; where there are any, `operations` "
+            "are lower bounds",
             "count",
         ),
     ] = field(default_factory=dict)

@@ -18,6 +18,10 @@ def parse(text: str) -> tuple[int, int]:
 
     Raises:
         BadResolution: not HxW, or a side below 64 pixels.
+
+    Example:
+        >>> parse("512x1024")
+        (512, 1024)
     """
     found = re.fullmatch(r"\s*(\d{1,6})\s*[xX\u00d7]\s*(\d{1,6})\s*", text)
     if found is None:
@@ -48,6 +52,13 @@ class SizeRule:
     Attributes:
         multiple: both are multiples of it, plus `offset`.
         offset: 1 where the reference takes sizes such as 8k + 1.
+
+    Example:
+        >>> rule = SizeRule(multiple=8, offset=1)
+        >>> print(rule)
+        multiples of 8 plus 1
+        >>> rule.accepts(713, 713), rule.nearest((512, 1024))
+        (True, (513, 1025))
     """
 
     multiple: int = 1

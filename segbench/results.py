@@ -117,6 +117,10 @@ class Speed:
     round_fps: Annotated[list[Positive] | None, meaning("of each round", "images/s")] = None
     warmup_ms: Annotated[list[NonNegative] | None, meaning("every warm-up pass", "ms")] = None
     gpu_busy_ms: Annotated[NonNegative | None, meaning("of a frame in which the GPU was busy", "ms")] = None
+    enqueue_ms: Annotated[
+        NonNegative | None,
+        meaning("that the host takes to launch a frame for an idle GPU, in regions without copies; median", "ms"),
+    ] = None
     launches: Annotated[NonNegative | None, meaning("kernels of a frame", "count")] = None
     graph_fps: Annotated[Positive | None, meaning("of the same network as a CUDA graph", "images/s")] = None
     energy_mj: Annotated[NonNegative | None, meaning("of an image, where the GPU's counter tells", "mJ")] = None
@@ -125,6 +129,10 @@ class Speed:
     telemetry: Annotated[list[Telemetry], meaning("state of the GPU before the first round and after each")] = field(
         default_factory=list
     )
+    round_throttled_ms: Annotated[
+        list[dict[str, NonNegative]] | None,
+        meaning("of each round in which the GPU's clocks were held down, by reason, where its counters tell", "ms"),
+    ] = None
     warnings: Annotated[
         list[str], meaning("why the timing cannot be trusted; empty where nothing speaks against it")
     ] = field(default_factory=list)
@@ -133,6 +141,7 @@ class Speed:
     process_fps: Annotated[list[Positive] | None, meaning("of each process", "images/s")] = None
     process_cov: Annotated[NonNegative | None, meaning("coefficient of variation over processes", "ratio")] = None
     process_latency_ms: Annotated[list[Positive] | None, meaning("median latency of each process", "ms")] = None
+    process_gpu_busy_ms: Annotated[list[NonNegative] | None, meaning("GPU-busy time in each process", "ms")] = None
     process_round_fps: Annotated[list[list[Positive]] | None, meaning("of each round of each process", "images/s")] = (
         None
     )

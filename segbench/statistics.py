@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, harmonic_mean, median, stdev
 
@@ -16,6 +16,7 @@ from segbench.results import Latency, Telemetry
 # trtexec's limit, above which it advises to lock the clocks (TensorRT, sampleReporting.cpp).
 VARIATION_LIMIT = 0.025
 DRIFT_LIMIT = 0.02
+JITTER = "host jitter, clocks or other programs: "
 CLOCK_LIMIT = 0.03
 # A network that computes on one core or more has at least the wall time as CPU time, where nothing holds it up.
 CPU_SHARE_LIMIT = 0.9
@@ -161,7 +162,10 @@ def blocks(samples: Sequence[float], count: int = BLOCKS) -> list[float]:
 
 
 def trust_warnings(
-    rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[float], telemetry: Sequence[Telemetry] = ()
+    rounds_ms: Sequence[Sequence[float]],
+    round_fps: Sequence[float],
+    telemetry: Sequence[Telemetry] = (),
+    throttled_ms: Sequence[Mapping[str, float]] = (),
 ) -> list[str]:
     """Why a timing cannot be trusted: what was seen, what it means, what to do. Empty where nothing speaks against it.
 
@@ -169,8 +173,9 @@ def trust_warnings(
         rounds_ms: every latency, round by round.
         round_fps: FPS of each round.
         telemetry: state of the GPU before the first round and after each.
+        throttled_ms: for each round, by reason, the time for which the GPU's clocks were held down.
     """
-    return [*_timing_warnings(rounds_ms, round_fps), *_gpu_warnings(telemetry)]
+    return [*_timing_warnings(rounds_ms, round_fps), *_gpu_warnings(telemetry), *_throttled(throttled_ms)]
 
 
 def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[float]) -> Iterator[str]:
@@ -178,8 +183,9 @@ def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[f
     variation = coefficient_of_variation(samples)
     if variation is not None and variation > VARIATION_LIMIT:
         yield (
-            f"latency varies by {variation:.1%} between frames (coefficient of variation; {VARIATION_LIMIT:.1%} is "
-            "the limit): small differences in FPS mean nothing; stop other programs, lock the clocks, measure longer"
+            f"{JITTER}latency varies by {variation:.1%} between frames (coefficient of variation; "
+            f"{VARIATION_LIMIT:.1%} is the limit): small differences in FPS mean nothing; stop other programs, "
+            "lock the clocks, measure longer"
         )
     if len(round_fps) == 1:
         yield "one round only: the interval says nothing about a second one; measure more rounds"
@@ -199,6 +205,17 @@ def _timing_warnings(rounds_ms: Sequence[Sequence[float]], round_fps: Sequence[f
             )
 
 
+def of_the_host(warning: str) -> str:
+    """The warning of a launch-bound network's latencies, which vary with the host that launches its kernels."""
+    if not warning.startswith(JITTER):
+        return warning
+    seen = warning.removeprefix(JITTER).partition(":")[0]
+    return (
+        f"host jitter: {seen}: the GPU waits for the host to launch its kernels, and the host's pace varies; GPU-busy "
+        "time and the CUDA graph's FPS are the steady figures"
+    )
+
+
 def load_warnings(cpu_share: float, load_average: float | None) -> list[str]:
     """Whether other programs held up a timing on a CPU.
 
@@ -213,6 +230,20 @@ def load_warnings(cpu_share: float, load_average: float | None) -> list[str]:
         f"the process computed for {cpu_share:.0%} of the rounds' time{before}: other programs held it up, and "
         "FPS comes out low; stop them (`segbench env` shows the load)"
     ]
+
+
+def _throttled(throttled_ms: Sequence[Mapping[str, float]]) -> Iterator[str]:
+    """The rounds in which the GPU was throttled: between two looks at its state it may have been, and recovered."""
+    rounds = [
+        f"round {number} for {', '.join(f'{ms:.3g} ms ({reason})' for reason, ms in reasons.items())}"
+        for number, reasons in enumerate(throttled_ms, 1)
+        if reasons
+    ]
+    if rounds:
+        yield (
+            f"the GPU's clocks were held down in {'; '.join(rounds)}: these rounds are of a slower card; let it cool, "
+            "check its power limit, measure again"
+        )
 
 
 def _gpu_warnings(telemetry: Sequence[Telemetry]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from segbench.errors import OutputError, RecordError
-from segbench.files import require_writable, write_text
+from segbench.files import require_writable, write_bytes, write_text
 from segbench.record import Record
 
 try:
@@ -19,7 +19,7 @@ try:
 except ImportError:  # not a Unix
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append", "dumps", "read", "require_writable", "write_text"]
+__all__ = ["append", "dumps", "read", "require_writable", "write_bytes", "write_text"]
 
 _LOG = logging.getLogger(__name__)
 

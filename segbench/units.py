@@ -4,6 +4,9 @@ from __future__ import annotations
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
+AT_LEAST = "\u2265 "
+"""Before a figure that is a lower bound."""
+
 DASH = "-"
 
 

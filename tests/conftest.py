@@ -14,6 +14,11 @@ import torch
 from segbench.cli import run
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the base checks run on all variants of a network, and on networks that take long to trace."""
+    parser.addoption("--every-variant", action="store_true", help="check every variant of every network, which is slow")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Where tests run side by side, each worker computes in one thread: more would fight over the processors."""
     if hasattr(config, "workerinput"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tests.conftest import Answer
 
 Cli = Callable[..., Answer]
 
+ROOT = Path(__file__).parent.parent
 QUICK = ("--res", "128x256", "--no-speed")
 
 
@@ -199,25 +201,52 @@ def test_compare_measures_resumes_and_draws(segbench_cli: Cli, tmp_path: Path) -
     assert (tmp_path / "records.1.jsonl").read_text().splitlines() == lines
 
 
+class Installed:
+    """A wheel of this checkout, installed beside nothing, and called in an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site, self.empty = folder / "site", folder / "empty"
+        self.empty.mkdir()
+        build = [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(folder / "dist"),
+            str(ROOT),
+        ]
+        subprocess.run(build, check=True, capture_output=True)
+        (wheel,) = (folder / "dist").glob("*.whl")
+        install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(self.site), str(wheel)]
+        subprocess.run(install, check=True, capture_output=True)
+
+    def python(self, *arguments: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(self.site)}
+        command = [sys.executable, *arguments]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=self.empty, env=environment)
+        return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(tmp_path_factory.mktemp("wheel"))
+
+
 @pytest.mark.slow
-def test_an_installed_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
-    root = Path(__file__).parent.parent
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(root)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(tmp_path / "site"), str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+def test_an_installed_wheel_works_in_an_empty_folder(installed: Installed) -> None:
+    assert str(installed.site) in installed.python("-c", "import segbench; print(segbench.__file__)")
+    assert len(json.loads(installed.python("-m", "segbench", "models", "--json"))) == len(CATALOG)
+    profiled = json.loads(installed.python("-m", "segbench", "profile", "efrnet", *QUICK, "--json", "-"))
+    assert profiled[0]["params"] == 478022
+    assert list(installed.empty.iterdir()) == []
 
-    def call(*arguments: str) -> str:
-        command = [sys.executable, "-m", "segbench", *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=empty, env=environment).stdout
 
-    where = [sys.executable, "-c", "import segbench; print(segbench.__file__)"]
-    located = subprocess.run(where, check=True, capture_output=True, text=True, cwd=empty, env=environment).stdout
-    assert str(tmp_path / "site") in located
-    assert len(json.loads(call("models", "--json"))) == len(CATALOG)
-    assert json.loads(call("profile", "efrnet", *QUICK, "--json", "-"))[0]["params"] == 478022
-    assert list(empty.iterdir()) == []
+@pytest.mark.slow
+def test_an_installed_wheel_carries_the_published_costs_and_audits_without_torch(installed: Installed) -> None:
+    assert (installed.site / "segbench" / "costs.jsonl").read_bytes() == (ROOT / "results/costs.jsonl").read_bytes()
+    audited = "import sys; from segbench.cli import run; run(['audit']); print('torch' in sys.modules)"
+    printed = installed.python("-c", audited)
+    assert printed.endswith("\nFalse\n")
+    assert re.search(r"^\d+ printed costs", printed, re.MULTILINE)

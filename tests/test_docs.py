@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import inspect
 import math
 import re
 import shlex
@@ -488,3 +489,12 @@ def test_the_page_on_the_record_has_the_keys_of_an_evaluation_and_no_others(in_f
         keys |= evaluate(settings).record.to_json()["accuracy"].keys()
     # What processes that share the images add.
     assert fields_of("Accuracy") == keys | {"processes"}
+
+
+@pytest.mark.parametrize("name", [name for name in segbench.__all__ if inspect.isfunction(getattr(segbench, name))])
+def test_a_public_function_has_an_example_that_runs(name: str, pytestconfig: pytest.Config) -> None:
+    function = getattr(segbench, name)
+    assert ">>>" in (function.__doc__ or "")
+    file = Path(inspect.getfile(function)).relative_to(ROOT)
+    assert file.as_posix() in pytestconfig.getini("testpaths")
+    assert "--doctest-modules" in pytestconfig.getini("addopts")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import pytest
+from rich.console import Console
 from torch import Tensor, nn
 
 from segbench import build
@@ -14,7 +16,9 @@ from segbench.measure.device import CpuDevice
 from segbench.measure.layers import time_layers, with_times
 from segbench.measure.record import check_settings, measure_job
 from segbench.protocol import PRESETS
-from segbench.results import ModuleRow
+from segbench.record import Record
+from segbench.report.layers import slowest_table
+from segbench.results import LayerTiming, ModuleRow
 
 SIZE = (64, 128)
 
@@ -101,3 +105,18 @@ def test_the_record_has_the_times_and_the_call_is_checked() -> None:
     assert record.modules[0].time_share == pytest.approx(1.0)
     with pytest.raises(BadOption, match="--time belongs to --layers"):
         check_settings(Settings(device="cpu", layer_times=True))
+
+
+def test_the_card_s_table_adds_up_to_the_frame() -> None:
+    timing = LayerTiming(frames=10, frame_ms=20.0, plain_ms=19.0, hooks_ms=1.0, between_modules_ms=3.0)
+    block = ModuleRow(path="block", type="Sequential", time_ms=17.0)
+    leaves = [ModuleRow(path=f"block.{place}", type="Conv2d", macs=10, share=0.05, time_ms=1.0) for place in range(17)]
+    record = Record(model="net", classes=2, resolution=SIZE, modules=[ModuleRow(path="", type="Net"), block, *leaves])
+    screen = Console(width=100, file=io.StringIO())
+    screen.print(slowest_table(record, timing))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    rows = {name: line.split() for line in lines for name in ("7 other", "between") if line.startswith(name)}
+    assert sum("Conv2d" in line for line in lines) == 10
+    assert rows["7 other"][3:5] == ["7.00", "35.0%"]
+    assert rows["between"][2:4] == ["3.00", "15.0%"]
+    assert "19.0 ms without them" in " ".join(lines)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from torch import nn
 
 from segbench.counting import fvcore_rule, macs, rules
 from segbench.counting import ptflops_rule as ptflops
 from segbench.counting import thop_rule as thop
+from segbench.counting import torchstat_rule as torchstat
 from segbench.counting.count import Count, count_trace
 from segbench.counting.meanings import MEANINGS
 from segbench.counting.rules import RULES
@@ -198,8 +201,51 @@ def trace_of(operations: list[Operation], calls: list[ModuleCall], batch: int = 
     )
 
 
+UP = call(nn.Upsample, IMAGE, out=(2, 8, 12, 20))
+RELU = call(nn.ReLU, IMAGE, out=IMAGE)
+
+
+def test_torchstat() -> None:
+    assert torchstat.positions(UP) == 2 * 12 * 20
+    assert rules.TORCHSTAT[nn.ReLU](call(nn.ReLU, IMAGE, out=(2, 8, 3, 5))) == 960
+    assert set(rules.TORCHSTAT) & {nn.ConvTranspose2d, nn.AdaptiveAvgPool2d, nn.GroupNorm} == set()
+
+
+def test_torchstat_keeps_the_last_call_of_a_module_and_every_call_where_it_fails() -> None:
+    network, other = call(nn.Module, IMAGE, out=IMAGE), ModuleCall("other", nn.ReLU, 0, (IMAGE,), (IMAGE,))
+    small = ModuleCall("relu", nn.ReLU, 0, ((1, 1, 2, 2),), ((1, 1, 2, 2),))
+    large = replace(small, inputs=(IMAGE,), outputs=(IMAGE,))
+    indices = ModuleCall("pool", nn.MaxPool2d, 0, (IMAGE,), (IMAGE, IMAGE))
+    tokens = ModuleCall("fc", nn.Linear, 0, ((2, 7, 8),), ((2, 7, 5),))
+    last, with_indices, with_tokens = (
+        count_trace(trace_of([], [network, *calls]), "torchstat").total
+        for calls in ([large, small, other], [large, small, indices], [large, small, tokens])
+    )
+    assert last == 4 + 960
+    assert with_indices == 960 + 4 + 960
+    assert with_tokens == 960 + 4 + 2 * 7 * 8 * 5
+
+
+def test_torchstat_counts_what_derives_from_a_type() -> None:
+    class OwnReLU(nn.ReLU):
+        pass
+
+    calls = [call(nn.Module, IMAGE, out=IMAGE), ModuleCall("own", OwnReLU, 0, (IMAGE,), (IMAGE,))]
+    assert count_trace(trace_of([], calls), "torchstat").total == 960
+    assert count_trace(trace_of([], calls), "ptflops-0.6.9").total == 0
+
+
 def test_rules_in_order() -> None:
-    assert list(RULES) == ["macs", "conv-macs", "2xmacs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9"]
+    assert list(RULES) == [
+        "macs",
+        "conv-macs",
+        "2xmacs",
+        "fvcore",
+        "thop",
+        "ptflops-0.6.3",
+        "ptflops-0.6.9",
+        "torchstat",
+    ]
     assert list(MEANINGS) == list(RULES), "each rule has a text for users"
 
 

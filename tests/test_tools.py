@@ -1,7 +1,9 @@
-"""The real fvcore and thop: they run quietly, and they are what the rules of the same names are held against."""
+"""The real fvcore, thop and torchstat: what the rules of the same names are held against; the first two run quietly."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import re
 import subprocess
@@ -66,6 +68,64 @@ def test_thop_rule_equals_thop_on_the_catalog(name: str) -> None:
 @pytest.mark.parametrize("name", CATALOG)
 def test_fvcore_rule_equals_fvcore_on_the_catalog(name: str) -> None:
     compare("fvcore", catalog_network(name), about_128x256(name))
+
+
+# Printed for 512x1024 by MFPNet's Table 2 as 25.8, 3.8, 10.5 and 18.6.
+TORCHSTAT = {"erfnet": 25_785_532_416, "enet": 3_844_734_976, "dabnet": 10_461_757_440, "mfpnet": 18_639_589_504}
+
+
+@pytest.mark.parametrize("name", TORCHSTAT)
+def test_the_torchstat_rule_at_512x1024(name: str) -> None:
+    assert count_trace(trace(catalog_network(name), (1, 3, 512, 1024)), "torchstat").total == TORCHSTAT[name]
+
+
+def run_torchstat(net: nn.Module, shape: tuple[int, int, int, int]) -> int:
+    """The Flops that torchstat reports; what it puts over ``__call__`` of each class is taken off again."""
+    torchstat = pytest.importorskip("torchstat")
+    with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        try:
+            return sum(int(node.Flops) for node in torchstat.ModelStat(net, shape[1:])._analyze_model())
+        finally:
+            for kind in {type(module) for module in net.modules()}:
+                if "__call__" in vars(kind):
+                    del kind.__call__
+
+
+# Modules that are called several times among them (sgcpnet, pidnet-s), and one whose size rule is 8k + 1.
+@pytest.mark.parametrize("name", ["mfpnet", "dabnet", "sgcpnet", "bisenet-xception39", "espnetv2-0.5", "lednet"])
+def test_torchstat_rule_equals_torchstat(name: str) -> None:
+    shape = about_128x256(name)
+    net = build(name).eval()
+    assert count_trace(trace(net, shape), "torchstat").total == run_torchstat(net, shape)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CATALOG if CATALOG[name].params < 20_000_000])
+def test_torchstat_rule_equals_torchstat_on_what_it_can_run(name: str) -> None:
+    shape = about_128x256(name)
+    net = build(name).eval()
+    counted = count_trace(trace(net, shape), "torchstat").total
+    try:
+        assert run_torchstat(net, shape) == counted
+    except AttributeError as error:
+        assert "'tuple' object has no attribute" in str(error)
+        assert name.startswith(("efrnet", "enet", "erfnet"))
+    except AssertionError as error:
+        if str(error):
+            raise
+        assert name.startswith("segformer")  # linear layers of tokens
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Conv2d(CHANNELS, 6, 3, groups=2), nn.BatchNorm2d(6, affine=False), nn.PReLU()),
+        nn.Sequential(nn.MaxPool2d(3, 2), nn.Upsample(scale_factor=2), nn.ConvTranspose2d(CHANNELS, 4, 2), nn.ELU()),
+        nn.Sequential(nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 5), nn.ReLU6()),
+    ],
+)
+def test_torchstat_rule_equals_torchstat_on_small_networks(net: nn.Module) -> None:
+    assert count_trace(trace(net.eval(), SHAPE), "torchstat").total == run_torchstat(net, SHAPE)
 
 
 def unpool_that_traces(

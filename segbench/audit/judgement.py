@@ -6,7 +6,11 @@ A verdict is one of
 - ``within 1 %``, ``within 5 %``: the closest rule is that near;
 - ``2x``: only a doubled count is that near: the paper counts two operations per multiply-accumulate;
 - ``explained``: no rule comes within 5 %, but the count of something that `segbench.audit.explanations` names does;
-- ``unexplained``: nothing does.
+- ``copied, not met``: another paper prints the figure first, and no count of public code meets it;
+- ``unexplained``: nothing is known.
+
+Where neither the paper nor the figure's source names a size, usual sizes are tried. A verdict at such a guessed size is
+marked, and only a count within 1 % gives one: with some thirty counts to choose from, chance alone comes within 5 %.
 """
 
 from __future__ import annotations
@@ -17,13 +21,17 @@ from typing import Any, Literal
 
 from segbench.audit.explanations import EXPLANATIONS, Explanation, Quantity
 from segbench.claims import Claim, Figure
+from segbench.claims.provenance import Provenance, source_of
 
-Verdict = Literal["exact", "within 1 %", "within 5 %", "2x", "explained", "unexplained"]
+Verdict = Literal["exact", "within 1 %", "within 5 %", "2x", "explained", "copied, not met", "unexplained"]
 
-VERDICTS: tuple[Verdict, ...] = ("exact", "within 1 %", "within 5 %", "2x", "explained", "unexplained")
+VERDICTS: tuple[Verdict, ...] = (
+    *("exact", "within 1 %", "within 5 %", "2x", "explained", "copied, not met", "unexplained"),
+)
 UNITS: Mapping[Quantity, int] = {"params": 10**6, "flops": 10**9}
 DOUBLED = "2xmacs"
 NEAR = 0.05  # the largest error of a count that explains a figure
+NEAR_AT_A_GUESS = 0.01  # the same at a size that is a guess
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,8 @@ class Reading:
         resolution: height and width that were counted; None for parameters.
         measured: our count, an integer.
         error: ``(measured - claimed) / claimed``.
-        verdict: how closely it agrees; never ``unexplained`` within 5 %, never ``explained``.
+        verdict: how closely it agrees; ``unexplained`` where it is not near.
+        guessed: whether no source names this size.
     """
 
     rule: str
@@ -43,6 +52,7 @@ class Reading:
     measured: int
     error: float
     verdict: Verdict
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,16 @@ class Judgement:
         return figure
 
     @property
+    def guessed(self) -> bool:
+        """Whether a verdict on how the figure was counted rests on a size that no source names."""
+        return self.best.guessed and self.verdict not in {"copied, not met", "unexplained"}
+
+    @property
+    def source(self) -> Provenance | None:
+        """Where the figure comes from, where that was looked up."""
+        return source_of(self.claim, self.quantity)
+
+    @property
     def unique(self) -> bool:
         """Whether no other rule explains the figure as well; always so where nothing explains it."""
         return not self.rivals
@@ -91,14 +111,17 @@ class Judgement:
         """``(count - claimed) / claimed`` of the explanation's count; None where it names none."""
         if self.explanation is None or self.explanation.count is None:
             return None
-        return self.explanation.count / (float(self.figure.value) * UNITS[self.quantity]) - 1
+        return self.explanation.count / (float(self.figure.value) * (self.explanation.unit or UNITS[self.quantity])) - 1
 
     @property
     def verdict(self) -> Verdict:
-        """The best reading's verdict, or ``explained`` where only an explanation's count is near."""
+        """The best reading's verdict; where no reading is near, what an explanation's count or the source say."""
+        if self.best.verdict != "unexplained":
+            return self.best.verdict
         error = self.explained_error
-        near = error is not None and abs(error) <= NEAR
-        return "explained" if near and self.best.verdict == "unexplained" else self.best.verdict
+        if error is not None and abs(error) <= (NEAR_AT_A_GUESS if self.best.guessed else NEAR):
+            return "explained"
+        return "copied, not met" if self.source and self.source.verdict == "copied, not met" else "unexplained"
 
     def to_json(self) -> dict[str, Any]:
         """The judgement as JSON types; figures of the paper stay printed text."""
@@ -113,6 +136,7 @@ class Judgement:
             "classes": self.classes,
             "resolution": list(claim.size) if claim.size else None,
             "counted_at": list(best.resolution) if best.resolution else None,
+            "guessed_size": self.guessed,
             "claimed": str(self.figure),
             "unit": UNITS[self.quantity],
             "rule": best.rule,
@@ -130,28 +154,42 @@ class Judgement:
             "explanation": self.explanation and self.explanation.sentence,
             "explained_by": self.explanation and self.explanation.count,
             "explained_error": self.explained_error,
+            "explained_unit": self.explanation and (self.explanation.unit or UNITS[self.quantity]),
+            "source": self.source and self.source.source,
+            "mark": self.source.mark if self.source else "",
             "note": claim.note,
         }
 
 
-def read(figure: Figure, unit: int, rule: str, measured: int, resolution: tuple[int, int] | None = None) -> Reading:
-    """Judge one count against a printed figure in units of `unit`."""
+def read(
+    figure: Figure,
+    unit: int,
+    rule: str,
+    measured: int,
+    resolution: tuple[int, int] | None = None,
+    guessed: bool = False,
+) -> Reading:
+    """Judge one count against a printed figure in units of `unit`; `guessed` says that no source names the size."""
     error = measured / (float(figure.value) * unit) - 1
     verdict: Verdict
-    if abs(error) > NEAR:
+    exact = figure.agrees_with(_decimal(measured, unit))
+    if abs(error) > (NEAR_AT_A_GUESS if guessed and not exact else NEAR):
         verdict = "unexplained"
     elif rule == DOUBLED:
         verdict = "2x"
-    elif figure.agrees_with(_decimal(measured, unit)):
+    elif exact:
         verdict = "exact"
     else:
         verdict = "within 1 %" if abs(error) <= 0.01 else "within 5 %"
-    return Reading(rule, resolution, measured, error, verdict)
+    return Reading(rule, resolution, measured, error, verdict, guessed)
 
 
 def rank(reading: Reading, votes: Mapping[str, int]) -> tuple[int, int, float]:
-    """Sort key, best first: the verdict, then the rule that explains most of the same paper, then the error."""
-    return VERDICTS.index(reading.verdict), -votes.get(reading.rule, 0), abs(reading.error)
+    """Sort key, best first: the verdict, then the rule that explains most of the same paper, then the error.
+
+    No paper prints digits enough to tell errors apart below 0.01 %.
+    """
+    return VERDICTS.index(reading.verdict), -votes.get(reading.rule, 0), round(abs(reading.error), 4)
 
 
 def _decimal(measured: int, unit: int) -> Any:

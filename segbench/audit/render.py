@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from segbench.audit import UNITS, Audit, Judgement
+from segbench.audit import UNITS, Audit, Judgement, SpeedJudgement
+from segbench.audit.speed import sizes_of, summary
 from segbench.catalog import KNOWN
 from segbench.claims import PAPERS
 from segbench.resolution import show
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 HEADINGS = ("paper", "table", "network", "size", "claimed", "rule", "measured", "error", "verdict")
+SPEED_HEADINGS = ("table", "network", "FPS", "GPU", "size", "direct", "F(2)", "F(4)", "bytes", "verdict")
+SPEED_NUMBERS = frozenset({"FPS", "direct", "F(2)", "F(4)", "bytes"})
 _STYLES = {
     "exact": "green",
     "within 1 %": "green",
     "within 5 %": "yellow",
     "2x": "yellow",
     "explained": "yellow",
+    "copied, not met": "red",
     "unexplained": "red",
 }
 
@@ -42,16 +46,40 @@ def rich_table(result: Audit) -> RenderableType:
     return Group(*parts)
 
 
-def markdown(result: Audit) -> str:
-    """The whole audit as Markdown: a table per paper, then what papers contradict each other in."""
+def speed_table(rows: Sequence[SpeedJudgement]) -> RenderableType:
+    """Printed FPS against peaks as a table for the terminal, the summary below it."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for heading in ("paper", *SPEED_HEADINGS):
+        table.add_column(heading, justify="right" if heading in SPEED_NUMBERS else "left")
+    for row in rows:
+        table.add_row(row.paper, *_speed_cells(row))
+    return Group(table, Text(summary(rows)))
+
+
+def markdown(result: Audit, speeds: Sequence[SpeedJudgement] = ()) -> str:
+    """The whole audit as Markdown: a table per paper, what papers contradict each other in, and printed FPS.
+
+    Args:
+        result: of the costs.
+        speeds: of the FPS; without any, the section is left out.
+    """
     lines = [
         "# Audit: what the papers print, and what we count",
         "",
         "Parameters are counted with the classes of the claim's data set. FLOPs are counted under every rule at the "
         "printed size; the rule named is the one that explains the figure best, and of several equal ones that which "
-        "explains most of the same paper's figures. `error` is (measured - claimed) / claimed. A verdict of `2x` means "
-        "that only two operations per multiply-accumulate come near; `explained`, that no rule comes within 5 %, but "
-        "the count of something that the list below its table names does. Made by `segbench audit --markdown FILE`.",
+        "explains most of the same paper's figures (`conv-macs`: convolutions and linear layers). `error` is "
+        "(measured - claimed) / claimed. A verdict of `2x` means that only two operations per multiply-accumulate "
+        "come near; `explained`, that no rule comes within 5 %, but the count of something that the list below its "
+        "table names does; `copied, not met`, that another paper prints the figure first and no count of public code "
+        "meets it. Where neither the paper nor the figure's source names a size, usual sizes are tried: such a "
+        "verdict says `at a guess`, and only a count within 1 %, or that rounds to the printed digits, gives one. "
+        "`segbench claims --provenance` shows the sources. Made by `segbench audit --markdown FILE`.",
         "",
         f"**{result.summary}.**",
         "",
@@ -68,7 +96,44 @@ def markdown(result: Audit) -> str:
     notes = list(dict.fromkeys((item.claim.model, item.claim.note) for item in result.judgements if item.claim.note))
     if notes:
         lines += ["## Doubts noted beside the claims", "", *(f"- `{model}`: {_escape(note)}" for model, note in notes)]
+    if speeds:
+        lines += ["", *_speed_section(speeds)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _speed_section(rows: Sequence[SpeedJudgement]) -> Iterator[str]:
+    yield "## Printed FPS against the card's peak"
+    yield ""
+    yield (
+        "Two operations for each multiply-accumulate that reaches the output, times the printed FPS, as a share of "
+        "what the card could do in FP32 at its rated boost clock: `direct` by direct convolution, `F(2)` and `F(4)` "
+        "by Winograd's algorithm on every layer that takes it. `bytes` is the share of the bandwidth that image, "
+        "class indices and parameters need. Cards run above their rated clock: `beyond` is said only where the share "
+        "is above 1 at the highest clock known, too. Precision is never printed; FP32 is assumed. The work is that of "
+        "the network built here, which the tables above hold against the printed cost. Each verdict follows from the "
+        "values that `segbench audit --speed --json -` prints; docs/audit.md does one by hand."
+    )
+    yield ""
+    yield f"**{summary(rows)}.**"
+    yield ""
+    for paper in PAPERS:
+        own = [row for row in rows if row.paper == paper]
+        if own:
+            yield f"### {PAPERS[paper]}"
+            yield ""
+            yield "| " + " | ".join(SPEED_HEADINGS) + " |"
+            yield "| " + " | ".join("---:" if name in SPEED_NUMBERS else ":---" for name in SPEED_HEADINGS) + " |"
+            for row in own:
+                yield "| " + " | ".join(_escape(cell) for cell in _speed_cells(row)) + " |"
+            yield ""
+
+
+def _speed_cells(row: SpeedJudgement) -> tuple[str, ...]:
+    """A row under `SPEED_HEADINGS`."""
+    shares = (row.share_direct, row.share_winograd_f2, row.share_winograd, row.share_bytes)
+    cells = ("-" if share is None else f"{share:.2f}" for share in shares)
+    card = f"{row.gpu}: {row.card}" if row.card and row.card != row.gpu else row.gpu or "not printed"
+    return (row.table, row.model, row.printed, card, sizes_of(row), *cells, row.verdict)
 
 
 def _markdown_table(items: Sequence[Judgement]) -> Iterator[str]:
@@ -105,9 +170,11 @@ def _size(item: Judgement) -> str:
     return (
         counted
         if item.claim.size == item.best.resolution
-        else f"{counted} (not printed)"
-        if (item.claim.size is None)
         else f"{counted} (printed {show(item.claim.size)})"
+        if item.claim.size
+        else f"{counted} (a guess)"
+        if item.best.guessed
+        else f"{counted} (its source's)"
     )
 
 
@@ -119,11 +186,11 @@ def _rule(item: Judgement) -> str:
 
 def _verdict(item: Judgement) -> str:
     """The verdict; then rules that explain the figure as well, or where it agrees after all."""
-    text: str = item.verdict
+    text = f"{item.verdict} at a guess" if item.guessed else str(item.verdict)
     rivals = list(dict.fromkeys(reading.rule for reading in item.rivals if reading.rule != item.best.rule))
     if rivals and item.quantity == "flops":
         text += f"; so does {rivals[0]}" if len(rivals) == 1 else f"; so do {len(rivals)} other rules"
-    return f"{text}; {item.hint}" if item.hint and item.verdict != "explained" else text
+    return f"{text}; {item.hint}" if item.hint and item.verdict not in {"explained", "copied, not met"} else text
 
 
 def _explanations(items: Iterable[Judgement]) -> Iterator[str]:

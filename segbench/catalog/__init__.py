@@ -34,7 +34,14 @@ CATALOG = Catalog()
 
 
 def list_models(*patterns: str) -> list[str]:
-    """Names of the networks that match any shell pattern, in catalog order; all of them without a pattern."""
+    """Names of the networks that match any shell pattern, in catalog order; all of them without a pattern.
+
+    Example:
+        >>> list_models("enet*", "ERFNet")
+        ['enet', 'enet-torch7', 'erfnet']
+        >>> list_models("no-such-*")
+        []
+    """
     if not patterns:
         return list(CATALOG)
     lowered = [pattern.lower() for pattern in patterns]
@@ -46,6 +53,10 @@ def match(patterns: Iterable[str]) -> list[str]:
 
     Raises:
         UnknownName: a pattern that matches nothing; the nearest names are offered.
+
+    Example:
+        >>> match(["erfnet", "enet*", "enet"])
+        ['erfnet', 'enet', 'enet-torch7']
     """
     chosen: dict[str, None] = {}
     for pattern in patterns:
@@ -67,6 +78,17 @@ def find(name: str) -> Entry:
     Raises:
         BadType: the name is no text.
         UnknownName: no such network; the nearest names are offered.
+
+    Example:
+        >>> entry = find("enet")
+        >>> entry.paper
+        'ENet (Paszke et al., arXiv 1606.02147)'
+        >>> entry.params, entry.classes, entry.fidelity
+        (360422, 19, 'port')
+        >>> find("enett")
+        Traceback (most recent call last):
+            ...
+        segbench.errors.UnknownName: unknown network 'enett': did you mean enet, esnet, segnet?; see `segbench models`
     """
     if not isinstance(name, str):
         raise BadType(f"a network has a name, such as 'enet': {type(name).__name__} given")

@@ -64,6 +64,13 @@ def load_claims(paper: str | None = None, model: str | None = None) -> list[Clai
     Raises:
         UnknownName: no such paper, or no paper and no catalog entry has such a network.
         ClaimsError: a file is malformed; names file and line.
+
+    Example:
+        Figures stay as they are printed: ENet's in the table of MFPNet's paper.
+
+        >>> claim = load_claims(paper="mfpnet", model="enet")[0]
+        >>> claim.table, claim.printed_name, claim.params_m, claim.gflops, claim.fps
+        ('2', 'ENet', '0.36', '3.8', '135')
     """
     if paper is not None and paper not in PAPERS:
         raise UnknownName("paper", paper, PAPERS)

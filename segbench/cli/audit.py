@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from segbench import store
 from segbench.cli.options import PaperOrModel
 from segbench.cli.output import check_targets, console, progress, write_out
+from segbench.published_costs import published_costs
 
 
 def audit(
@@ -18,6 +20,18 @@ def audit(
         str | None,
         typer.Option("--json", metavar="PATH|-", help="Write the judgements as a JSON list.", show_default=False),
     ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records",
+            metavar="PATH",
+            help="Take counts of these Records, too, where network, size, classes and version match; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Hold the printed FPS against the peak of the cards instead.")
+    ] = False,
     markdown_path: Annotated[
         Path | None,
         typer.Option("--markdown", metavar="PATH|-", help="Write the audit as Markdown.", show_default=False),
@@ -25,18 +39,24 @@ def audit(
 ) -> None:
     """Find the counting rule behind each printed cost, and the figures that no rule explains.
 
+    With --speed: what rate of arithmetic each printed FPS demands of its card.
+
     Example: segbench audit frmnet
     """
     check_targets(json=json_path, markdown=markdown_path)
-    with progress("importing torch") as step:
+    with progress("reading the published costs") as step:
         from segbench import audit as auditing
-        from segbench.audit.render import markdown, rich_table
+        from segbench.audit import render
 
         claims = auditing.select(target)
-        result = auditing.audit(claims, step)
+        known = [*published_costs(), *(record for path in records or () for record in store.read(path))]
+        whole = auditing.audit(claims, step, known) if not speed or markdown_path else None
+        speeds = auditing.audit_speed(claims, known) if speed or markdown_path else []
+    rows = [item.to_json() for item in (speeds if speed else whole.judgements if whole else ())]
     if json_path is not None:
-        text = json.dumps([item.to_json() for item in result.judgements], indent=1, ensure_ascii=False) + "\n"
-        write_out(json_path, text)
-    write_out(markdown_path, markdown(result))
+        write_out(json_path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    if whole is not None:
+        write_out(markdown_path, render.markdown(whole, speeds) if markdown_path else "")
     if "-" not in (json_path, str(markdown_path)):
-        console().print(rich_table(result))
+        table = render.speed_table(speeds) if speed or whole is None else render.rich_table(whole)
+        console().print(table)

@@ -33,7 +33,7 @@ def save(
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
-    budget: options.Budget = 10.0,
+    budget: options.Budget = None,
     no_speed: options.NoSpeed = False,
     processes: Processes = 10,
     timeout: Timeout = 600.0,
@@ -58,7 +58,7 @@ def save(
                 precision=precision,
                 batch=batch,
                 rounds=rounds,
-                budget_s=budget,
+                **options.budgets(budget, on_cpu=10.0),
                 speed=not no_speed,
             )
         )
@@ -75,7 +75,7 @@ def update(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     res: options.Resolutions = None,
     classes: options.Classes = None,
-    budget: options.Budget = 10.0,
+    budget: options.Budget = None,
     processes: Processes = 10,
     timeout: Timeout = 600.0,
 ) -> None:
@@ -93,7 +93,7 @@ def update(
         from segbench.regress.run import read_baseline
 
         old = read_baseline(baseline)
-        how = Options(processes=processes, timeout_s=timeout, budget_s=budget).check()
+        how = Options(processes=processes, timeout_s=timeout, **options.budgets(budget, on_cpu=10.0)).check()
         change = keeping.prepare_update(
             old,
             model or [],

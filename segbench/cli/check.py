@@ -62,7 +62,7 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="Write JSON for github-action-benchmark.", show_default=False),
     ] = None,
-    budget: options.Budget = 10.0,
+    budget: options.Budget = None,
     timeout: Timeout = 600.0,
     res: options.Resolutions = None,
     classes: options.Classes = None,
@@ -78,7 +78,7 @@ def check(
     """Hold networks against a baseline, or against another revision of the project.
 
     Counts, constants and logits must be equal; speed and memory are judged with statistics. Resolution, classes,
-    device, mode and precision are the baseline's; with --against and no baseline they are options.
+    kind of device, mode and precision are the baseline's; with --against and no baseline they are options.
 
     Example: segbench check --baseline results/baseline.json
     """
@@ -87,7 +87,8 @@ def check(
         baseline,
         current,
         against,
-        {"--res": res, "--classes": classes, "--device": device, "--mode": mode, "--precision": precision},
+        {"--res": res, "--classes": classes, "--mode": mode, "--precision": precision},
+        device,
     )
     sizes = [resolution.parse(text) for text in res or []]
     files.require_apart([("--baseline", baseline), ("--json", json_path)])
@@ -96,7 +97,16 @@ def check(
     with progress("importing torch") as say:
         from segbench.regress.looks import Options, parse_effect
 
-        how = Options(parse_effect(min_effect), processes, strict, force, not no_speed, budget, timeout).check()
+        how = Options(
+            parse_effect(min_effect),
+            processes,
+            strict,
+            force,
+            not no_speed,
+            **options.budgets(budget, on_cpu=10.0),
+            timeout_s=timeout,
+            device=None if device == "auto" else device,
+        ).check()
 
         if against is not None:
             from segbench.job import Settings
@@ -105,7 +115,7 @@ def check(
                 device=device or "auto",
                 mode=mode,
                 precision=precision or "fp32",
-                budget_s=budget,
+                **options.budgets(budget, on_cpu=10.0),
                 speed=not no_speed,
             )
             outcome = _against(against, baseline, model or [], (sizes, classes), settings, how, say)
@@ -123,7 +133,10 @@ def _check_call(
     current: Path | None,
     against: str | None,
     conditions: dict[str, object],
+    device: str | None,
 ) -> None:
+    if device is not None and current is not None:
+        raise BadOption("--device says where to time, and with --current nothing is timed: leave out either")
     given = ", ".join(name for name, value in conditions.items() if value)
     if baseline is None and against is None:
         raise BadOption("check needs --baseline PATH (`segbench baseline save` writes one), or --against REV")
@@ -161,7 +174,7 @@ def _against(
     if baseline is None:
         jobs = jobs_for(models, *conditions, check_settings(settings))
     else:
-        jobs = jobs_of(read_baseline(baseline), models, settings)
+        jobs = jobs_of(read_baseline(baseline), models, settings, how.device)
     return check_against(revision, jobs, how, say)
 
 

@@ -11,6 +11,7 @@ from segbench import __version__
 from segbench.cli import baseline
 from segbench.cli.audit import audit
 from segbench.cli.check import check
+from segbench.cli.checkpoints import checkpoints
 from segbench.cli.claims import claims
 from segbench.cli.compare import compare
 from segbench.cli.env import env
@@ -18,6 +19,7 @@ from segbench.cli.eval import evaluate
 from segbench.cli.models import models
 from segbench.cli.profile import profile
 from segbench.cli.report import report
+from segbench.cli.roof import roof
 from segbench.cli.synthetic import synthetic
 
 
@@ -38,7 +40,9 @@ def register(app: typer.Typer) -> None:
         ("compare", compare),
         ("audit", audit),
         ("claims", claims),
+        ("roof", roof),
         ("models", models),
+        ("checkpoints", checkpoints),
         ("eval", evaluate),
         ("synthetic", synthetic),
         ("check", check),

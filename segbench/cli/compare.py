@@ -9,6 +9,7 @@ import typer
 
 from segbench import resolution
 from segbench.cli import options, stopping
+from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.files import alone_in, require_apart, require_writable
 
@@ -22,13 +23,16 @@ def compare(
     ] = None,
     res: options.Resolutions = None,
     classes: options.Classes = None,
+    inputs: options.Inputs = None,
+    output: options.Output = None,
+    arguments: options.Arguments = None,
     device: options.DeviceOption = "auto",
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
-    budget: options.Budget = 20.0,
+    budget: options.Budget = None,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
     optimize: options.Optimize = False,
@@ -49,11 +53,13 @@ def compare(
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
 
-    A call that was interrupted goes on where it stopped.
+    Networks of your own, or of a library, stand beside those of the catalog. A call that was interrupted goes on where
+    it stopped.
 
     Example: segbench compare --all --no-speed --out segbench-out
     """
     sizes = [resolution.parse(text) for text in res or []]
+    given = input_texts(inputs)
     check_targets(json=json_path)
     require_apart([("--out", out / "records.jsonl"), ("--json", json_path)])
     require_writable(out)
@@ -64,9 +70,13 @@ def compare(
         from segbench.audit.recorded import verdicts
         from segbench.job import Settings
         from segbench.measure.record import check_settings
+        from segbench.measure.subject import resolve
         from segbench.report.comparison import write_report
 
-        names = planning.choose(patterns or [], everything, paper)
+        names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
+        for name in own_networks(names, given, output):
+            # Built once here, so that a mistake is told before anything is measured.
+            resolve(name, classes, given, output)
         settings = check_settings(
             Settings(
                 device=device,
@@ -75,7 +85,7 @@ def compare(
                 precision=precision,
                 batch=batch,
                 rounds=rounds,
-                budget_s=budget,
+                **options.budgets(budget),
                 counters=tuple(counter or ()),
                 speed=not no_speed,
                 waterfall=waterfall,
@@ -83,7 +93,7 @@ def compare(
                 module_levels=planning.STAGE_LEVELS,
             )
         )
-        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes)
+        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes, given, output)
     with alone_in(out):
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)

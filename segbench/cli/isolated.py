@@ -16,8 +16,8 @@ from segbench.isolate import Outcome, run_isolated, tell
 from segbench.job import Job, Settings
 from segbench.measure.record import PRELOAD, Stage, measure_job
 from segbench.measure.subject import Subject, resolve
-from segbench.models.own import is_own
 from segbench.record import Record
+from segbench.spec import is_own
 
 Task = TypeVar("Task")
 
@@ -35,8 +35,21 @@ class Finished:
     refused: SegbenchError | None = None
 
 
-def resolve_all(names: Sequence[str], classes: int | None, timeout_s: float) -> list[Subject]:
+def resolve_all(
+    names: Sequence[str],
+    classes: int | None,
+    timeout_s: float,
+    inputs: Sequence[str] = (),
+    output: str | None = None,
+) -> list[Subject]:
     """The networks that are named, each of a user's own built once in a process of its own.
+
+    Args:
+        names: catalog names, and factories of a user's own.
+        classes: output channels; None for each network's own.
+        timeout_s: seconds after which a process is ended.
+        inputs: what a user's own network takes.
+        output: which of its outputs are the logits.
 
     Raises:
         UnknownName: no such catalog network.
@@ -44,7 +57,9 @@ def resolve_all(names: Sequence[str], classes: int | None, timeout_s: float) -> 
     """
     own = [name for name in names if is_own(name)]
     found = {}
-    for outcome in run_isolated(_resolve, [(name, classes) for name in own], timeout_s=timeout_s, preload=PRELOAD):
+    for outcome in run_isolated(
+        _resolve, [(name, classes, tuple(inputs), output) for name in own], timeout_s=timeout_s, preload=PRELOAD
+    ):
         name = outcome.task[0]
         if outcome.failure is not None:
             raise _refusal(outcome.error, outcome.failure) or FactoryError(f"{name} cannot be built: {outcome.failure}")
@@ -130,7 +145,7 @@ def _refusal(error: type[BaseException] | None, reason: str) -> SegbenchError | 
     return refusal
 
 
-def _resolve(task: tuple[str, int | None]) -> Subject:
+def _resolve(task: tuple[str, int | None, tuple[str, ...], str | None]) -> Subject:
     return resolve(*task)
 
 

@@ -22,6 +22,10 @@ from segbench.resolution import show
 def models(
     patterns: Patterns = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
+    library: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="List the networks of smp, torchvision, hf or another.", show_default=False),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="List apart, with the reason, the networks that are known and not built.")
     ] = False,
@@ -31,6 +35,9 @@ def models(
     Example: segbench models 'eseg*' 'mfpnet*'
     """
     chosen = patterns or ["*"]
+    if library is not None:
+        _print_library(library, chosen, as_json)
+        return
     known = _known(chosen) if everything else []
     # A pattern that finds a network which is not built need not find one in the catalog.
     names = catalog.match(
@@ -46,6 +53,19 @@ def models(
         _print_built(out, entries)
     if known:
         _print_known(out, known)
+
+
+def _print_library(library: str, patterns: Sequence[str], as_json: bool) -> None:
+    from segbench.libraries import listed
+
+    names = [name for name in listed(library) if any(fnmatchcase(name.lower(), given.lower()) for given in patterns)]
+    if as_json:
+        sys.stdout.write(json.dumps([f"{library}:{name}" for name in names], indent=1) + "\n")
+        return
+    out = Console(highlight=False)
+    for name in names:
+        out.print(f"{library}:{name}", markup=False)
+    out.print(f"{len(names)} networks; `segbench profile {library}:NAME` measures one.", style="dim", markup=False)
 
 
 def _print_built(out: Console, entries: Sequence[Entry]) -> None:

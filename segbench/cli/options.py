@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -32,7 +32,8 @@ Models = Annotated[
     list[str],
     typer.Argument(
         metavar="MODEL...",
-        help="A catalog name, a shell pattern, or package.module:factory for a network of your own.",
+        help="A catalog name, a shell pattern, package.module:factory or ./file.py:factory for a network of your own, "
+        "or smp:NAME, torchvision:NAME, hf:NAME.",
         autocompletion=complete_model,
         show_default=False,
     ),
@@ -50,7 +51,7 @@ Patterns = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[PATTERN...]",
-        help="Catalog names or shell patterns.",
+        help="Catalog names or shell patterns; `compare` takes networks of your own too.",
         autocompletion=complete_model,
         show_default=False,
     ),
@@ -64,6 +65,30 @@ Resolutions = Annotated[
 Classes = Annotated[
     int | None,
     typer.Option(help="Output classes; 19 Cityscapes and BDD100K, 11 CamVid, 150 ADE20K.", show_default=False),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="1x3xHxW[:DTYPE]",
+        help="What a network of your own takes, with H and W for the resolution; repeat it for several inputs.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", metavar="KEY|INDEX", help="Which output of a network of your own counts.", show_default=False
+    ),
+]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg",
+        metavar="NAME=VALUE",
+        help="Constructor argument of a network of your own, JSON or text; repeatable.",
+        show_default=False,
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.")]
 Mode = Annotated[
@@ -103,10 +128,17 @@ Batch = Annotated[int, typer.Option(help="Images per forward; the protocol's is 
 Rounds = Annotated[
     int | None, typer.Option(help="Rounds of frames; the protocol's number by default.", show_default=False)
 ]
-Budget = Annotated[float, typer.Option(metavar="SECONDS", help="On a CPU, the time that timing a network may take.")]
 Timeout = Annotated[
     float,
     typer.Option(metavar="SECONDS", callback=check_timeout, help="Longest time without a word from a process."),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Time that timing a network may take. By default some seconds on a CPU; on a GPU the whole protocol runs.",
+        show_default=False,
+    ),
 ]
 Counters = Annotated[
     list[str] | None,
@@ -122,3 +154,15 @@ JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="Write the Records as a JSON list.", show_default=False),
 ]
+
+
+class Budgets(TypedDict):
+    """``--budget`` as settings take it: for a CPU, where there always is one, and for a GPU."""
+
+    budget_s: float
+    gpu_budget_s: float | None
+
+
+def budgets(given: float | None, on_cpu: float = 20.0) -> Budgets:
+    """The budgets that ``--budget`` gives; see `Budgets`."""
+    return {"budget_s": on_cpu if given is None else given, "gpu_budget_s": given}

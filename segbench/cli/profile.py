@@ -9,22 +9,27 @@ import typer
 
 from segbench import catalog, resolution
 from segbench.cli import options, stopping
+from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import Step, check_targets, console, progress, write_json, write_out
 from segbench.errors import BadOption, SegbenchError
 from segbench.record import Record
+from segbench.spec import is_own
 
 
 def profile(
     model: options.Models,
     res: options.Resolutions = None,
     classes: options.Classes = None,
+    inputs: options.Inputs = None,
+    output: options.Output = None,
+    arguments: options.Arguments = None,
     device: options.DeviceOption = "auto",
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
     batch: options.Batch = 1,
     rounds: options.Rounds = None,
-    budget: options.Budget = 20.0,
+    budget: options.Budget = None,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
     optimize: options.Optimize = False,
@@ -50,7 +55,10 @@ def profile(
 
     Example: segbench profile mfpnet --res 512x1024
     """
-    names = [name for spec in model for name in (catalog.match([spec]) if ":" not in spec else [spec])]
+    patterns = [name for spec in model for name in ([spec] if is_own(spec) else catalog.match([spec]))]
+    names = with_own_arguments(patterns, arguments or [])
+    given = input_texts(inputs)
+    own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
     check_targets(json=json_path, csv=csv_path)
     _check_layers(layers, depth, csv_path)
@@ -71,7 +79,7 @@ def profile(
                 precision=precision,
                 batch=batch,
                 rounds=rounds,
-                budget_s=budget,
+                **options.budgets(budget),
                 counters=tuple(counter or ()),
                 speed=not no_speed,
                 module_levels=None if layers else 0,
@@ -80,7 +88,7 @@ def profile(
                 optimize=optimize,
             )
         )
-        subjects = resolve_all(list(dict.fromkeys(names)), classes, timeout)
+        subjects = resolve_all(list(dict.fromkeys(names)), classes, timeout, given, output)
         jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
         for subject, size in jobs:
             subject.check_resolution(size)
@@ -98,7 +106,14 @@ def profile(
                 ) -> None:
                     step(f"{label}: {what}", done, total)
 
-                job = Job(model=subject.spec, classes=subject.classes, resolution=size, settings=settings)
+                job = Job(
+                    model=subject.spec,
+                    classes=subject.asked or subject.classes,
+                    resolution=size,
+                    settings=settings,
+                    inputs=given if is_own(subject.spec) else (),
+                    output=output if is_own(subject.spec) else None,
+                )
                 finished = measure(job, subject, say, timeout)
             records.append(finished.record)
             refused = refused or finished.refused

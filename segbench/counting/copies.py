@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
 from segbench.errors import FactoryError, first_line
+from segbench.inputs import Input
+from segbench.models.samples import samples
 
 
 def unwrapped(net: nn.Module) -> nn.Module:
@@ -56,23 +58,60 @@ def on_cpu(net: nn.Module) -> nn.Module:
     return _copied(net, on_cpu_with_values, "cpu").eval()
 
 
-def image(net: nn.Module, shape: tuple[int, int, int, int], device: str) -> Tensor:
-    """An image of zeros in the number format of the network's weights, (N, C, H, W)."""
+def moved(net: nn.Module, device: str) -> nn.Module:
+    """`net` itself in eval mode on a device: for a network that was built to be used up."""
+    return net.to(device).eval()
+
+
+def only_shapes(net: nn.Module) -> bool:
+    """Whether a network is on meta and in eval mode already: a run of it changes no value."""
+    tensors = tensors_of(net).values()
+    return (
+        bool(tensors) and all(tensor.is_meta for tensor in tensors) and not any(item.training for item in net.modules())
+    )
+
+
+def needs_values(net: nn.Module) -> str:
+    """Why a network cannot be copied to meta without a loss; empty where it can."""
+    for tensor in tensors_of(net).values():
+        if tensor.layout is not torch.strided:
+            return "its sparse tensors have no length on meta"
+        if tensor.is_quantized:
+            return "its quantised tensors have no kernels on meta"
+    return ""
+
+
+def images(
+    net: nn.Module, inputs: Sequence[Input], resolution: tuple[int, int], batch: int, device: str
+) -> tuple[Tensor, ...]:
+    """What the network is run on, in the number format of its weights: the values that are timed."""
     formats = (tensor.dtype for tensor in (*net.parameters(), *net.buffers()) if tensor.is_floating_point())
-    return torch.zeros(shape, dtype=next(formats, torch.float32), device=device)
+    return samples(inputs, resolution, batch, next(formats, torch.float32), device)
+
+
+def materialise(net: nn.Module, given: Sequence[Tensor]) -> None:
+    """Let lazy modules take their shapes, and their final classes, from a first run; not in inference mode.
+
+    Tensors of inference mode cannot become parameters.
+    """
+    if any(is_lazy(tensor) for tensor in (*net.parameters(), *net.buffers())):
+        with torch.no_grad():
+            net(*given)
 
 
 @contextmanager
 def global_state_kept() -> Iterator[None]:
-    """Run with the attention fast path off, and put that flag and every random state back.
+    """Run with the attention fast path and compilers off, and put these flags and every random state back.
 
-    The fast path is one fused operation that no counter can look into; torch takes it only without autograd.
+    The fast path is one fused operation that no counter can look into; torch takes it only without autograd. What is
+    compiled runs as it is written: compilers refuse to work under a mode that looks at operations.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), stance("force_eager") if stance else nullcontext():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -82,7 +121,7 @@ def global_state_kept() -> Iterator[None]:
 
 def _copied(net: nn.Module, convert: Callable[[Tensor], Tensor], device: str) -> nn.Module:
     # What deepcopy finds in its memo it takes as copied already.
-    memo: dict[int, object] = {id(tensor): _converted(tensor, convert, device) for tensor in _tensors(net)}
+    memo: dict[int, object] = {id(tensor): _converted(tensor, convert, device) for tensor in tensors_of(net).values()}
     try:
         return copy.deepcopy(net, memo)
     except Exception as error:
@@ -99,21 +138,42 @@ def _converted(tensor: Tensor, convert: Callable[[Tensor], Tensor], device: str)
     return convert(tensor)
 
 
-def _tensors(net: nn.Module) -> Iterator[Tensor]:
-    """Parameters, buffers, and tensors that modules keep as plain attributes, in lists or in dictionaries."""
-    for module in net.modules():
-        yield from module.parameters(recurse=False)
-        yield from module.buffers(recurse=False)
-        for value in vars(module).values():
-            yield from _plain_tensors(value)
+def tensors_of(net: nn.Module) -> dict[str, Tensor]:
+    """Every tensor that a network holds by the name under which it does.
+
+    Beside parameters and buffers these are tensors, and modules, that its modules keep as plain attributes, in lists or
+    in dictionaries: torch registers none of these.
+    """
+    found: dict[str, Tensor] = {}
+    _visit(net, "", found, set())
+    return found
 
 
-def _plain_tensors(value: object) -> Iterator[Tensor]:
+def _visit(value: object, name: str, found: dict[str, Tensor], seen: set[int]) -> None:
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _plain_tensors(part)
-    elif type(value) is dict:
-        for part in value.values():
-            yield from _plain_tensors(part)
+        found[name] = value
+        return
+    # Of exact types: what else is a list or a mapping may have a behaviour of its own.
+    if not isinstance(value, (nn.Module, list, tuple)) and type(value) is not dict:
+        return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, nn.Module):
+        prefix = f"{name}." if name else ""
+        for key, part in (*value.named_parameters(recurse=False), *value.named_buffers(recurse=False)):
+            _visit(part, prefix + key, found, seen)
+        for key, child in value.named_children():
+            _visit(child, prefix + key, found, seen)
+        for key, part in vars(value).items():
+            if key not in _REGISTERED:
+                _visit(part, prefix + key, found, seen)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            _visit(part, f"{name}[{key!r}]", found, seen)
+    else:
+        for index, part in enumerate(value):
+            _visit(part, f"{name}[{index}]", found, seen)
+
+
+_REGISTERED = ("_parameters", "_buffers", "_modules")

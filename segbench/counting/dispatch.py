@@ -24,21 +24,30 @@ _WHOLE = frozenset(rules.MACS) | (frozenset(rules.FVCORE) - {"einsum"}) | kinds.
 class OperationMode(TorchDispatchMode):
     """Writes every operation into a log."""
 
-    def __init__(self, log: Log) -> None:
+    # flex_attention and others that take functions; without it torch refuses to run them under a mode.
+    supports_higher_order_operators = True
+
+    def __init__(self, log: Log, whole: Iterable[str] = ()) -> None:
+        """Write into `log`; the kinds in `whole` are recorded as they are, composite or not."""
         super().__init__()
         self.log = log
         self.inside = ""
+        self.whole = frozenset(whole)
 
     def __torch_dispatch__(
         self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run the operation, by its parts where no rule knows the whole, and write it down."""
         arguments = {} if kwargs is None else kwargs
-        about = _describe(func)
-        divided = about.composite
+        about = _describe(func) if isinstance(func, torch._ops.OpOverload) else _describe_higher_order(func)
+        divided = about.composite and about.kind not in self.whole
         log = self.log
         given = list(tensors_in((args, arguments)))
+        if not about.lifts:
+            log.note_reads(about.kind, given, ())
         reads = tuple([log.storage(tensor, fresh=about.lifts) for tensor in given])
+        if about.lifts:
+            log.note_lifted(given)
         result: Any = NotImplemented
         if divided:
             outer, self.inside = self.inside, self.inside or about.kind
@@ -67,6 +76,17 @@ class OperationMode(TorchDispatchMode):
     ) -> None:
         log = self.log
         kind, kernel, stride = _geometry(about.kind, arguments)
+        writes = self._writes(about, arguments, given, produced, divided)
+        if not divided:
+            log.note_reads(kind, given, writes)
+            log.note_writes(kind, writes)
+        packed = []
+        for argument in arguments.values():
+            weight = _packed_weight(argument)
+            if weight is not None:
+                packed.append(weight)
+                log.note_packed(kind, id(argument), weight)
+        complex_factors = sum(tensor.is_complex() for tensor in given[:2])
         call = log.open[-1] if log.open else 0
         log.operations.append(
             Operation(
@@ -74,7 +94,7 @@ class OperationMode(TorchDispatchMode):
                 overload=about.overload,
                 path=log.calls[call].path,
                 call=call,
-                inputs=shapes_of(given),
+                inputs=shapes_of([*given, *packed]),
                 outputs=shapes_of(produced),
                 groups=arguments.get("groups", 1) if kernel else 1,
                 kernel=kernel,
@@ -83,10 +103,13 @@ class OperationMode(TorchDispatchMode):
                 training=bool(arguments.get("training", False)),
                 equation=arguments.get("equation", ""),
                 reads=reads,
-                writes=self._writes(about, arguments, given, produced, divided),
+                writes=writes,
                 inside=self.inside,
                 divided=divided,
                 pointwise=about.pointwise,
+                real_products=(1, 2, 4)[complex_factors],
+                dims=tuple(arguments["dim"]) if kind.startswith("_fft_") else (),
+                stored=next((tensor._nnz() for tensor in given if tensor.layout is not torch.strided), None),
             )
         )
 
@@ -107,6 +130,17 @@ class OperationMode(TorchDispatchMode):
                 taken.add(address)
                 writes.add(self.log.storage(tensor, fresh=not divided))  # the parts have named it already
         return tuple(writes)
+
+
+def _packed_weight(argument: object) -> Tensor | None:
+    """The weight in what a quantised convolution or linear layer keeps packed."""
+    if not isinstance(argument, torch.ScriptObject):
+        return None
+    try:
+        weight = argument.unpack()[0]  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+    return weight if isinstance(weight, Tensor) else None
 
 
 def _geometry(kind: str, arguments: Mapping[str, Any]) -> tuple[str, Shape, Shape]:
@@ -154,3 +188,9 @@ def _describe(func: Any) -> _About:
         lifts=kind == "lift_fresh",
         pointwise=torch.Tag.pointwise in func.tags,
     )
+
+
+@cache
+def _describe_higher_order(func: Any) -> _About:
+    """An operator that takes functions (`torch.cond`, `flex_attention`): known by its name alone."""
+    return _About(str(func), "", ("query", "key", "value"), (), False, False, False)

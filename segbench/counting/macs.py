@@ -7,7 +7,7 @@ normalisations, activations, pooling and resizing are no multiply-accumulates of
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
+from math import log2, prod
 
 from segbench.counting.trace import Operation
 
@@ -38,12 +38,19 @@ def linear(operation: Operation) -> int:
 
 
 def product(operation: Operation) -> int:
-    """``matmul``, ``mm``, ``bmm``, ``mv``, ``dot``: output elements times the contracted length, broadcast included."""
+    """``matmul``, ``mm``, ``bmm``, ``mv``, ``dot``: output elements times the contracted length, broadcast included.
+
+    Where the first factor is sparse, its stored elements times the columns of the second.
+    """
+    if operation.stored is not None:
+        return operation.stored * prod(operation.inputs[1][1:])
     return prod(operation.outputs[0]) * operation.inputs[0][-1]
 
 
 def added_product(operation: Operation) -> int:
     """``addmm``, ``baddbmm``, ``addmv``: the first argument is added to the product of the other two."""
+    if operation.stored is not None:
+        return operation.stored * prod(operation.inputs[2][1:])
     return prod(operation.outputs[0]) * operation.inputs[1][-1]
 
 
@@ -65,6 +72,37 @@ def attention(operation: Operation) -> int:
 def affine_grid(operation: Operation) -> int:
     """A product of homogeneous positions (3 in two dimensions, 4 in three) with each image's matrix."""
     return prod(operation.outputs[0]) * (operation.outputs[0][-1] + 1)
+
+
+def bilinear(operation: Operation) -> int:
+    """``nn.Bilinear``: a linear layer on the outer product of its two inputs, (..., in1) and (..., in2)."""
+    weight = operation.inputs[2]
+    return prod(operation.inputs[0][:-1]) * prod(weight)
+
+
+def distances(operation: Operation) -> int:
+    """``cdist`` and ``pdist``: every pair of a row of (..., P, M) and a row of (..., R, M) costs M."""
+    return prod(operation.outputs[0]) * operation.inputs[0][-1]
+
+
+def quantised_linear(operation: Operation) -> int:
+    """Input elements times output features; its weight is packed away."""
+    return prod(operation.inputs[0]) * operation.outputs[0][-1]
+
+
+def real_products(counter: Callable[[Operation], int]) -> Callable[[Operation], int]:
+    """Four real multiply-accumulates for the product of two complex numbers, two where one of them is real."""
+    return lambda operation: operation.real_products * counter(operation)
+
+
+def fourier_transform(operation: Operation) -> int:
+    """``5 N log2 N`` operations for each transform of N points, the convention of FFTW's benchmarks.
+
+    N is the length on the real side of a real transform.
+    """
+    points = max(operation.inputs[0], operation.outputs[0], key=prod)
+    length = prod(points[dim] for dim in operation.dims)
+    return round(5 * prod(points) * log2(length)) if length > 1 else 0
 
 
 def twice(counter: Callable[[Operation], int]) -> Callable[[Operation], int]:

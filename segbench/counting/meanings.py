@@ -8,11 +8,12 @@ from types import MappingProxyType
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
         "macs": "multiply-accumulates",
-        "conv-macs": "without matrix products",
+        "conv-macs": "convolutions and linear layers",
         "2xmacs": "2 operations per MAC",
         "fvcore": "as fvcore counts",
         "thop": "as thop counts",
         "ptflops-0.6.3": "as ptflops 0.6.3 counts",
         "ptflops-0.6.9": "as ptflops 0.6.9 counts",
+        "torchstat": "as torchstat counts",
     }
 )

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from segbench.counting.copies import unwrapped
+from segbench.counting.prices import Prices
 from segbench.counting.rules import MACS
 from segbench.counting.trace import Trace
 from segbench.results import ModuleRow
@@ -17,7 +18,9 @@ from segbench.results import ModuleRow
 LONGEST_TEXT = 40
 
 
-def modules(traced: Trace, net: nn.Module, with_settings: bool = False) -> list[ModuleRow]:
+def modules(
+    traced: Trace, net: nn.Module, with_settings: bool = False, prices: Prices | None = None
+) -> list[ModuleRow]:
     """A Record's `modules`: one row per module, parents before children.
 
     Operations belong to the module in whose forward they ran, so a shared module keeps its work wherever it is called
@@ -27,6 +30,7 @@ def modules(traced: Trace, net: nn.Module, with_settings: bool = False) -> list[
         traced: from `segbench.counting.tracer.trace`.
         net: the network that was traced.
         with_settings: say also what each module is made of, so that a later comparison can say what changed.
+        prices: multiply-accumulates of operations that segbench does not know.
 
     Returns:
         For every module ``path`` (the first under which the network holds it; empty for the network), ``type`` (the
@@ -36,7 +40,7 @@ def modules(traced: Trace, net: nn.Module, with_settings: bool = False) -> list[
         size, eps, slope, a user's own constants) and ``operations`` (how often each ran in its own forward, not in
         that of a module inside it).
     """
-    macs = _macs_inside(traced)
+    macs = _macs_inside(traced, {**MACS, **(prices or {})})
     total = macs[""]
     outputs = {call.path: list(call.outputs[0]) for call in traced.calls if call.outputs}
     own = _own_operations(traced) if with_settings else {}
@@ -99,10 +103,10 @@ def _own_operations(traced: Trace) -> Mapping[str, Counter[str]]:
     return own
 
 
-def _macs_inside(traced: Trace) -> Counter[str]:
+def _macs_inside(traced: Trace, counters: Prices) -> Counter[str]:
     inside: Counter[str] = Counter()
     for operation in traced.operations:
-        counter = MACS.get(operation.kind)
+        counter = counters.get(operation.kind)
         if counter is None or operation.divided:
             continue
         macs = counter(operation)

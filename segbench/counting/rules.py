@@ -1,8 +1,8 @@
 """The counting rules: for each kind of operation, or type of module, the function that counts it.
 
 The tables come first, as in fvcore's ``flop_count.py``; below them stands what else belongs to each rule. To count
-another operation is one line in a table and one small function in `macs`, `fvcore_rule`, `thop_rule` or
-`ptflops_rule`. Nothing in here looks at a network: `segbench.counting.count` applies a rule to a trace.
+another operation is one line in a table and one small function in `macs`, `fvcore_rule`, `thop_rule`, `ptflops_rule`
+or `torchstat_rule`. Nothing in here looks at a network: `segbench.counting.count` applies a rule to a trace.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from segbench.counting import fvcore_rule as fvcore
 from segbench.counting import macs
 from segbench.counting import ptflops_rule as ptflops
 from segbench.counting import thop_rule as thop
+from segbench.counting import torchstat_rule as torchstat
 from segbench.counting.kinds import MOVES_DATA, has_no_products
-from segbench.counting.trace import ModuleCall, Operation
+from segbench.counting.trace import ModuleCall, Operation, Trace
 
 OperationCounter = Callable[[Operation], int]
 ModuleCounter = Callable[[ModuleCall], int]
@@ -52,11 +53,38 @@ PRODUCTS: Mapping[str, OperationCounter] = {
     "_scaled_dot_product_flash_attention_for_cpu": macs.attention,
     "_scaled_dot_product_efficient_attention": macs.attention,
     "_scaled_dot_product_cudnn_attention": macs.attention,
+    "flex_attention": macs.attention,
     "affine_grid_generator": macs.affine_grid,
+    "bilinear": macs.bilinear,
+    "cdist": macs.distances,
+    "_cdist_forward": macs.distances,
+    "pdist": macs.distances,
+    "_pdist_forward": macs.distances,
+    "_sparse_mm": macs.product,
 }
 
-MACS: Mapping[str, OperationCounter] = {**CONVOLUTIONS, **PRODUCTS}
-CONV_MACS: Mapping[str, OperationCounter] = {**CONVOLUTIONS, **dict.fromkeys(PRODUCTS, macs.nothing)}
+QUANTISED: Mapping[str, OperationCounter] = {
+    **{
+        f"quantized::{kind}": macs.convolution
+        for stem in ("conv1d", "conv2d", "conv3d")
+        for kind in (stem, f"{stem}_relu", f"{stem}_add", f"{stem}_add_relu", f"{stem}_dynamic")
+    },
+    **{
+        f"quantized::{kind}": macs.transposed_convolution
+        for stem in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+        for kind in (stem, f"{stem}_dynamic")
+    },
+    **{
+        f"quantized::linear{kind}": macs.quantised_linear
+        for kind in ("", "_relu", "_dynamic", "_relu_dynamic", "_dynamic_fp16", "_relu_dynamic_fp16")
+    },
+}
+
+MACS: Mapping[str, OperationCounter] = {
+    kind: macs.real_products(counter) for kind, counter in {**CONVOLUTIONS, **QUANTISED, **PRODUCTS}.items()
+}
+FFT_FLOPS: Mapping[str, OperationCounter] = dict.fromkeys(("_fft_r2c", "_fft_c2r", "_fft_c2c"), macs.fourier_transform)
+CONV_MACS: Mapping[str, OperationCounter] = {**MACS, **dict.fromkeys(PRODUCTS, macs.nothing)}
 TWICE_MACS: Mapping[str, OperationCounter] = {kind: macs.twice(counter) for kind, counter in MACS.items()}
 
 FVCORE: Mapping[str, OperationCounter] = {
@@ -88,6 +116,8 @@ THOP: Mapping[type[nn.Module], ModuleCounter] = {
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), thop.output_elements),
     **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), thop.adaptive_average),
     nn.Linear: thop.linear,
+    **dict.fromkeys((nn.RNN, nn.GRU, nn.LSTM), thop.recurrent),
+    **dict.fromkeys((nn.RNNCell, nn.GRUCell, nn.LSTMCell), thop.recurrent_cell),
     **dict.fromkeys((nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d), thop.upsampling),
     **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Dropout, nn.ZeroPad2d, nn.PixelShuffle), thop.nothing),
     **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), thop.nothing),
@@ -116,6 +146,15 @@ PTFLOPS_0_6_9: Mapping[type[nn.Module], ModuleCounter] = {
     nn.MultiheadAttention: ptflops.attention,
 }
 
+TORCHSTAT: Mapping[type[nn.Module], ModuleCounter] = {
+    nn.Conv2d: ptflops.convolution,
+    nn.BatchNorm2d: ptflops.normalisation,
+    **dict.fromkeys((nn.ReLU, nn.PReLU, nn.ELU, nn.LeakyReLU, nn.ReLU6), ptflops.input_elements),
+    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d), ptflops.input_elements),
+    nn.Linear: ptflops.linear,
+    nn.Upsample: torchstat.positions,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OperationRule:
@@ -140,19 +179,28 @@ class OperationRule:
 
 @dataclass(frozen=True, slots=True)
 class ModuleRule:
-    """Counts calls of modules of exact types.
+    """Counts calls of modules by their type.
 
     Attributes:
         name: what users type, a key of `segbench.counting.meanings.MEANINGS`.
         counters: a function for each type.
         times: how often the tool counts a call, for modules that the network holds under several paths.
         per_image: divide by the batch size.
+        subclasses: count what derives from a type as that type.
+        last_call: whether the last call of each module alone counts in a trace.
     """
 
     name: str
     counters: Mapping[type[nn.Module], ModuleCounter]
     times: Callable[[ModuleCall], int]
     per_image: bool = False
+    subclasses: bool = False
+    last_call: Callable[[Trace], bool] = lambda traced: False
+
+    def counter(self, kind: type[nn.Module]) -> ModuleCounter | None:
+        """What counts a module of this type; None for what the rule does not see."""
+        types = kind.__mro__ if self.subclasses else (kind,)
+        return next((self.counters[parent] for parent in types if parent in self.counters), None)
 
 
 def _free_in_fvcore(operation: Operation) -> bool:
@@ -172,6 +220,7 @@ RULES: Mapping[str, OperationRule | ModuleRule] = MappingProxyType(
             ModuleRule("thop", THOP, thop.times_counted),
             ModuleRule("ptflops-0.6.3", PTFLOPS_0_6_3, ptflops.once, per_image=True),
             ModuleRule("ptflops-0.6.9", PTFLOPS_0_6_9, ptflops.per_path, per_image=True),
+            ModuleRule("torchstat", TORCHSTAT, ptflops.once, subclasses=True, last_call=torchstat.runs),
         )
     }
 )

@@ -2,8 +2,8 @@
 
 Module calls of exact types, at the whole batch. A multiply-accumulate of a convolution counts 1, a normalised element
 4, and a transposed convolution is charged on its *output* grid. Functions, operators and subclasses count nothing. A
-module that the network holds under k paths is hooked k times and summed k times. Recurrent layers, which thop
-counts, are left to `Count.unsupported`. Source: Lyken17/pytorch-OpCounter, ``thop/profile.py`` and ``thop/vision``.
+module that the network holds under k paths is hooked k times and summed k times. Source: Lyken17/pytorch-OpCounter,
+``thop/profile.py``, ``thop/vision`` and ``thop/rnn_hooks.py``.
 """
 
 from __future__ import annotations
@@ -66,6 +66,33 @@ def linear(call: ModuleCall) -> int:
     features = call.settings["in_features"]
     assert isinstance(features, int)
     return features * prod(call.outputs[0])
+
+
+# Gates of a cell, and element by element operations per unit beside them.
+_CELLS: Mapping[str, tuple[int, int]] = {"RNN": (1, 0), "GRU": (3, 4), "LSTM": (4, 4)}
+
+
+def recurrent_cell(call: ModuleCall) -> int:
+    """Each gate: its products, an addition per unit and two biases; and what the cell does element by element."""
+    width, hidden = call.settings["input_size"], call.settings["hidden_size"]
+    assert isinstance(width, int) and isinstance(hidden, int)
+    return _cell(call, width, hidden) * call.inputs[0][0]
+
+
+def recurrent(call: ModuleCall) -> int:
+    """As many cells as steps, layers and directions."""
+    settings = call.settings
+    width, hidden, layers = settings["input_size"], settings["hidden_size"], settings["num_layers"]
+    assert isinstance(width, int) and isinstance(hidden, int) and isinstance(layers, int)
+    directions = 2 if settings["bidirectional"] else 1
+    cells = _cell(call, width, hidden) + (layers - 1) * _cell(call, directions * hidden, hidden)
+    return directions * cells * prod(call.inputs[0][:2])
+
+
+def _cell(call: ModuleCall, width: int, hidden: int) -> int:
+    gates, beside = _CELLS[call.type.__name__.removesuffix("Cell")]
+    biases = 2 if call.settings["bias"] else 0
+    return hidden * (gates * (width + hidden + 1 + biases) + beside)
 
 
 def nothing(call: ModuleCall) -> int:

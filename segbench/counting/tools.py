@@ -9,7 +9,7 @@ import logging
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,11 +21,13 @@ from torch import Tensor, nn
 from segbench.counting import copies
 from segbench.counting.copies import name_of
 from segbench.errors import SegbenchError, UnknownName, first_line
+from segbench.inputs import Input
 from segbench.models.outputs import tensors_in
 
 TOOLS = ("fvcore", "thop")
 
 Shape = tuple[int, int, int, int]
+Images = Callable[[nn.Module, str], tuple[Tensor, ...]]
 
 
 class ToolError(SegbenchError):
@@ -47,13 +49,16 @@ class ToolCount:
     unsupported: Mapping[str, int]
 
 
-def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) -> ToolCount:
+def run_tool(
+    tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape, inputs: Sequence[Input] | None = None
+) -> ToolCount:
     """Count a network with a real package, in eval mode.
 
     Args:
         tool: a name of `TOOLS`.
         net: a network, of which a copy is counted, or a function that builds one to use up.
         shape: of the image, (N, C, H, W).
+        inputs: what the network takes where that is not one image; height and width are those of `shape`.
 
     Raises:
         UnknownName: no such tool.
@@ -63,9 +68,15 @@ def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) 
     if tool not in _RUN:
         raise UnknownName("tool", tool, TOOLS)
     built = copies.unwrapped(net if isinstance(net, nn.Module) else net())
+    batch, channels, *sides = shape
+    given = tuple(inputs) if inputs is not None else (Input((1, channels, "H", "W")),)
+
+    def images(duplicate: nn.Module, device: str) -> tuple[Tensor, ...]:
+        return copies.images(duplicate, given, (sides[0], sides[1]), batch, device)
+
     try:
         with _quiet(), copies.global_state_kept(), torch.no_grad():
-            return _RUN[tool](built, shape)
+            return _RUN[tool](built, images)
     except SegbenchError:
         raise
     except ImportError as error:
@@ -75,7 +86,11 @@ def run_tool(tool: str, net: nn.Module | Callable[[], nn.Module], shape: Shape) 
 
 
 def tool_counts(
-    build: Callable[[], nn.Module], resolution: tuple[int, int], tools: Iterable[str], batch: int = 1
+    build: Callable[[], nn.Module],
+    resolution: tuple[int, int],
+    tools: Iterable[str],
+    batch: int = 1,
+    inputs: Sequence[Input] | None = None,
 ) -> tuple[dict[str, int], list[str]]:
     """What the real fvcore and thop packages report, each on a fresh instance because they change what they count.
 
@@ -86,7 +101,7 @@ def tool_counts(
     notes: list[str] = []
     for tool in tools:
         try:
-            counts[tool] = run_tool(tool, build, (batch, 3, *resolution)).total
+            counts[tool] = run_tool(tool, build, (batch, 3, *resolution), inputs).total
         except SegbenchError as error:
             notes.append(str(error))
     return counts, notes
@@ -106,15 +121,17 @@ class _TensorsOnly(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        return tuple(tensors_in(self.net(image)))
+    def forward(self, *images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensors_in(self.net(*images)))
 
 
-def _run_fvcore(net: nn.Module, shape: Shape) -> ToolCount:
+def _run_fvcore(net: nn.Module, images: Images) -> ToolCount:
     from fvcore.nn import FlopCountAnalysis
 
     duplicate = copies.on_cpu(net)
-    analysis = FlopCountAnalysis(_TensorsOnly(duplicate), copies.image(duplicate, shape, "cpu"))
+    given = images(duplicate, "cpu")
+    copies.materialise(duplicate, given)
+    analysis = FlopCountAnalysis(_TensorsOnly(duplicate), given)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
     total = int(analysis.total())
     return ToolCount(
@@ -125,14 +142,25 @@ def _run_fvcore(net: nn.Module, shape: Shape) -> ToolCount:
     )
 
 
-def _run_thop(net: nn.Module, shape: Shape) -> ToolCount:
+def _run_thop(net: nn.Module, images: Images) -> ToolCount:
+
+    try:
+        return _thop(copies.on_meta(net), images, "meta")
+    except SegbenchError:
+        raise
+    except Exception:  # control flow on values, or an operation without a meta kernel
+        return _thop(copies.on_cpu(net), images, "cpu")
+
+
+def _thop(duplicate: nn.Module, images: Images, device: str) -> ToolCount:
     from thop import profile
     from thop.profile import register_hooks
 
-    duplicate = copies.on_meta(net)
+    given = images(duplicate, device)
+    copies.materialise(duplicate, given)
     leaves = [module for module in duplicate.modules() if not any(True for _ in module.children())]
     unsupported = Counter(type(module).__name__ for module in leaves if type(module) not in register_hooks)
-    total, _ = profile(duplicate, (copies.image(duplicate, shape, "meta"),), verbose=False)
+    total, _ = profile(duplicate, given, verbose=False)
     return ToolCount(
         int(total),
         "thop: modules of exact types, transposed convolutions on the output grid, 4 per normalised element; nothing "
@@ -141,7 +169,7 @@ def _run_thop(net: nn.Module, shape: Shape) -> ToolCount:
     )
 
 
-_RUN: Mapping[str, Callable[[nn.Module, Shape], ToolCount]] = {"fvcore": _run_fvcore, "thop": _run_thop}
+_RUN: Mapping[str, Callable[[nn.Module, Images], ToolCount]] = {"fvcore": _run_fvcore, "thop": _run_thop}
 
 # Warnings of these packages about themselves; those of the network come through.
 _THEIR_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (

@@ -42,6 +42,9 @@ class Operation:
         inside: kind of the composite operation that it is a part of (the ``bmm`` of an ``einsum``), else empty.
         divided: it is a composite whose parts are in the trace too.
         pointwise: torch tags it as element by element.
+        real_products: of one product: 2 where one factor is complex, 4 where both are.
+        stored: elements that its sparse argument stores; None without one.
+        dims: along which a Fourier transform goes.
     """
 
     kind: str
@@ -61,6 +64,9 @@ class Operation:
     inside: str = ""
     divided: bool = False
     pointwise: bool = False
+    real_products: int = 1
+    stored: int | None = None
+    dims: Shape = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,8 @@ class Trace:
         parameters: every parameter by its first name; a shared one once.
         main: storages of the main output (a tensor; ``out`` or ``logits`` of a mapping; else the first).
         returned: storages of everything that the network returned, auxiliary outputs included.
+        unregistered: elements of weights that ran and that no module registers as parameters, by name.
+        taken: which of several outputs is the main one, in words; empty with one output.
     """
 
     input_shape: Shape
@@ -117,6 +125,8 @@ class Trace:
     parameters: Mapping[str, StoredTensor]
     main: frozenset[int]
     returned: frozenset[int]
+    unregistered: Mapping[str, int] = field(default_factory=dict)
+    taken: str = ""
 
     @cached_property
     def reaching_output(self) -> frozenset[int]:
@@ -140,6 +150,11 @@ class Trace:
         return frozenset(found)
 
     @cached_property
+    def steered_by(self) -> tuple[str, ...]:
+        """Kinds of the operations whose values decide what runs, or how much of it."""
+        return tuple(dict.fromkeys(op.kind for op in self.operations if op.kind in STEERING | SIZED_BY_VALUES))
+
+    @cached_property
     def params(self) -> int:
         """All parameters."""
         return sum(parameter.elements for parameter in self.parameters.values())
@@ -155,6 +170,12 @@ class Trace:
 
 # Their value goes to Python, where it can decide what runs next.
 STEERING = frozenset({"item", "_local_scalar_dense", "is_nonzero", "equal", "allclose"})
+
+# How many elements they return depends on values.
+SIZED_BY_VALUES = frozenset({"nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive"})
+
+OPAQUE = "opaque kernel"
+"""Kind of what wrote a storage that no recorded operation wrote: an extension outside of torch's dispatch."""
 
 
 def reaching(operations: Sequence[Operation], targets: Iterable[int], steering: bool) -> frozenset[int]:

@@ -25,6 +25,10 @@ def find_spec(name: str) -> DatasetSpec:
 
     Raises:
         UnknownName: there is none.
+
+    Example:
+        >>> [label.name for label in find_spec("cityscapes").classes][:3]
+        ['road', 'sidewalk', 'building']
     """
     if name not in DATASETS:
         raise UnknownName("data set", name, DATASETS)

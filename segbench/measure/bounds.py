@@ -8,7 +8,8 @@ The verdict, from these and the roofline (`segbench.measure.roofline`):
 
 | verdict | when |
 |---|---|
-| launch-bound | the GPU is busy for less than 80 % of the frame; without a trace: the CUDA graph is 1.25x as fast |
+| launch-bound | the GPU is busy for less than 80 % of the frame |
+| | without a trace: the CUDA graph is 1.25x as fast; without a graph: the host launches for over 80 % of the frame |
 | compute-bound | else, and half of the roofline's time or more is in operations whose arithmetic takes longest |
 | memory-bound | else |
 
@@ -22,8 +23,10 @@ roofline.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -35,16 +38,20 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import DTYPES, Frame, Region, device_failures, make_frame, region
 from segbench.measure.gpu import GpuEvent
-from segbench.measure.roofline import Roofline, measure_rates, roofline
+from segbench.measure.roofline import Roofline, rates_of, roofline
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.models.samples import inputs_of
 from segbench.protocol import Protocol
 from segbench.results import Speed
+from segbench.statistics import of_the_host
 
 BUSY_LIMIT = 0.8
 COMPUTE_LIMIT = 0.5
 TRACED_FRAMES = 10
 GRAPH_ROUNDS = 2
+MOST_LAUNCHES = 10
+"""Kernels for each convolution above which a note names the commonest."""
 
 
 def busy_ms(events: Iterable[GpuEvent], frames: int) -> float:
@@ -66,8 +73,38 @@ def launches(events: Iterable[GpuEvent], frames: int) -> int:
     return round(sum(event.is_kernel for event in events) / frames)
 
 
+def crowded(events: Iterable[GpuEvent], frames: int, convolutions: int) -> list[str]:
+    """A sentence where a frame has far more kernels than convolutions, with the commonest of them; else nothing.
+
+    A library then splits its work into many kernels, and the FPS speaks of its choice rather than of the network.
+
+    Args:
+        events: of a trace.
+        frames: that were traced.
+        convolutions: of a frame.
+    """
+    kernels = Counter(event.name for event in events if event.is_kernel)
+    each = sum(kernels.values()) / frames
+    if not convolutions or each <= MOST_LAUNCHES * convolutions:
+        return []
+    common = ", ".join(f"{name[:60]} ({count / frames:.0f})" for name, count in kernels.most_common(3))
+    return [
+        f"{each:,.0f} kernels a frame, {each / convolutions:.0f} for each of {convolutions} convolutions: the "
+        f"library's choice of algorithms decides this FPS; the commonest are {common}"
+    ]
+
+
+def _convolutions(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> int:
+    operations = region_trace(subject, resolution, protocol).operations
+    return sum(operation.kind.startswith("conv") for operation in operations)
+
+
 def verdict(
-    frame_ms: float, busy: float | None = None, speed_up: float | None = None, roof: Roofline | None = None
+    frame_ms: float,
+    busy: float | None = None,
+    speed_up: float | None = None,
+    roof: Roofline | None = None,
+    enqueue: float | None = None,
 ) -> str | None:
     """What bounds a frame, by the table in this module's docstring.
 
@@ -76,11 +113,15 @@ def verdict(
         busy: milliseconds of it in which the GPU was busy; None where nothing tells.
         speed_up: FPS of the CUDA graph over that of eager execution; None where there is none.
         roof: the roofline; None where it could not be drawn.
+        enqueue: milliseconds that launching a frame takes the host; None where it was not measured.
     """
     if busy is not None:
-        if busy < BUSY_LIMIT * frame_ms:
-            return "launch-bound"
-    elif speed_up is not None and speed_up > 1 / BUSY_LIMIT:
+        launch_bound = busy < BUSY_LIMIT * frame_ms
+    elif speed_up is not None:
+        launch_bound = speed_up > 1 / BUSY_LIMIT
+    else:
+        launch_bound = enqueue is not None and enqueue > BUSY_LIMIT * frame_ms
+    if launch_bound:
         return "launch-bound"
     if roof is None or not roof.fastest_s:
         return None
@@ -88,7 +129,12 @@ def verdict(
 
 
 def what_bounds(
-    subject: Subject, resolution: tuple[int, int], protocol: Protocol, device: Device, speed: Speed
+    subject: Subject,
+    resolution: tuple[int, int],
+    protocol: Protocol,
+    device: Device,
+    speed: Speed,
+    kept: Path | None = None,
 ) -> tuple[Speed, list[str]]:
     """Fill in the figures and the verdict of a timing.
 
@@ -98,6 +144,7 @@ def what_bounds(
         protocol: the one under which `speed` was measured.
         device: the same.
         speed: from `segbench.measure.speed.measure_speed`.
+        kept: file that keeps the device's rates for other processes; see `segbench.measure.roofline.rates_of`.
 
     Returns:
         `speed` with ``gpu_busy_ms``, ``launches``, ``graph_fps``, ``verdict`` and ``roofline``, None where one could
@@ -113,7 +160,7 @@ def what_bounds(
     roof = None
     try:
         with device_failures(resolution, protocol, device):
-            rates = measure_rates(protocol, device)
+            rates = rates_of(protocol, device, kept)
             roof = roofline(region_trace(subject, resolution, protocol), rates, DTYPES[protocol.precision].itemsize)
         speed = replace(speed, roofline=roof.reached(rates, frame_ms / 1000))
     except SegbenchError as error:
@@ -125,12 +172,15 @@ def what_bounds(
             if events:
                 busy, kernels = busy_ms(events, TRACED_FRAMES), launches(events, TRACED_FRAMES)
                 speed = replace(speed, gpu_busy_ms=busy, launches=kernels)
+                notes += crowded(events, TRACED_FRAMES, _convolutions(subject, resolution, protocol))
             else:
                 notes.append("the profiler saw no kernel: the driver may allow no one to trace the GPU")
         except SegbenchError as error:
             notes.append(f"the GPU could not be traced: {error}")
     speed_up = speed.graph_fps / speed.fps if speed.graph_fps else None
-    return replace(speed, verdict=verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof)), notes
+    found = verdict(frame_ms, speed.gpu_busy_ms, speed_up, roof, speed.enqueue_ms)
+    warnings = list(map(of_the_host, speed.warnings)) if found == "launch-bound" else speed.warnings
+    return replace(speed, verdict=found, warnings=warnings), notes
 
 
 def traced(
@@ -166,4 +216,14 @@ def graph_fps(net: nn.Module, resolution: tuple[int, int], protocol: Protocol, d
 def region_trace(subject: Subject, resolution: tuple[int, int], protocol: Protocol) -> Trace:
     """The operations of the protocol's timed region; the copies between host and device are no operations in it."""
     net = subject.build("meta") if subject.entry else subject.build()
-    return trace(Region(net, protocol.mode), (protocol.batch, 3, *resolution))
+    inputs = inputs_of(net)[:1]
+
+    def build() -> nn.Module:
+        return Region(subject.build(), protocol.mode)
+
+    return trace(
+        Region(net, protocol.mode),
+        (protocol.batch, 3, *resolution),
+        inputs=inputs,
+        build=lambda: Region(subject.build(), protocol.mode),
+    )

@@ -91,6 +91,10 @@ class Device(ABC):
         """Reading of an energy counter in mJ; None where there is none."""
         return None
 
+    def throttled_ms(self) -> dict[str, float] | None:
+        """Time for which the clocks were held down so far, by reason, in ms; None where no counter tells."""
+        return None
+
     def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
         """What the device did by itself during some frames; None where the host and the device are one."""
         return None
@@ -218,6 +222,10 @@ class CudaDevice(Device):
     def energy_mj(self) -> float | None:
         """NVML's energy counter."""
         return self._gpu.energy_mj() if self._gpu else None
+
+    def throttled_ms(self) -> dict[str, float] | None:
+        """NVML's throttle counters."""
+        return self._gpu.throttled_ms() if self._gpu else None
 
     def trace(self, frame: Callable[[], Any], frames: int) -> list[gpu.GpuEvent] | None:
         """Kernels and copies, as CUPTI tells torch's profiler, which stays attached to the process."""

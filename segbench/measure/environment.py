@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def describe_environment() -> dict[str, Any]:
         "torch": str(torch.__version__),
         "cuda": torch.version.cuda,
         "cudnn": cudnn_version(),
+        "cuda_architectures": torch.cuda.get_arch_list(),
         "driver": nvml.driver_version(),
         "nvml": nvml.unavailable() or "available",
         "os": operating_system(),
@@ -173,6 +174,17 @@ def _gpu_warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
     warnings = []
     for index, gpu in (found.get("gpus") or {}).items():
         name = f"GPU {index} ({gpu.get('name')})"
+        capability, architectures = gpu.get("capability"), found.get("cuda_architectures")
+        if capability and architectures and not runs_on(architectures, capability):
+            warnings.append(
+                _warning(
+                    f"{name} has compute capability {capability}, and this torch ({found.get('torch')}) is built for "
+                    f"{', '.join(architectures)}.",
+                    'Every network fails with "no kernel image is available".',
+                    "Install a build for it: torch's cu126 build has Maxwell, Pascal and Volta (5.0 to 7.0), newer "
+                    "ones leave them out (pytorch.org/get-started).",
+                )
+            )
         if gpu.get("other_processes"):
             warnings.append(
                 _warning(
@@ -223,6 +235,27 @@ def _gpu_warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
                 )
             )
     return warnings
+
+
+def runs_on(architectures: Sequence[str], capability: str) -> bool:
+    """Whether code for some architectures runs on a GPU.
+
+    Args:
+        architectures: as torch lists them: ``sm_86`` runs on 8.6 and newer of the same major number; ``compute_80``,
+            which the driver compiles further, on 8.0 and everything newer.
+        capability: compute capability of the GPU, such as ``7.0``.
+    """
+    major, minor = (int(part) for part in capability.split("."))
+    for name in architectures:
+        kind, _, digits = name.partition("_")
+        number = re.match(r"\d+", digits)
+        if number is None:
+            continue
+        for_major, for_minor = divmod(int(number[0]), 10)
+        same = for_major == major and for_minor <= minor
+        if same if kind == "sm" else (for_major, for_minor) <= (major, minor):
+            return True
+    return False
 
 
 def cudnn_version() -> int | None:

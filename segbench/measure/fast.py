@@ -38,7 +38,7 @@ def optimized_speed(
         resolution: height and width.
         protocol: timed region, precision, batch, rounds and warm-up.
         device: where it runs.
-        budget_s: on a CPU, seconds that timing all engines may take together; compiling comes on top.
+        budget_s: seconds that timing all engines may take together; compiling comes on top.
         say: told the engine that is measured.
 
     Returns:

@@ -11,7 +11,8 @@ import torch
 
 from segbench.protocol import Protocol
 
-# From torch 2.9 each backend also has a precision of its own, which the older flags write but do not restore.
+# From torch 2.9 each operation of a backend also has a precision of its own. The older flags write it, but "off" as
+# "none", which takes over what the backend, or all of torch, is set to; and they do not restore it.
 _NEWER = (
     ("cuda", "matmul"),
     ("cudnn", "conv"),
@@ -38,7 +39,7 @@ def measurement_flags(protocol: Protocol) -> Iterator[None]:
                     "matmul_tf32": tf32,
                     "cudnn_tf32": tf32,
                 },
-                "newer": {},
+                "newer": dict.fromkeys(saved["newer"], "tf32" if tf32 else "ieee"),
             }
         )
         with _grad_mode(protocol.grad):
@@ -77,11 +78,30 @@ def _read() -> dict[str, dict[str, Any]]:
         "cudnn_tf32": _or_none(lambda: torch.backends.cudnn.allow_tf32),
     }
     newer = {}
-    for backend, operation in _NEWER:
-        setting: Any = getattr(getattr(torch.backends, backend), operation, None)
-        if hasattr(setting, "fp32_precision"):
-            newer[f"{backend}.{operation}"] = setting.fp32_precision
+    with _nothing_inherited():
+        for backend, operation in _NEWER:
+            setting: Any = getattr(getattr(torch.backends, backend), operation, None)
+            if hasattr(setting, "fp32_precision"):
+                newer[f"{backend}.{operation}"] = setting.fp32_precision
     return {"older": older, "newer": newer}
+
+
+@contextlib.contextmanager
+def _nothing_inherited() -> Iterator[None]:
+    """Let each operation tell the precision of its own, which restoring must not replace by an inherited one."""
+    backends: Any = torch.backends
+    above = [item for item in (backends, backends.cudnn, backends.mkldnn) if hasattr(item, "fp32_precision")]
+    before = []
+    try:
+        # All of torch first: the backends inherit from it, too. And restored last: in torch 2.11 and 2.13 the setter of
+        # mkldnn's own is that of all of torch.
+        for item in above:
+            before.append((item, item.fp32_precision))
+            item.fp32_precision = "none"
+        yield
+    finally:
+        for item, precision in reversed(before):
+            item.fp32_precision = precision
 
 
 def _or_none(read: Any) -> Any:

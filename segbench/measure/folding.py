@@ -24,6 +24,7 @@ from segbench.counting.tracer import trace
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
+from segbench.models.samples import inputs_of, samples
 from segbench.protocol import REFERENCE
 from segbench.resolution import show
 
@@ -72,10 +73,10 @@ def fold(net: nn.Module, resolution: tuple[int, int], device: Device, tolerance:
     """
     net = device.move(net.eval())
     protocol = REFERENCE
-    traced = trace(net, (1, 3, *resolution))
+    traced = trace(net, (1, 3, *resolution), inputs=inputs_of(net)[:1])
     found = pairs(net, traced)
     with measurement_flags(protocol), device_failures(resolution, protocol, device):
-        image = sample_image(resolution, device)
+        image = sample_image(net, resolution, device)
         reference = logits_of(net, image)
         undo = [_fold_pair(net, before, after) for before, after in found]
         try:
@@ -206,10 +207,9 @@ def _put_back(undo: list[list[tuple[nn.Module, str, object]]]) -> None:
             setattr(module, name, value)
 
 
-def sample_image(resolution: tuple[int, int], device: Device) -> Tensor:
-    """The image (1, 3, H, W) of standard normal noise that forms of a network are compared on."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn((1, 3, *resolution), generator=generator).to(device.torch_device)
+def sample_image(net: nn.Module, resolution: tuple[int, int], device: Device) -> Tensor:
+    """The image that forms of a network are compared on: (1, 3, H, W) of standard normal noise, or its first input."""
+    return samples(inputs_of(net)[:1], resolution, device=device.torch_device)[0]
 
 
 def logits_of(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from segbench.measure.folding import Folding, deviation, fold, logits_of, sample
 from segbench.measure.frame import DTYPES, MeasurementError, device_failures, is_out_of_memory, region
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.models.samples import cast_floats
 from segbench.protocol import REFERENCE, Protocol
 from segbench.results import Speed
 
@@ -50,7 +51,11 @@ class Forms:
         """A copy of the network as it was built."""
         if self._plain is None:
             self._plain = self.subject.build()
-        return copy.deepcopy(self._plain)
+        try:
+            return copy.deepcopy(self._plain)
+        except (TypeError, AttributeError, RuntimeError, copy.Error):
+            # It holds what cannot be copied, such as a lock; built afresh it has the same weights.
+            return self.subject.build()
 
     def folding(self) -> Folding:
         """Fold batch normalisation, once.
@@ -78,7 +83,7 @@ class Forms:
         Args:
             protocol: what is timed; with `bn_folding` the folded network.
             engine: one of `ENGINES`.
-            budget_s: on a CPU, seconds that timing may take.
+            budget_s: seconds that timing may take.
 
         Returns:
             The speed, and the network as it was timed.
@@ -105,6 +110,7 @@ class Forms:
             protocol=protocol,
             device=self.device,
             budget_s=budget_s,
+            gpu_budget_s=budget_s,
             prepare=prepare,
         )
         return speed, made[0]
@@ -119,20 +125,23 @@ class Forms:
         Raises:
             MeasurementError: a form fails on the device.
         """
-        image = sample_image(self.resolution, self.device)
+        net = self.plain()
+        image = sample_image(net, self.resolution, self.device)
         plain = REFERENCE
         if self._reference is None:
             with measurement_flags(plain), device_failures(self.resolution, plain, self.device):
-                self._reference = logits_of(self.device.move(self.plain()), image)
-        layout = torch.channels_last if protocol.channels_last else torch.contiguous_format
-        image = image.to(DTYPES[protocol.precision]).contiguous(memory_format=layout)
+                self._reference = logits_of(self.device.move(net), image)
+        if image.is_floating_point():
+            image = image.to(DTYPES[protocol.precision])
+        if protocol.channels_last and image.dim() == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
         with measurement_flags(protocol), device_failures(self.resolution, protocol, self.device):
             return deviation(self._reference, logits_of(run, image))
 
     def deviation_in(self, protocol: Protocol) -> dict[str, Any]:
         """The same of a form that is made for this alone, in eager execution."""
         net = self.device.move(self.folded() if protocol.bn_folding else self.plain())
-        net = net.to(DTYPES[protocol.precision])
+        net = cast_floats(net, DTYPES[protocol.precision])
         if protocol.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self.deviation(net, protocol)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segbench.errors import BadOption, DeviceError, SegbenchError, first_line
 from segbench.measure.device import Device
+from segbench.models.samples import cast_floats, inputs_of, samples
 from segbench.protocol import MODES, Protocol
 from segbench.resolution import show
 
@@ -41,7 +42,7 @@ def make_frame(
     """Put a network and one input in place, and return what a protocol times.
 
     Args:
-        net: ``(N, 3, H, W)`` to logits ``(N, classes, H, W)``; moved and cast in place.
+        net: ``(N, 3, H, W)`` to logits ``(N, classes, H, W)``, or what its `inputs` say; moved and cast in place.
         resolution: height and width.
         protocol: what is inside the timed region, and the precision.
         device: where the network runs.
@@ -62,14 +63,14 @@ def make_frame(
         raise DeviceError(f"pinned copies need a CUDA device: {device.name} takes pageable ones")
     dtype = DTYPES[protocol.precision]
     layout = torch.channels_last if protocol.channels_last else torch.contiguous_format
-    net = device.move(net.eval()).to(dtype=dtype)
+    net = cast_floats(device.move(net.eval()), dtype)
     if protocol.channels_last:
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = followed(region(net, protocol.mode) if prepare is None else prepare(net), protocol.mode)
-    # A generator of its own: the caller's random numbers stay what they were.
-    generator = torch.Generator().manual_seed(0)
-    image = torch.randn((protocol.batch, 3, *resolution), generator=generator).contiguous(memory_format=layout)
-    load = _copy_in(image, dtype, protocol, device.torch_device)
+    image = samples(inputs_of(net)[:1], resolution, protocol.batch)[0]
+    if image.dim() == 4:
+        image = image.contiguous(memory_format=layout)
+    load = _copy_in(image, dtype if image.is_floating_point() else image.dtype, protocol, device.torch_device)
     unload = _copy_out(protocol)
     return lambda: unload(run(load()))
 

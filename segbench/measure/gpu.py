@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -60,7 +61,7 @@ class Graphed:
     def _capture(self, x: Tensor) -> None:
         graph: Any = torch.cuda.CUDAGraph()
         with torch.cuda.device(x.device):
-            side = torch.cuda.Stream()
+            side = _side_stream(torch.cuda.current_device())
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP):
@@ -91,6 +92,12 @@ class Graphed:
         self._input, self._graph = x, graph
 
 
+@functools.cache
+def _side_stream(device: int) -> Any:
+    """One for all captures of a process: cuBLAS keeps a workspace of tens of MiB for each that it ever saw."""
+    return torch.cuda.Stream()
+
+
 @contextlib.contextmanager
 def _no_synchronisation() -> Iterator[None]:
     """Let what waits for the GPU or copies to the host fail here: in a capture it would spoil torch's allocator."""
@@ -114,6 +121,11 @@ def _abandon(pool: Any) -> None:
         # Refused where the capture was ended already.
         with contextlib.suppress(RuntimeError):
             end(torch.cuda.current_device(), pool)
+    # A graph releases its pool only where its capture ended well.
+    release = getattr(torch._C, "_cuda_releasePool", None)
+    if release is not None:
+        with contextlib.suppress(RuntimeError):
+            release(torch.cuda.current_device(), pool)
 
 
 def trace(frame: Callable[[], Any], frames: int, device: torch.device) -> list[GpuEvent]:

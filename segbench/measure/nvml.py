@@ -21,6 +21,10 @@ SLOWDOWNS = {
 }
 
 
+# nvmlPerfPolicyType_t: for each a counter of the time in which the clocks were below what was asked for.
+POLICIES = {0: "power cap", 1: "thermal slowdown", 3: "board limit", 5: "reliability"}
+
+
 @functools.cache
 def unavailable() -> str | None:
     """Why NVML cannot be used here, in one line; None where it can."""
@@ -108,6 +112,12 @@ class Gpu:
         if bits is None:
             bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons") or 0
         return tuple(name for bit, name in SLOWDOWNS.items() if bits & bit)
+
+    def throttled_ms(self) -> dict[str, float] | None:
+        """Time for which the clocks were held down since the driver was loaded, by reason, in ms."""
+        found = {name: self._ask("nvmlDeviceGetViolationStatus", policy) for policy, name in POLICIES.items()}
+        # The counters are in ns.
+        return {name: status.violationTime / 1e6 for name, status in found.items() if status is not None} or None
 
     def other_processes(self) -> int | None:
         """Processes computing on the GPU beside this one.

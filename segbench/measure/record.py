@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol as TypingProtocol
 
 from torch import nn
 
 from segbench import limits
-from segbench.counting.count import operation_counts, parameters
+from segbench.counting.count import operation_counts, uncounted
 from segbench.counting.modules import modules
+from segbench.counting.prices import all_prices
 from segbench.counting.rules import RULES
 from segbench.counting.tools import TOOLS, tool_counts
-from segbench.counting.tracer import trace
-from segbench.errors import BadOption, DeviceError, SegbenchError, UnknownName
+from segbench.counting.trace import OPAQUE, Trace
+from segbench.counting.tracer import trace_and_copy
+from segbench.errors import BadOption, DeviceError, FactoryError, SegbenchError, UnknownName
 from segbench.job import BOUNDS, Job, Settings
-from segbench.measure.bounds import TRACED_FRAMES, launches, traced, what_bounds
+from segbench.measure.bounds import TRACED_FRAMES, busy_ms, launches, traced, what_bounds
+from segbench.measure.cores import chosen_cores, kept_to
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
@@ -26,6 +29,7 @@ from segbench.measure.signature import signature
 from segbench.measure.speed import MeasurementError, measure_speed
 from segbench.measure.subject import Subject, resolve
 from segbench.measure.waterfall import waterfall
+from segbench.models.own import shape_refused
 from segbench.protocol import COMMON_MODES, PRESETS, Protocol
 from segbench.record import Record, down_to
 
@@ -54,12 +58,15 @@ def check_settings(settings: Settings) -> Settings:
         raise UnknownName("bounds", settings.bounds, BOUNDS)
     limits.check("batch", settings.batch, 1, limits.BATCH)
     limits.check("rounds", settings.rounds, 1, limits.ROUNDS)
-    limits.check("budget", settings.budget_s, 0, limits.SECONDS, above=True, unit=" seconds")
+    for budget in (settings.budget_s, settings.gpu_budget_s):
+        limits.check("budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
     _check_protocol(settings)
     device = open_device(settings.device)
     if settings.speed:
         device.check_precision(settings.precision)
-    return replace(settings, environment=settings.environment or describe_environment())
+    environment = settings.environment or describe_environment()
+    cores = chosen_cores(device.kind) if settings.speed else None
+    return replace(settings, environment={"pinned_cores": cores, **environment} if cores else environment)
 
 
 def _check_protocol(settings: Settings) -> None:
@@ -100,10 +107,12 @@ def measure_job(
     Raises:
         SegbenchError: the network cannot take this size, or a user's own network cannot be built or run.
     """
-    subject = subject or resolve(job.model, job.classes)
+    subject = subject or resolve(job.model, job.classes, job.inputs, job.output)
     subject.check_resolution(job.resolution)
     say = on_stage or (lambda what, done=0, total=None: None)
-    result = job.blank(model=subject.spec, classes=subject.classes or job.classes or 0)
+    result = job.blank(
+        model=subject.spec, classes=subject.classes or job.classes or 0, options=dict(subject.options) or None
+    )
     if job.settings.counts:
         say("counting")
         _count(result, subject, job, say)
@@ -111,29 +120,77 @@ def measure_job(
         say("signing")
         _sign(result, subject, job)
     if job.settings.speed:
-        _time(result, subject, fresh or subject.build, job.settings, open_device(job.settings.device), say)
+        device = open_device(job.settings.device)
+        with kept_to(job.settings.environment.get("pinned_cores") if device.kind == "cuda" else None):
+            _time(result, subject, fresh or subject.build, job.settings, device, say)
     return result
 
 
 def _count(result: Record, subject: Subject, job: Job, say: Stage) -> None:
     settings, size = job.settings, job.resolution
-    net = subject.build("meta") if subject.entry else subject.build()
-    traced = trace(net, (settings.batch, 3, *size))
-    result.classes = subject.classes or traced.output_shape[1]
-    result.params = parameters(net)
+    prices = all_prices()
+    inputs = None if subject.entry else subject.inputs
+    traced, net = trace_and_copy(
+        subject.counted(),
+        (settings.batch, 3, *size),
+        inputs=inputs,
+        output=subject.output,
+        whole=prices,
+        build=subject.counted,
+    )
+    result.classes = _classes(subject, traced)
+    result.params = traced.params
     result.live_params = traced.live_params
-    result.operations = operation_counts(traced)
+    result.operations = operation_counts(traced, prices)
+    result.uncounted = uncounted(traced, prices)
     if settings.structure:
-        result.modules = modules(traced, net, with_settings=True)
+        result.modules = modules(traced, net, with_settings=True, prices=prices)
     elif settings.module_levels != 0:
-        result.modules = down_to(modules(traced, net), settings.module_levels)
-    if traced.device != "meta":
-        result.notes.append(f"counted on {traced.device}")
+        result.modules = down_to(modules(traced, net, prices=prices), settings.module_levels)
+    result.notes.extend(_notes(traced, result))
     tools = tuple(name for name in settings.counters if name in TOOLS)
     if tools:
         say(f"counting with {', '.join(tools)}")
-        result.tools, notes = tool_counts(subject.build, size, tools, settings.batch)
+        result.tools, notes = tool_counts(subject.bare, size, tools, settings.batch, inputs)
         result.notes.extend(notes)
+
+
+def _classes(subject: Subject, traced: Trace) -> int:
+    """Output channels: the catalog's, or those that came out.
+
+    Raises:
+        FactoryError: not those that the user insists on.
+    """
+    if subject.entry:
+        return subject.classes or traced.output_shape[1]
+    shape = traced.output_shape
+    if subject.asked is not None and (len(shape) != 4 or shape[1] != subject.asked):
+        raise FactoryError(shape_refused(subject.spec, shape, traced.input_shape, subject.asked))
+    return shape[1] if len(shape) > 1 else 0
+
+
+def _notes(traced: Trace, result: Record) -> Iterator[str]:
+    """What to know of a count before using it."""
+    if traced.device != "meta":
+        yield f"counted on {traced.device}"
+    if traced.steered_by:
+        kinds = ", ".join(traced.steered_by)
+        yield f"what runs depends on values ({kinds}): counted with the weights and the noise image that are timed"
+    for kind, times in result.uncounted.items():
+        yield f"not counted: {kind}, {times} times"
+    if result.uncounted:
+        yield "the counts are lower bounds, for what is not counted"
+    if OPAQUE in result.uncounted:
+        yield "what an opaque kernel reads is unknown: nothing before it is called dead"
+    flops = result.operations.get("fft-flops")
+    if flops:
+        yield f"not counted as MACs: fft, {flops:,} operations as 5 N log2 N, which `fft-flops` has"
+    if traced.unregistered:
+        total = sum(traced.unregistered.values())
+        names = ", ".join(traced.unregistered)
+        yield f"{total:,} weights run that no module registers as parameters, and that are not counted as such: {names}"
+    if traced.taken:
+        yield traced.taken
 
 
 def _sign(result: Record, subject: Subject, job: Job) -> None:
@@ -166,11 +223,12 @@ def _time(
             protocol=protocol,
             device=device,
             budget_s=settings.budget_s,
+            gpu_budget_s=settings.gpu_budget_s,
             progress=lambda phase, done, total: say(f"timing, {phase}", done, total),
         )
         say("measuring memory")
         result.memory = measure_memory(fresh(), size, protocol, device)
-        budget = settings.budget_s if device.kind == "cpu" else None
+        budget = settings.budget_on(device.kind)
         if settings.optimize:
             _optimize(result, subject, protocol, device, budget, say)
         if settings.waterfall:
@@ -185,7 +243,7 @@ def _time(
         # After all that is timed: it ends with a trace of the GPU, see `Device.traced`.
         if settings.bounds == "all":
             say("finding what bounds it")
-            result.speed, notes = what_bounds(subject, size, protocol, device, result.speed)
+            result.speed, notes = what_bounds(subject, size, protocol, device, result.speed, settings.rates)
             result.notes.extend(notes)
         elif settings.bounds == "launches" and device.kind == "cuda":
             _count_launches(result, subject, protocol, device)
@@ -197,9 +255,12 @@ def _count_launches(result: Record, subject: Subject, protocol: Protocol, device
     assert result.speed is not None
     try:
         events = traced(subject.build(), result.resolution, protocol, device)
-        result.speed = replace(result.speed, launches=launches(events, TRACED_FRAMES) if events else None)
     except SegbenchError as error:
         result.notes.append(f"the GPU could not be traced: {error}")
+        return
+    if events:
+        busy, kernels = busy_ms(events, TRACED_FRAMES), launches(events, TRACED_FRAMES)
+        result.speed = replace(result.speed, gpu_busy_ms=busy, launches=kernels)
 
 
 def _optimize(

@@ -12,16 +12,18 @@ fuse operations move less than it counts.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from segbench import results
+from segbench import results, store
 from segbench.counting.rules import MACS
 from segbench.counting.trace import Operation, Trace
 from segbench.measure.device import Device
@@ -138,12 +140,42 @@ def measure_rates(protocol: Protocol, device: Device) -> Rates:
         return Rates(_matrix_rate(dtype, device), tuple((size, _copy_rate(size, device)) for size in COPY_BYTES))
 
 
+def rates_of(protocol: Protocol, device: Device, kept: Path | None = None) -> Rates:
+    """The rates of a device: those that another process of a sweep has measured, or measured now and kept for others.
+
+    Args:
+        protocol: its precision counts.
+        device: what is measured.
+        kept: the file; rates of another device, precision or torch in it are left alone. None to measure anew.
+
+    Raises:
+        DeviceError: a precision that the device does not have.
+    """
+    if kept is None:
+        return measure_rates(protocol, device)
+    key = f"{device.kind}, {device.name}, {protocol.precision}, torch {torch.__version__}"
+    try:
+        known = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if key in known:
+        macs_per_s, copies = known[key]
+        return Rates(macs_per_s, tuple((size, rate) for size, rate in copies))
+    rates = measure_rates(protocol, device)
+    store.write_text(kept, json.dumps({**known, key: [rates.macs_per_s, rates.bytes_per_s]}) + "\n")
+    return rates
+
+
 def _matrix_rate(dtype: torch.dtype, device: Device) -> float:
     """Multiply-accumulates a second, on the smallest matrix that keeps the device busy for 5 ms."""
     largest = LARGEST_MATRIX.get(device.torch_device.type, LARGEST_MATRIX_ON_A_GPU)
     side = SMALLEST_MATRIX
+    # Of its own: a CUDA graph whose capture failed leaves torch's default one unusable.
+    generator = torch.Generator(device.torch_device)
     while True:
-        left, right = (torch.randn(side, side, device=device.torch_device, dtype=dtype) for _ in range(2))
+        left, right = (
+            torch.randn(side, side, device=device.torch_device, dtype=dtype, generator=generator) for _ in range(2)
+        )
         out = torch.empty_like(left)
         multiply = device.attach(partial(torch.mm, left, right, out=out))
         once = _fastest(multiply, device, repeats=2)

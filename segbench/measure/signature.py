@@ -25,9 +25,11 @@ from torch import Tensor, nn
 from segbench import resolution as sizes
 from segbench.counting.copies import global_state_kept
 from segbench.errors import FactoryError, SegbenchError
+from segbench.inputs import IMAGE
 from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
 from segbench.models.outputs import main_output, tensors_in
+from segbench.models.samples import inputs_of, samples
 from segbench.protocol import REFERENCE
 from segbench.results import Signature
 
@@ -81,7 +83,9 @@ def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Si
             watch = _Watch(net)
             _seed()
             try:
-                logits = main_output(net(image(resolution)))
+                inputs = inputs_of(net)[:1]
+                given = image(resolution) if inputs == (IMAGE,) else samples(inputs, resolution)[0]
+                logits = main_output(net(given))
             except SegbenchError:
                 raise
             except Exception as error:

@@ -154,6 +154,13 @@ class SimulatedDevice(Device):
             other_processes=self._other_processes,
         )
 
+    def throttled_ms(self) -> dict[str, float] | None:
+        """Time since it began to throttle; None for a simulated CPU."""
+        after = self.behaviour.throttle_after_s
+        if self.kind == "cpu":
+            return None
+        return {"thermal slowdown": 0.0 if after is None else 1000 * max(self._host - after, 0.0)}
+
     def _duration(self, begin: float) -> float:
         behaviour = self.behaviour
         while behaviour.clock_states and begin >= self._next_jump:

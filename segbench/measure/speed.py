@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
 from torch import nn
 
+from segbench.measure.counters import Counters
 from segbench.measure.device import Device, Timeline
+from segbench.measure.enqueue import enqueue_ms
 from segbench.measure.environment import load_average
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, Prepare, device_failures, make_frame
@@ -34,6 +36,8 @@ Progress = Callable[[str, int, int], None]
 # Of a time budget, the part that the warm-up may take, and the fewest frames that make a measurement.
 WARMUP_SHARE = 0.25
 LEAST_FRAMES = 3
+# NVML's energy counter ticks in tens of ms, which is a good part of a shorter time.
+LEAST_ENERGY_S = 1.0
 
 
 @dataclass
@@ -46,9 +50,10 @@ class Timing:
         round_seconds: wall-clock time of each round.
         frames: frames per round.
         telemetry: state of the GPU before the warm-up and after each round.
-        energy_mj: energy of all rounds; None where no counter tells.
         load_average: programs wanting the CPU in the minute before; None where the system does not tell.
         cpu_seconds: that this process computed during all rounds.
+        energy_mj: energy within the rounds; None where no counter tells, and below a second.
+        throttled_ms: by reason, time in each round for which the clocks were held down; empty where nothing tells.
         shortened: how a time budget shortened the protocol; None where it did not.
     """
 
@@ -60,6 +65,7 @@ class Timing:
     energy_mj: float | None = None
     load_average: float | None = None
     cpu_seconds: float = 0.0
+    throttled_ms: list[dict[str, float]] = field(default_factory=list)
     shortened: str | None = None
 
 
@@ -70,6 +76,7 @@ def measure_speed(
     protocol: Protocol,
     device: Device,
     budget_s: float | None = 20.0,
+    gpu_budget_s: float | None = None,
     progress: Progress | None = None,
     prepare: Prepare | None = None,
 ) -> Speed:
@@ -82,7 +89,8 @@ def measure_speed(
         protocol: what is timed and how.
         device: from `segbench.measure.device.open_device`.
         budget_s: on a CPU, seconds that warm-up and rounds may take together: passes, frames and rounds are cut to fit,
-            and `shortened` says how. None for the whole protocol. On CUDA the whole protocol always runs.
+            and `shortened` says how. None for the whole protocol.
+        gpu_budget_s: the same on a GPU, where the whole protocol runs by default.
         progress: see `Progress`.
         prepare: applied to the network in place on the device; see `segbench.measure.frame.make_frame`.
 
@@ -98,8 +106,9 @@ def measure_speed(
     """
     with measurement_flags(protocol), device_failures(resolution, protocol, device):
         frame = device.attach(make_frame(net, resolution, protocol, device, prepare))
-        timing = time_frames(frame, protocol, device, budget_s if device.kind == "cpu" else None, progress)
-    return speed_of(timing, protocol, device)
+        timing = time_frames(frame, protocol, device, budget_s if device.kind == "cpu" else gpu_budget_s, progress)
+        enqueued = enqueue_ms(frame, protocol, device)
+    return replace(speed_of(timing, protocol, device), enqueue_ms=enqueued)
 
 
 def time_frames(
@@ -121,21 +130,23 @@ def time_frames(
     rounds, frames = _plan(timing, protocol, begin, device.clock(), budget_s)
     timing.frames = frames
     timeline = device.timeline(frames)
-    energy = device.energy_mj()
+    counters = Counters(device)
     for index in range(rounds):
         if index and budget_s is not None and device.clock() - begin >= budget_s:
             break
         computed = device.cpu_clock()
         run = _frame_by_frame if protocol.synchronise == "frame" else _round
+        counters.before_round()
         seconds, samples = run(frame, frames, device, timeline)
         timing.cpu_seconds += device.cpu_clock() - computed
+        counters.after_round()
         timing.round_seconds.append(seconds)
         timing.rounds_ms.append(samples)
         _observe(timing, device)
         tell("round", index + 1, rounds)
-    energy_after = device.energy_mj()
-    if energy is not None and energy_after is not None:
-        timing.energy_mj = energy_after - energy
+    if sum(timing.round_seconds) >= LEAST_ENERGY_S:
+        timing.energy_mj = counters.energy_mj
+    timing.throttled_ms = counters.throttled_ms
     timing.shortened = _shortened(timing, protocol, rounds, begin, budget_s)
     return timing
 
@@ -246,7 +257,7 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
     samples = [sample for samples in timing.rounds_ms for sample in samples]
     fps = images * len(round_fps) / sum(timing.round_seconds)
     cpu_share = timing.cpu_seconds / sum(timing.round_seconds)
-    warnings = trust_warnings(timing.rounds_ms, round_fps, timing.telemetry)
+    warnings = trust_warnings(timing.rounds_ms, round_fps, timing.telemetry, timing.throttled_ms)
     if device.kind == "cpu":
         warnings += load_warnings(cpu_share, timing.load_average)
     interval = fps_interval([round_fps if len(round_fps) > 1 else _block_fps(timing.rounds_ms[0], protocol.batch)])
@@ -272,6 +283,7 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
         warmup_ms=timing.warmup_ms,
         energy_mj=None if timing.energy_mj is None else timing.energy_mj / frames_timed,
         telemetry=timing.telemetry,
+        round_throttled_ms=timing.throttled_ms or None,
         warnings=warnings,
         load_average=timing.load_average,
         cpu_share=cpu_share,

@@ -72,7 +72,7 @@ def waterfall(
         resolution: height and width.
         device: where it runs.
         protocol: of its settings rounds, frames, warm-up and batch are taken; the others are the switches'.
-        budget_s: on a CPU, seconds that all rows may take together.
+        budget_s: seconds that all rows may take together.
         say: told the switch that is measured.
 
     Returns:

@@ -29,6 +29,20 @@ def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
         UnknownName: no such network.
         BadType: a name that is no text, or a class count that is no whole number.
         BadOption: a class count out of range, or an option that the network does not take.
+
+    Example:
+        >>> import torch
+        >>> net = build("enet", num_classes=11)
+        >>> with torch.inference_mode():
+        ...     net(torch.zeros(1, 3, 64, 128)).shape
+        torch.Size([1, 11, 64, 128])
+
+        On the meta device it costs neither memory nor time:
+
+        >>> with torch.device("meta"):
+        ...     net = build("setr")
+        >>> sum(parameter.numel() for parameter in net.parameters())
+        309594899
     """
     entry = find(name)
     classes = entry.classes if num_classes is None else num_classes

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from segbench.models.backbones.resnet import BasicBlock
 from segbench.models.base import Network, resize
 from segbench.models.context import PPM
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, conv_bn
 from segbench.models.sfnet import flow_warp
 
 
@@ -31,11 +31,9 @@ class DFNet2(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stage1 = nn.Sequential(
-            nn.Conv2d(3, 32, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(32),
+            *conv_bn(3, 32, 3, 2),
             nn.ReLU(inplace=True),
-            nn.Conv2d(32, 64, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(64),
+            *conv_bn(32, 64, 3, 2),
             nn.ReLU(inplace=True),
         )
         self.stage2_1 = _stage(64, 64, 2, stride=2)

@@ -12,18 +12,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from segbench.models.base import Network
-from segbench.models.layers import ConvBNReLU
-
-
-def _conv_bn(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
-) -> tuple[nn.Module, nn.Module]:
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False)
-    return conv, nn.BatchNorm2d(out_channels)
+from segbench.models.layers import ConvBNReLU, StemBlock, conv_bn
 
 
 def detail_branch(width: int, depth: int) -> nn.Sequential:
@@ -42,24 +34,6 @@ def detail_branch(width: int, depth: int) -> nn.Sequential:
     )
 
 
-class StemBlock(nn.Module):
-    """Stem block (figure 4a): a strided convolution, then convolutions beside a max pool."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = ConvBNReLU(3, channels, 3, stride=2)
-        self.left = nn.Sequential(
-            ConvBNReLU(channels, channels // 2, 1), ConvBNReLU(channels // 2, channels, 3, stride=2)
-        )
-        self.right = nn.MaxPool2d(3, 2, 1)
-        self.fuse = ConvBNReLU(2 * channels, channels, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Image ``(N, 3, H, W)`` to ``(N, channels, H/4, W/4)``."""
-        x = self.conv(x)
-        return self.fuse(torch.cat((self.left(x), self.right(x)), dim=1))
-
-
 class GatherExpansion(nn.Module):
     """Gather-and-expansion layer (figure 5b): the depth-wise convolution itself widens the map by 6."""
 
@@ -67,8 +41,8 @@ class GatherExpansion(nn.Module):
         super().__init__()
         hidden = 6 * channels
         self.conv1 = ConvBNReLU(channels, channels, 3)
-        self.dwconv = nn.Sequential(*_conv_bn(channels, hidden, 3, groups=channels), nn.ReLU(inplace=True))
-        self.conv2 = nn.Sequential(*_conv_bn(hidden, channels, 1))
+        self.dwconv = nn.Sequential(*conv_bn(channels, hidden, 3, groups=channels), nn.ReLU(inplace=True))
+        self.conv2 = nn.Sequential(*conv_bn(hidden, channels, 1))
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,11 +57,11 @@ class StridedGatherExpansion(nn.Module):
         super().__init__()
         hidden = 6 * in_channels
         self.conv1 = ConvBNReLU(in_channels, in_channels, 3)
-        self.dwconv1 = nn.Sequential(*_conv_bn(in_channels, hidden, 3, 2, groups=in_channels))
-        self.dwconv2 = nn.Sequential(*_conv_bn(hidden, hidden, 3, groups=hidden), nn.ReLU(inplace=True))
-        self.conv2 = nn.Sequential(*_conv_bn(hidden, channels, 1))
+        self.dwconv1 = nn.Sequential(*conv_bn(in_channels, hidden, 3, 2, groups=in_channels))
+        self.dwconv2 = nn.Sequential(*conv_bn(hidden, hidden, 3, groups=hidden), nn.ReLU(inplace=True))
+        self.conv2 = nn.Sequential(*conv_bn(hidden, channels, 1))
         self.shortcut = nn.Sequential(
-            *_conv_bn(in_channels, in_channels, 3, 2, groups=in_channels), *_conv_bn(in_channels, channels, 1)
+            *conv_bn(in_channels, in_channels, 3, 2, groups=in_channels), *conv_bn(in_channels, channels, 1)
         )
         self.relu = nn.ReLU(inplace=True)
 
@@ -121,7 +95,7 @@ def semantic_branch(width: int, depth: int) -> nn.Sequential:
 
     return nn.Sequential(
         OrderedDict(
-            stem=StemBlock(width),
+            stem=StemBlock(width, width, 3),
             stage3=stage(width, 2 * width, 2 * depth),
             stage4=stage(2 * width, 4 * width, 2 * depth),
             stage5=stage(4 * width, 8 * width, 4 * depth),
@@ -139,7 +113,7 @@ class BilateralGuidedAggregation(nn.Module):
 
         def separable() -> nn.Sequential:
             return nn.Sequential(
-                *_conv_bn(channels, channels, 3, groups=channels), nn.Conv2d(channels, channels, 1, bias=False)
+                *conv_bn(channels, channels, 3, groups=channels), nn.Conv2d(channels, channels, 1, bias=False)
             )
 
         def upsample() -> nn.Upsample:
@@ -147,12 +121,12 @@ class BilateralGuidedAggregation(nn.Module):
             return nn.Upsample(scale_factor=4, mode=mode, align_corners=True if aligned else None)
 
         self.left1 = separable()
-        self.left2 = nn.Sequential(*_conv_bn(channels, channels, 3, 2), nn.AvgPool2d(3, 2, 1))
-        self.right1 = nn.Sequential(*_conv_bn(channels, channels, 3))
+        self.left2 = nn.Sequential(*conv_bn(channels, channels, 3, 2), nn.AvgPool2d(3, 2, 1))
+        self.right1 = nn.Sequential(*conv_bn(channels, channels, 3))
         self.right2 = separable()
         self.up1 = upsample()
         self.up2 = upsample()
-        self.conv = nn.Sequential(*_conv_bn(channels, channels, 3), nn.ReLU(inplace=True))
+        self.conv = nn.Sequential(*conv_bn(channels, channels, 3), nn.ReLU(inplace=True))
 
     def forward(self, detail: Tensor, semantic: Tensor) -> Tensor:
         """``(N, channels, H, W)`` and ``(N, channels, H/4, W/4)`` to ``(N, channels, H, W)``."""

@@ -12,25 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from segbench.models.base import Network, resize
-from segbench.models.layers import BNPReLU, ConvBNPReLU, InputInjection
+from segbench.models.layers import BNPReLU, ConvBNPReLU, InputInjection, SqueezeExcitation
 
 
-class GlobalContext(nn.Module):
+class GlobalContext(SqueezeExcitation):
     """The global feature extractor F_glo: weights the channels by what the whole map looks like (figure 2d)."""
 
     def __init__(self, channels: int, reduction: int) -> None:
-        super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Sequential(
-            nn.Linear(channels, channels // reduction),
-            nn.ReLU(inplace=True),
-            nn.Linear(channels // reduction, channels),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to the same shape."""
-        return x * self.fc(self.pool(x).flatten(1))[..., None, None]
+        super().__init__(channels, channels // reduction)
 
 
 class JointFeature(nn.Module):

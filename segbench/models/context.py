@@ -7,14 +7,13 @@ TITS 2022, figure 5 and table 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from segbench.models.base import resize
-
-Norm = Callable[[int], nn.Module]
+from segbench.models.layers import Norm, norm_relu_conv
 
 
 class PPM(nn.Module):
@@ -67,14 +66,6 @@ class PPM(nn.Module):
         return self.bottleneck(torch.cat((*branches, x), dim=1))
 
 
-def _norm_relu_conv(in_channels: int, out_channels: int, kernel: int, norm: Norm) -> tuple[nn.Module, ...]:
-    return (
-        norm(in_channels),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
-    )
-
-
 class DAPPM(nn.Module):
     """Deep aggregation pyramid pooling module: each coarser scale is refined together with the finer one before it.
 
@@ -102,10 +93,10 @@ class DAPPM(nn.Module):
         self.align_corners = align_corners
 
         def scale(*pooling: nn.Module) -> nn.Sequential:
-            return nn.Sequential(*pooling, *_norm_relu_conv(in_channels, branch_channels, 1, norm))
+            return nn.Sequential(*pooling, *norm_relu_conv(in_channels, branch_channels, norm=norm))
 
         def process() -> nn.Sequential:
-            return nn.Sequential(*_norm_relu_conv(branch_channels, branch_channels, 3, norm))
+            return nn.Sequential(*norm_relu_conv(branch_channels, branch_channels, 3, norm=norm))
 
         self.scale0 = scale()
         self.scale1 = scale(nn.AvgPool2d(5, 2, 2))
@@ -116,8 +107,8 @@ class DAPPM(nn.Module):
         self.process2 = process()
         self.process3 = process()
         self.process4 = process()
-        self.compression = nn.Sequential(*_norm_relu_conv(5 * branch_channels, out_channels, 1, norm))
-        self.shortcut = nn.Sequential(*_norm_relu_conv(in_channels, out_channels, 1, norm))
+        self.compression = nn.Sequential(*norm_relu_conv(5 * branch_channels, out_channels, norm=norm))
+        self.shortcut = nn.Sequential(*norm_relu_conv(in_channels, out_channels, norm=norm))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""

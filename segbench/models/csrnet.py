@@ -11,42 +11,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.models.backbones.resnet import BasicBlock, ResNet
 from segbench.models.base import Network, resize
 from segbench.models.layers import ConvBNReLU
-from segbench.models.swiftnet import BNReLUConv
-
-
-class SpatialPyramidPooling(nn.Module):
-    """SwiftNet's spatial pyramid pooling with the convolutions first: averages over grids beside the input itself."""
-
-    def __init__(self, in_channels: int, channels: int, grids: tuple[int, ...] = (8, 4, 2)) -> None:
-        """Build the module.
-
-        Args:
-            in_channels: width of the input.
-            channels: width to which the input is cut before pooling, and of the output.
-            grids: rows of each grid; the columns follow from the shape of the map.
-        """
-        super().__init__()
-        self.grids = grids
-        level_channels = channels // len(grids)
-        self.bottleneck = ConvBNReLU(in_channels, channels)
-        self.levels = nn.ModuleList(ConvBNReLU(channels, level_channels) for _ in grids)
-        self.fuse = ConvBNReLU(channels + len(grids) * level_channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, channels, H, W)``."""
-        height, width = x.shape[-2:]
-        x = self.bottleneck(x)
-        pyramid = [x]
-        for rows, level in zip(self.grids, self.levels, strict=True):
-            columns = max(1, round(float(width) / float(height) * rows))
-            pyramid.append(resize(level(F.adaptive_avg_pool2d(x, (rows, columns))), (height, width)))
-        return self.fuse(torch.cat(pyramid, dim=1))
+from segbench.models.swiftnet import BNReLUConv, SpatialPyramidPooling
 
 
 class SelectiveKernel(nn.Module):
@@ -101,9 +71,9 @@ class CSRNet(Network):
         super().__init__()
         self.backbone = ResNet(BasicBlock, (2, 2, 2, 2))
         *skips, coarsest = self.backbone.channels
-        self.spp = SpatialPyramidPooling(coarsest, channels)
-        self.spp_up1 = SpatialPyramidPooling(channels, channels)
-        self.spp_up2 = SpatialPyramidPooling(channels, channels)
+        self.spp = SpatialPyramidPooling(coarsest, channels, unit=ConvBNReLU)
+        self.spp_up1 = SpatialPyramidPooling(channels, channels, unit=ConvBNReLU)
+        self.spp_up2 = SpatialPyramidPooling(channels, channels, unit=ConvBNReLU)
         self.upsample = nn.ModuleList(SelectiveUpsample(width, channels) for width in reversed(skips))
         self.upsample_up2 = nn.ModuleList(SelectiveUpsample(channels, channels) for _ in range(2))
         self.upsample_up3 = nn.ModuleList(SelectiveUpsample(channels, channels) for _ in range(1))

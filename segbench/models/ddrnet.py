@@ -13,14 +13,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from segbench.models.backbones.resnet import downsample
 from segbench.models.base import Network, resize
 from segbench.models.context import DAPPM
-
-
-def conv_bn(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
-    """Convolution without bias that keeps the size at stride 1, and its normalisation."""
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
-    return conv, nn.BatchNorm2d(out_channels)
+from segbench.models.layers import conv_bn
 
 
 def stem(channels: int) -> nn.Sequential:
@@ -35,12 +31,6 @@ def stem(channels: int) -> nn.Sequential:
     )
 
 
-def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    if stride == 1 and in_channels == out_channels:
-        return None
-    return nn.Sequential(*conv_bn(in_channels, out_channels, 1, stride))
-
-
 class BasicBlock(nn.Module):
     """Residual basic block (RB): two 3x3 convolutions and a shortcut; before a fusion without the closing ReLU."""
 
@@ -51,7 +41,7 @@ class BasicBlock(nn.Module):
         self.conv1, self.bn1 = conv_bn(in_channels, channels, 3, stride)
         self.conv2, self.bn2 = conv_bn(channels, channels, 3)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _downsample(in_channels, channels, stride)
+        self.downsample = downsample(in_channels, channels, stride)
         self.final_relu = final_relu
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,7 +64,7 @@ class Bottleneck(nn.Module):
         self.conv2, self.bn2 = conv_bn(channels, channels, 3, stride)
         self.conv3, self.bn3 = conv_bn(channels, channels * self.expansion, 1)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _downsample(in_channels, channels * self.expansion, stride)
+        self.downsample = downsample(in_channels, channels * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, 2 * channels, H/stride, W/stride)``."""
@@ -104,8 +94,7 @@ class SegmentationHead(nn.Module):
     def __init__(self, in_channels: int, channels: int, num_classes: int) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn2 = conv_bn(in_channels, channels, 3)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(channels, num_classes, 1)
 

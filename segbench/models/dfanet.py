@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.models.base import Network, resize
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, SqueezeExcitation
 
 
 def separable_conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -54,24 +54,6 @@ def encoder_stage(in_channels: int, out_channels: int, blocks: int) -> nn.Sequen
     )
 
 
-class FCAttention(nn.Module):
-    """Channel attention by fully connected layers on the global average (section 3.2)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.avg_pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Sequential(
-            nn.Linear(channels, 1000, bias=False),
-            nn.ReLU(inplace=True),
-            nn.Linear(1000, channels, bias=False),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to the same shape."""
-        return x * self.fc(self.avg_pool(x).flatten(1))[:, :, None, None]
-
-
 class SubBranch(nn.Module):
     """One pass of the backbone: stages enc2 to enc4 and the attention (figure 3)."""
 
@@ -81,7 +63,7 @@ class SubBranch(nn.Module):
         self.enc2 = encoder_stage(enc2, 48, 3)
         self.enc3 = encoder_stage(enc3, 96, 6)
         self.enc4 = encoder_stage(enc4, 192, 3)
-        self.atten = FCAttention(192)
+        self.atten = SqueezeExcitation(192, 1000, bias=False)
 
     def forward(self, x: Tensor, *previous: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Outputs of enc2, enc3, enc4 and of the attention, each stage at half the size of the one before.

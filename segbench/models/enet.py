@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.models.base import Network, StateDict
+from segbench.models.layers import conv_bn
 
 Middle = int | Literal["asymmetric"]
 """The middle convolution of a bottleneck: 3x3 with this dilation, or 5x1 followed by 1x5."""
@@ -34,16 +35,6 @@ def activations(kind: type[nn.Module], shared: bool) -> Callable[[], nn.Module]:
         return kind
     module = kind()
     return lambda: module
-
-
-def conv_bn(
-    in_channels: int, out_channels: int, kernel: int | tuple[int, int] = 1, stride: int = 1, dilation: int = 1
-) -> list[nn.Module]:
-    """A bias-free convolution and its batch normalisation; padding keeps the size of odd kernels at stride 1."""
-    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-    padding = (0, 0) if stride > 1 else (dilation * (height // 2), dilation * (width // 2))
-    conv = nn.Conv2d(in_channels, out_channels, (height, width), stride, padding, dilation, bias=False)
-    return [conv, nn.BatchNorm2d(out_channels)]
 
 
 class InitialBlock(nn.Module):
@@ -104,7 +95,8 @@ class DownsamplingBottleneck(nn.Module):
         inner = in_channels // 4
         kernel, padding = (2, 0) if torch7 else (3, 1)
         self.pool = nn.MaxPool2d(kernel, 2, padding, return_indices=indices)
-        self.project = nn.Sequential(*conv_bn(in_channels, inner, 2, stride=2), activation())
+        strided = nn.Conv2d(in_channels, inner, 2, 2, bias=False)
+        self.project = nn.Sequential(strided, nn.BatchNorm2d(inner), activation())
         self.middle = nn.Sequential(*conv_bn(inner, inner, 3), activation())
         self.expand = nn.Sequential(*conv_bn(inner, out_channels), activation())
         self.dropout = nn.Dropout2d(drop)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.models.base import Network
+from segbench.models.layers import UpsamplerBlock
 
 _BN_EPS = 1e-3
 
@@ -53,20 +54,6 @@ class NonBottleneck1D(nn.Module):
         if self.dropout is not None:
             residual = self.dropout(residual)
         return F.relu(residual + x)
-
-
-class UpsamplerBlock(nn.Module):
-    """A 3x3 transposed convolution at stride 2 with batch normalisation and ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        """Build the block."""
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(in_channels, out_channels, 3, 2, 1, output_padding=1)
-        self.bn = nn.BatchNorm2d(out_channels, eps=_BN_EPS)
-
-    def forward(self, x: Tensor, size: list[int]) -> Tensor:
-        """``(N, in_channels, h, w)`` to ``(N, out_channels, *size)``, where `size` rounds up to ``(h, w)`` at half."""
-        return F.relu(self.bn(self.conv(x, size)))
 
 
 class ERFNet(Network):

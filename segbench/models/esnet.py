@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.models.base import Network
+from segbench.models.layers import UpsamplerBlock
 from segbench.models.lednet import BN_EPS, DownsamplerBlock
 
 
@@ -65,20 +66,6 @@ class PFCU(nn.Module):
         by_five = self.dropout(self.bn2(self.conv1x3_25(F.relu(self.conv3x1_25(y), inplace=True))))
         by_nine = self.dropout(self.bn2(self.conv1x3_29(F.relu(self.conv3x1_29(y), inplace=True))))
         return F.relu(x + by_two + by_five + by_nine, inplace=True)
-
-
-class UpsamplerBlock(nn.Module):
-    """A 3x3 transposed convolution at stride 2 with batch normalisation and ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        """Build the block."""
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(in_channels, out_channels, 3, 2, 1, output_padding=1)
-        self.bn = nn.BatchNorm2d(out_channels, eps=BN_EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, 2H, 2W)``."""
-        return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
 class ESNet(Network):

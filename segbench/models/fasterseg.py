@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.models.base import Network, StateDict, resize
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, conv_bn
 
 # Width of a map at stride s is s times this, times the width factor that the search chose.
 FILTERS = 12
@@ -35,12 +35,10 @@ class Convs(nn.Module):
     def __init__(self, in_channels: int, channels: int, convs: int, stride: int = 1) -> None:
         """Build `convs` convolutions (1 or 2); the first has the stride."""
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_bn(in_channels, channels, 3, stride)
         self.twice = convs == 2
         if self.twice:
-            self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-            self.bn2 = nn.BatchNorm2d(channels)
+            self.conv2, self.bn2 = conv_bn(channels, channels, 3)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

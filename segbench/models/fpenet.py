@@ -11,7 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from segbench.models.backbones.resnet import downsample
 from segbench.models.base import Network, resize
+from segbench.models.layers import conv_bn
 
 # Dilation of the depth-wise convolutions of a block, one for each quarter of its channels.
 DILATIONS = (1, 2, 4, 8)
@@ -27,21 +29,15 @@ class FPEBlock(nn.Module):
         super().__init__()
         inner = in_channels * expansion
         width = inner // len(DILATIONS)
-        self.conv1 = nn.Conv2d(in_channels, inner, 1, stride, bias=False)
-        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv1, self.bn1 = conv_bn(in_channels, inner, 1, stride)
         self.conv2 = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=False)
             for dilation in DILATIONS
         )
         self.bn2 = nn.ModuleList(nn.BatchNorm2d(width) for _ in DILATIONS)
-        self.conv3 = nn.Conv2d(inner, out_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.conv3, self.bn3 = conv_bn(inner, out_channels)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = (
-            nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
-            if stride != 1 or in_channels != out_channels
-            else None
-        )
+        self.downsample = downsample(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H/stride, W/stride)``, rounded up."""
@@ -83,11 +79,9 @@ class MEU(nn.Module):
     def __init__(self, high_channels: int, low_channels: int, out_channels: int) -> None:
         """Build the module; "high" is the coarse map of high level, "low" the fine one."""
         super().__init__()
-        self.conv1x1_low = nn.Conv2d(low_channels, out_channels, 1, bias=False)
-        self.bn_low = nn.BatchNorm2d(out_channels)
+        self.conv1x1_low, self.bn_low = conv_bn(low_channels, out_channels)
         self.sa_conv = nn.Conv2d(1, 1, 1, bias=False)
-        self.conv1x1_high = nn.Conv2d(high_channels, out_channels, 1, bias=False)
-        self.bn_high = nn.BatchNorm2d(out_channels)
+        self.conv1x1_high, self.bn_high = conv_bn(high_channels, out_channels)
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
         self.ca_conv = nn.Conv2d(out_channels, out_channels, 1, bias=False)
         self.relu = nn.ReLU(inplace=True)
@@ -111,8 +105,7 @@ class FPENet(Network):
     def __init__(self, num_classes: int = 19) -> None:
         """Build FPENet."""
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 2, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
+        self.conv1, self.bn1 = conv_bn(3, 16, 3, 2)
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = nn.Sequential(FPEBlock(16, 16))
         self.layer2 = Stage(16, 32, blocks=3)

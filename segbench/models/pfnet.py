@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from segbench.models.backbones.resnet import Bottleneck, ResNet
 from segbench.models.base import Network, resize
 from segbench.models.context import PPM
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, conv_bn
 
 
 class PointMatcher(nn.Module):
@@ -64,8 +64,7 @@ class PointFlow(nn.Module):
         self.max_pool = nn.AdaptiveMaxPool2d(salient_grid, return_indices=True)
         self.avg_pool = nn.AdaptiveAvgPool2d(average_grid)
         self.edge_final = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
+            *conv_bn(channels, channels, 3),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, 1, 3, padding=1, bias=False),
         )

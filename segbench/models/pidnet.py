@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from segbench.models.base import Network, resize
 from segbench.models.context import DAPPM
-from segbench.models.ddrnet import BasicBlock, Bottleneck, SegmentationHead, basic_layer, conv_bn, stem
+from segbench.models.ddrnet import BasicBlock, Bottleneck, SegmentationHead, basic_layer, stem
+from segbench.models.layers import conv_bn, norm_relu_conv
 
 
 class PAPPM(nn.Module):
@@ -21,22 +22,14 @@ class PAPPM(nn.Module):
 
     def __init__(self, in_channels: int, branch_channels: int, out_channels: int) -> None:
         super().__init__()
-
-        def conv(in_channels: int, out_channels: int, kernel: int = 1, groups: int = 1) -> tuple[nn.Module, ...]:
-            return (
-                nn.BatchNorm2d(in_channels),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False),
-            )
-
-        self.scale0 = nn.Sequential(*conv(in_channels, branch_channels))
-        self.scale1 = nn.Sequential(nn.AvgPool2d(5, 2, 2), *conv(in_channels, branch_channels))
-        self.scale2 = nn.Sequential(nn.AvgPool2d(9, 4, 4), *conv(in_channels, branch_channels))
-        self.scale3 = nn.Sequential(nn.AvgPool2d(17, 8, 8), *conv(in_channels, branch_channels))
-        self.scale4 = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv(in_channels, branch_channels))
-        self.scale_process = nn.Sequential(*conv(4 * branch_channels, 4 * branch_channels, 3, groups=4))
-        self.compression = nn.Sequential(*conv(5 * branch_channels, out_channels))
-        self.shortcut = nn.Sequential(*conv(in_channels, out_channels))
+        self.scale0 = nn.Sequential(*norm_relu_conv(in_channels, branch_channels))
+        self.scale1 = nn.Sequential(nn.AvgPool2d(5, 2, 2), *norm_relu_conv(in_channels, branch_channels))
+        self.scale2 = nn.Sequential(nn.AvgPool2d(9, 4, 4), *norm_relu_conv(in_channels, branch_channels))
+        self.scale3 = nn.Sequential(nn.AvgPool2d(17, 8, 8), *norm_relu_conv(in_channels, branch_channels))
+        self.scale4 = nn.Sequential(nn.AdaptiveAvgPool2d(1), *norm_relu_conv(in_channels, branch_channels))
+        self.scale_process = nn.Sequential(*norm_relu_conv(4 * branch_channels, 4 * branch_channels, 3, groups=4))
+        self.compression = nn.Sequential(*norm_relu_conv(5 * branch_channels, out_channels))
+        self.shortcut = nn.Sequential(*norm_relu_conv(in_channels, out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.models.base import Network, resize
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, conv_bn
 
 GROUP_WIDTH = 16
 # Dilations of the blocks at stride 16 behind the strided one (table 1).
@@ -59,8 +59,7 @@ class Shortcut(nn.Module):
         super().__init__()
         # The block's convolution rounds odd sizes up, and so must the average.
         self.avg = nn.AvgPool2d(2, 2, ceil_mode=True) if stride == 2 else None
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn = nn.BatchNorm2d(out_channels)
+        self.conv, self.bn = conv_bn(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H/stride, W/stride)``."""
@@ -73,8 +72,7 @@ class DBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int] = (1,), stride: int = 1) -> None:
         """Map `in_channels` to `out_channels` at `stride`; only a single dilation of 1 may be strided."""
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv1, self.bn1 = conv_bn(in_channels, out_channels)
         self.act1 = nn.ReLU(inplace=True)
         self.conv2: nn.Module = (
             nn.Conv2d(out_channels, out_channels, 3, stride, 1, groups=out_channels // GROUP_WIDTH, bias=False)
@@ -84,8 +82,7 @@ class DBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.act2 = nn.ReLU(inplace=True)
         self.se = SqueezeExcitation(out_channels, in_channels // 4)
-        self.conv3 = nn.Conv2d(out_channels, out_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.conv3, self.bn3 = conv_bn(out_channels, out_channels)
         self.act3 = nn.ReLU(inplace=True)
         unchanged = stride == 1 and in_channels == out_channels
         self.shortcut = None if unchanged else Shortcut(in_channels, out_channels, stride)

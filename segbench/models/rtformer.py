@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from segbench.models.base import Network, resize
 from segbench.models.context import DAPPM
 from segbench.models.ddrnet import BasicBlock, SegmentationHead, basic_layer, stem
+from segbench.models.layers import norm_relu_conv
 
 
 class GPUFriendlyAttention(nn.Module):
@@ -81,11 +82,6 @@ class FeedForward(nn.Module):
         return self.conv2(self.act(self.conv1(self.norm(x))))
 
 
-def _norm_relu_conv(in_channels: int, channels: int, kernel: int, stride: int = 1) -> tuple[nn.Module, ...]:
-    conv = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False)
-    return nn.BatchNorm2d(in_channels), nn.ReLU(inplace=True), conv
-
-
 class RTFormerBlock(nn.Module):
     """RTFormer block: the low-resolution branch attends, and the high-resolution one attends to it."""
 
@@ -106,14 +102,14 @@ class RTFormerBlock(nn.Module):
             )
         self.attn_l = GPUFriendlyAttention(in_channels, low_channels)
         self.mlp_l = FeedForward(low_channels)
-        self.compression = nn.Sequential(*_norm_relu_conv(low_channels, high_channels, 1))
+        self.compression = nn.Sequential(*norm_relu_conv(low_channels, high_channels, 1))
         self.attn_h = CrossResolutionAttention(high_channels, low_channels)
         self.mlp_h = FeedForward(high_channels)
         self.down: nn.Module | None = None
         if injects:
             self.down = nn.Sequential(
-                *_norm_relu_conv(high_channels, low_channels // 2, 3, 2),
-                *_norm_relu_conv(low_channels // 2, low_channels, 3, 2),
+                *norm_relu_conv(high_channels, low_channels // 2, 3, 2),
+                *norm_relu_conv(low_channels // 2, low_channels, 3, 2),
             )
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,7 +158,7 @@ class RTFormer(Network):
         self.layer2 = basic_layer(channels, high, 2, stride=2)
         self.low3 = basic_layer(high, 4 * channels, 2, stride=2)
         self.high3 = nn.Sequential(BasicBlock(high, high, final_relu=True))
-        self.compression3 = nn.Sequential(*_norm_relu_conv(4 * channels, high, 1))
+        self.compression3 = nn.Sequential(*norm_relu_conv(4 * channels, high, 1))
         self.layer4 = RTFormerBlock(4 * channels, 8 * channels, high, injections[0])
         self.layer5 = RTFormerBlock(8 * channels, 8 * channels, high, injections[1])
         self.spp = DAPPM(8 * channels, 128, high)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from segbench.models.backbones.resnet import BasicBlock
 from segbench.models.base import Network, resize
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, conv_bn
 from segbench.models.sfnet import flow_warp
 
 
@@ -93,10 +93,8 @@ class Enhancement(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn_1 = nn.BatchNorm2d(channels)
-        self.conv_2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn_2 = nn.BatchNorm2d(channels)
+        self.conv_1, self.bn_1 = conv_bn(channels, channels, 3)
+        self.conv_2, self.bn_2 = conv_bn(channels, channels, 3)
         self.relu = nn.ReLU(inplace=True)
         self.sca = SpatialChannelAttention(channels)
 

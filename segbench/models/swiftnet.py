@@ -7,6 +7,7 @@ observed by running it. It normalises the image inside the network; here that is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -34,20 +35,27 @@ class BNReLUConv(nn.Module):
 class SpatialPyramidPooling(nn.Module):
     """Spatial pyramid pooling (SPP): averages over grids whose cells are about square, beside the input itself."""
 
-    def __init__(self, in_channels: int, channels: int, level_channels: int, grids: tuple[int, ...] = (8, 4, 2)):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        grids: tuple[int, ...] = (8, 4, 2),
+        unit: Callable[[int, int], nn.Module] = BNReLUConv,
+    ) -> None:
         """Build the module.
 
         Args:
             in_channels: width of the input.
             channels: width to which the input is cut before pooling, and of the output.
-            level_channels: width of each level.
             grids: rows of each grid; the columns follow from the shape of the map.
+            unit: 1x1 convolution from one width to another, with normalisation and activation.
         """
         super().__init__()
         self.grids = grids
-        self.bottleneck = BNReLUConv(in_channels, channels)
-        self.levels = nn.ModuleList(BNReLUConv(channels, level_channels) for _ in grids)
-        self.fuse = BNReLUConv(channels + len(grids) * level_channels, channels)
+        level_channels = channels // len(grids)
+        self.bottleneck = unit(in_channels, channels)
+        self.levels = nn.ModuleList(unit(channels, level_channels) for _ in grids)
+        self.fuse = unit(channels + len(grids) * level_channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, channels, H, W)``."""
@@ -96,7 +104,7 @@ class SwiftNet(Network):
         super().__init__()
         self.backbone = ResNet(BasicBlock, (2, 2, 2, 2))
         *skips, coarsest = self.backbone.channels
-        self.spp = SpatialPyramidPooling(coarsest, channels, channels // 3)
+        self.spp = SpatialPyramidPooling(coarsest, channels)
         self.upsample = nn.ModuleList(Upsample(width, channels) for width in reversed(skips))
         self.classifier = BNReLUConv(channels, num_classes, bias=True)
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segbench.models.backbones.resnet import downsample
 from segbench.models.base import Network, resize
 from segbench.models.swiftnet import BNReLUConv
 
@@ -29,14 +30,7 @@ class PyramidBasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(levels))
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = (
-            None
-            if stride == 1 and in_channels == channels
-            else nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False),
-                nn.BatchNorm2d(channels),
-            )
-        )
+        self.downsample = downsample(in_channels, channels, stride)
 
     def forward(self, x: Tensor, level: int) -> Tensor:
         """``(N, in_channels, H, W)`` to the residual sum ``(N, channels, H/stride, W/stride)``, not rectified."""

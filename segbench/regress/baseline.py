@@ -14,7 +14,6 @@ from segbench.errors import BadOption, RecordError
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
 from segbench.measure.subject import resolve
-from segbench.models.own import is_own
 from segbench.processes import with_timings, without_frames
 from segbench.record import Record
 from segbench.regress import sampling
@@ -27,6 +26,7 @@ from segbench.regress.sampling import Say, job_for
 from segbench.regress.verdicts import SAME, noise_floor
 from segbench.resolution import show
 from segbench.results import Telemetry
+from segbench.spec import OWN_SIZE, is_own
 
 TRANSIENT = {
     "load_average",
@@ -49,7 +49,7 @@ def jobs_for(
     for name in (name for spec in models for name in ([spec] if is_own(spec) else match([spec]))):
         # A user's own network is imported only in the processes that measure it, which may be of another revision.
         subject = None if is_own(name) else resolve(name, classes)
-        for size in resolutions or [subject.default_resolution if subject else (1024, 2048)]:
+        for size in resolutions or [subject.default_resolution if subject else OWN_SIZE]:
             if subject:
                 subject.check_resolution(size)
             count = subject.classes if subject else classes
@@ -135,7 +135,9 @@ def prepare_update(
         DeviceError: this machine lacks the device that the baseline was timed on.
     """
     chosen, new = choose(old, models)
-    plain = check_settings(Settings(device="cpu", budget_s=options.budget_s, speed=False))
+    plain = check_settings(
+        Settings(device="cpu", budget_s=options.budget_s, gpu_budget_s=options.gpu_budget_s, speed=False)
+    )
     jobs = {name: job_for(record, plain) for name, record in chosen.items()}
     jobs = {name: replace(job, settings=check_settings(job.settings)) for name, job in jobs.items()}
     first = check_settings(plain.under_conditions_of(next(iter(old.values()))))

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from segbench.errors import BadOption
-from segbench.processes import process_latencies, process_peaks
+from segbench.processes import process_busy, process_latencies, process_peaks
 from segbench.record import Record
 from segbench.regress.difference import Finding, compare_accuracies, compare_counts, explain, unlike_accuracies
 from segbench.regress.rows import Key, label, mismatch, pairs
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED, Verdict, judge, noise_floor
 
-METRICS = {"FPS": "images/s", "latency": "ms", "memory": "MiB"}
-"""What is judged statistically, and its unit; latency is the median over the frames of a process."""
+METRICS = {"FPS": "images/s", "GPU busy": "ms", "latency": "ms", "memory": "MiB"}
+"""What is judged statistically, and its unit; latency is the median over the frames of a process. GPU-busy time is the
+steady figure of a network whose FPS the launching host decides."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def costs(record: Record) -> dict[str, list[float]]:
     speed, memory = record.speed, record.memory
     found = {
         "FPS": [1 / fps for fps in speed.process_fps or [speed.fps]] if speed else [],
+        "GPU busy": process_busy(speed) if speed else [],
         "latency": process_latencies(speed) if speed else [],
         "memory": [peak for peak in process_peaks(memory) if peak > 0] if memory else [],
     }

@@ -34,6 +34,8 @@ class Options:
         force: judge timings of unlike machines.
         speed: judge speed and memory at all.
         budget_s: on a CPU, seconds for one process's timing.
+        gpu_budget_s: the same on a GPU; None for the whole protocol.
+        device: which device of the baseline's kind is timed, such as ``cuda:1``; None for the first.
         timeout_s: longest time of one process.
     """
 
@@ -43,6 +45,8 @@ class Options:
     force: bool = False
     speed: bool = True
     budget_s: float = 10.0
+    gpu_budget_s: float | None = None
+    device: str | None = None
     timeout_s: float = 600.0
 
     def check(self) -> Options:

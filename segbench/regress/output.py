@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.regress.judge import Held, Outcome, costs
+from segbench.regress.judge import METRICS, Held, Outcome, costs
 from segbench.regress.render import sentence, summary, where
 from segbench.regress.rows import label
 from segbench.regress.verdicts import SLOWER, UNDECIDED
@@ -77,14 +77,14 @@ def markdown(outcome: Outcome) -> str:
     parts = [f"### segbench check: {'failed' if outcome.status else 'passed'}", "", summary(outcome), ""]
     rows = [
         f"| {_cell(held.title)} | {_cell(_counts_cell(held))} | "
-        + " | ".join(_cell(_metric_cell(held, metric)) for metric in ("FPS", "latency", "memory"))
+        + " | ".join(_cell(_metric_cell(held, metric)) for metric in METRICS)
         + " |"
         for held in outcome.networks
     ]
     if rows:
         parts += [
-            "| network | counts and signature | FPS | latency (ms) | memory (MiB) |",
-            "|---|---|---|---|---|",
+            "| network | counts and signature | FPS | GPU busy (ms) | latency (ms) | memory (MiB) |",
+            "|---|---|---|---|---|---|",
             *rows,
         ]
     details = [line for held in outcome.networks for line in _details(held)]

@@ -82,13 +82,16 @@ def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequen
     Raises:
         RecordError: no row of the baseline was asked for, or none of its networks exists.
         DeviceError: `force` asks for a device that this machine does not have.
+        BadOption: a device of another kind than the baseline's is asked for.
     """
     chosen, added = choose(baseline, patterns)
     if not chosen:
         names = sorted({record.model for record in baseline.values()})
         raise RecordError(f"the baseline has none of {', '.join(patterns)}: it has {_listed(names)}")
-    settings = check_settings(Settings(device="cpu", budget_s=options.budget_s, speed=False))
-    jobs = {name: job_for(record, settings) for name, record in chosen.items()}
+    settings = check_settings(
+        Settings(device="cpu", budget_s=options.budget_s, gpu_budget_s=options.gpu_budget_s, speed=False)
+    )
+    jobs = {name: job_for(record, settings, options.device) for name, record in chosen.items()}
     counts = sampling.describe_all(list(jobs.values()), say, options.timeout_s)
     found = {name: counts.records[job] for name, job in jobs.items()}
     removed = [name for name, job in jobs.items() if job in counts.unknown]
@@ -142,8 +145,10 @@ def _refused(there: Mapping[Key, Record], jobs: Mapping[Key, Job], options: Opti
     return refused
 
 
-def jobs_of(baseline: Mapping[Key, Record], patterns: Sequence[str], settings: Settings) -> list[Job]:
-    """What a baseline measures, for a comparison that does not use its numbers.
+def jobs_of(
+    baseline: Mapping[Key, Record], patterns: Sequence[str], settings: Settings, device: str | None = None
+) -> list[Job]:
+    """What a baseline measures, for a comparison that does not use its numbers; on `device` where its kind is the same.
 
     Raises:
         RecordError: the patterns name no row.
@@ -156,5 +161,5 @@ def jobs_of(baseline: Mapping[Key, Record], patterns: Sequence[str], settings: S
     plain = check_settings(replace(settings, device="cpu"))
     return [
         replace(job, settings=check_settings(replace(job.settings, speed=job.settings.speed and settings.speed)))
-        for job in (job_for(record, plain) for record in chosen.values())
+        for job in (job_for(record, plain, device) for record in chosen.values())
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from segbench.errors import UnknownName
 from segbench.isolate import run_isolated
 from segbench.job import Job, Settings
+from segbench.measure.cores import chosen_cores
 from segbench.measure.record import PRELOAD, measure_job
 from segbench.record import Record
 
@@ -24,16 +25,35 @@ Say = Callable[[str, int, int], None]
 """Told what is measured, how many measurements are done and how many there are."""
 
 
-def job_for(before: Record, settings: Settings) -> Job:
-    """What to measure to compare with a Record: its network, size, classes, device, mode, precision and batch."""
+def job_for(before: Record, settings: Settings, device: str | None = None) -> Job:
+    """What to measure to compare with a Record: its network, size, classes, mode, precision and batch, on its device.
+
+    Args:
+        before: the Record.
+        settings: everything else.
+        device: which device of the same kind.
+
+    Raises:
+        BadOption: `device` is of another kind.
+    """
     sign = before.signature
     return Job(
         model=before.model,
         classes=before.classes or None,
         resolution=before.resolution,
-        settings=settings.under_conditions_of(before),
+        settings=_on_cores(settings.under_conditions_of(before, device), before),
         signature_at=(*sign.resolution, sign.gain) if sign else None,
+        inputs=tuple(before.inputs),
+        output=before.output,
     )
+
+
+def _on_cores(settings: Settings, before: Record) -> Settings:
+    """Kept to cores where the Record's timing was: a check's settings are made for counting, which is not."""
+    cores = chosen_cores(settings.device.partition(":")[0])
+    if not settings.speed or not cores or not before.environment.get("pinned_cores"):
+        return settings
+    return replace(settings, environment={**settings.environment, "pinned_cores": cores})
 
 
 def describe(job: Job) -> Record:

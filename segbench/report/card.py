@@ -13,12 +13,14 @@ from rich.text import Text
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import Claim, load_claims
+from segbench.claims.provenance import MARK, QUANTITIES, mark
 from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
-from segbench.report.layers import DEPTH, layers_tree
+from segbench.report.launching import headline
+from segbench.report.layers import DEPTH, layers_tree, slowest_table
 from segbench.resolution import show
 from segbench.results import Optimized, Speed, WaterfallRow
-from segbench.units import DASH, scaled, significant
+from segbench.units import AT_LEAST, DASH, scaled, significant
 
 MOST_CLAIMS = 8
 
@@ -45,6 +47,8 @@ def profile_card(record: Record, counters: Sequence[str] = (), depth: int | None
     claimed = claimed_table(record)
     if claimed is not None:
         parts += [Text(""), Padding(claimed, (0, 0, 0, 2))]
+    if record.speed and record.speed.layer_timing:
+        parts += [Text(""), Padding(slowest_table(record, record.speed.layer_timing), (0, 0, 0, 2))]
     if record.modules:
         parts += [Text(""), Padding(layers_tree(record, depth), (0, 0, 0, 2))]
     parts += [Padding(Text(f"- {note}", style="yellow"), (0, 0, 0, 2)) for note in _notes(record)]
@@ -73,6 +77,10 @@ def _grid() -> Table:
     return grid
 
 
+# Rules that claim to see everything; the others repeat a tool, with what it leaves out.
+_BOUNDED = ("macs", "conv-macs", "2xmacs")
+
+
 def _costs(record: Record, counters: Sequence[str]) -> Table:
     grid = _grid()
     if record.params is not None:
@@ -82,7 +90,11 @@ def _costs(record: Record, counters: Sequence[str]) -> Table:
             grid.add_row("live parameters", f"{record.live_params:,}", scaled(record.live_params), reach)
     for rule, total in record.operations.items():
         if rule in MEANINGS and (not counters or rule == "macs" or rule in counters):
-            grid.add_row(rule, f"{total:,}", scaled(total), MEANINGS[rule])
+            mark = AT_LEAST if record.uncounted and rule in _BOUNDED else ""
+            grid.add_row(rule, f"{mark}{total:,}", f"{mark}{scaled(total)}", MEANINGS[rule])
+    flops = record.operations.get("fft-flops")
+    if flops:
+        grid.add_row("fft-flops", f"{flops:,}", scaled(flops), "Fourier transforms, 5 N log2 N operations each")
     macs, live = record.operations.get("macs"), record.operations.get("live-macs")
     if macs and live is not None and live < macs:
         share = f"{(macs - live) / macs:.1%} of the MACs never reach the output"
@@ -102,6 +114,9 @@ def _speed(record: Record, speed: Speed) -> Table:
     if speed.fps_ci95:
         low, high = speed.fps_ci95
         conditions += f"; 95 % interval {significant(low)} to {significant(high)}"
+    words = headline(speed)
+    if words:
+        grid.add_row(Text("launch-bound", style="bold yellow"), "", Text(words, style="yellow"))
     name = "throughput" if record.batch > 1 else "FPS"
     grid.add_row(Text(name, style="bold"), Text(significant(speed.fps), style="bold"), conditions)
     latency = speed.latency_ms
@@ -126,6 +141,8 @@ def _bounds(speed: Speed) -> Iterator[tuple[str, str, str]]:
     if speed.gpu_busy_ms is not None:
         launches = "" if speed.launches is None else f"; {speed.launches:g} kernel launches"
         yield "GPU busy", f"{significant(speed.gpu_busy_ms)} ms", f"of a frame{launches}"
+    if speed.enqueue_ms is not None:
+        yield "enqueue", f"{significant(speed.enqueue_ms)} ms", "that the host takes to launch a frame"
     if speed.graph_fps is not None:
         yield "CUDA graph", significant(speed.graph_fps), "FPS of the same network, launched by one call"
     roof = speed.roofline
@@ -231,7 +248,8 @@ def _deviation(deviation: dict[str, Any]) -> str:
 
 def claimed_table(record: Record) -> RenderableType | None:
     """The rows that papers print for the Record's network, those at its size first; None where there is none."""
-    rows = list(dict.fromkeys(_cells(claim) for claim in _ordered(record)))
+    claims = _ordered(record)
+    rows = list(dict.fromkeys(map(_cells, claims)))
     if not rows:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
@@ -246,7 +264,13 @@ def claimed_table(record: Record) -> RenderableType | None:
     title = Text("claimed: as printed, on the papers' own GPUs and under their own counting rules", style="dim")
     more = len(rows) - MOST_CLAIMS
     rest = [Text(f"and {more} more: segbench claims {record.model}", style="dim")] if more > 0 else []
-    return Group(title, table, *rest)
+    marks = dict.fromkeys(
+        f"{MARK} {claim.paper} {claim.where}, {getattr(claim, field)}: {of}"
+        for claim in claims
+        for quantity, field in QUANTITIES.items()
+        if (of := mark(claim, quantity)) and _cells(claim) in rows[:MOST_CLAIMS]
+    )
+    return Group(title, table, *(Text(line, style="dim") for line in marks), *rest)
 
 
 def _ordered(record: Record) -> list[Claim]:
@@ -261,11 +285,15 @@ def _ordered(record: Record) -> list[Claim]:
 
 
 def _cells(claim: Claim) -> tuple[str, ...]:
+    params, flops, fps, miou = (
+        f"{getattr(claim, field) or DASH}{MARK if mark(claim, quantity) else ''}"
+        for quantity, field in QUANTITIES.items()
+    )
     return (
         f"{claim.paper} {claim.where}",
         show(claim.size) if claim.size else DASH,
         f"{claim.dataset} {claim.split}".strip() or DASH,
-        *(str(figure or DASH) for figure in (claim.params_m, claim.gflops, claim.fps)),
+        *(params, flops, fps),
         claim.gpu if claim.fps else "",
-        str(claim.miou_percent or DASH),
+        miou,
     )

@@ -29,6 +29,8 @@ _LATEX: Mapping[str, str] = MappingProxyType(
         "\u00d7": r"$\times$",
         "\u00b1": r"$\pm$",
         "\u2020": r"$\dagger$",
+        "\u2021": r"$\ddagger$",
+        "\u2265": r"$\geq$",
     }
 )
 

@@ -11,11 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from segbench.record import Record, down_to
-from segbench.results import ModuleRow
-from segbench.units import DASH, scaled
+from segbench.results import LayerTiming, ModuleRow
+from segbench.units import DASH, scaled, significant
 
 DEPTH = 2
-COLUMNS = ("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output")
+SLOWEST = 10
+COLUMNS = (
+    *("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output"),
+    *("time_ms", "time_share"),
+)
 
 
 def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
@@ -40,6 +44,44 @@ def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
             style="" if module.macs or module.params else "dim",
         )
     return table
+
+
+def slowest_table(record: Record, timing: LayerTiming, count: int = SLOWEST) -> Table:
+    """The leaves that take longest, slowest first, with their MACs; then the other leaves, and what no leaf took.
+
+    The three add up to the frame with its hooks; the caption says what hooks added to it.
+    """
+    rows = record.modules or ()
+    outer = {row.path.rpartition(".")[0] for row in rows if row.path}
+    leaves = sorted((row for row in rows if row.path not in outer), key=lambda row: -(row.time_ms or 0.0))
+    caption = (
+        f"mean of {timing.frames} frames of {significant(timing.frame_ms)} ms with marks around every module; "
+        f"{significant(timing.plain_ms)} ms without them"
+    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, caption=caption)
+    table.caption_justify = "left"
+    table.add_column("slowest modules", overflow="fold")
+    for heading in ("ms", "share", "MACs", "share of MACs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in leaves[:count]:
+        label = Text(row.path)
+        label.append(f"  {row.type}", style="dim")
+        table.add_row(label, *_time(row.time_ms or 0.0, timing), *_macs(row.macs or 0, row.share or 0.0))
+    rest = leaves[count:]
+    macs, share = sum(row.macs or 0 for row in rest), sum(row.share or 0.0 for row in rest)
+    table.add_row(
+        f"{len(rest)} other modules", *_time(sum(row.time_ms or 0.0 for row in rest), timing), *_macs(macs, share)
+    )
+    table.add_row("between modules", *_time(timing.between_modules_ms, timing), DASH, DASH)
+    return table
+
+
+def _time(milliseconds: float, timing: LayerTiming) -> tuple[str, str]:
+    return significant(milliseconds), f"{milliseconds / timing.frame_ms:.1%}" if timing.frame_ms else DASH
+
+
+def _macs(macs: int, share: float) -> tuple[str, str]:
+    return scaled(macs) if macs else DASH, f"{share:.1%}" if share else DASH
 
 
 def _guides(depths: Sequence[int]) -> list[str]:
@@ -81,6 +123,7 @@ def layers_csv(records: Iterable[Record], depth: int | None = None) -> str:
                     module.macs,
                     f"{module.share or 0:.6f}",
                     _shape(module),
+                    *("" if value is None else f"{value:.6g}" for value in (module.time_ms, module.time_share)),
                 )
             )
     return out.getvalue()

@@ -9,15 +9,19 @@ from dataclasses import fields
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
+from segbench.claims.provenance import mark
 from segbench.conditions import AccuracyConditions, TimingConditions, beside, headings
 from segbench.record import Record
+from segbench.report.launching import LAUNCH_BOUND, steady
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
 from segbench.report.pairing import Claimed, Pairing
 from segbench.report.style import billions, millions, per_second
 from segbench.report.table import Cell, Column, Table, ranked
 from segbench.resolution import show
-from segbench.units import DASH
+from segbench.spec import is_own
+from segbench.units import AT_LEAST, DASH
 
+OWN = "own"
 Group = tuple[int, tuple[int, int], int]
 _MOST_TIMING_COLUMNS = 2
 
@@ -30,8 +34,10 @@ CSV_COLUMNS = tuple(
         (
             *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch"),
             *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
+            "macs_not_counted",
             *TIMING_COLUMNS.values(),
-            *("latency_median_ms", "peak_mib", "energy_mj"),
+            *("latency_median_ms", "gpu_busy_ms", "enqueue_ms", "launches", "graph_fps", "bound_by"),
+            *("peak_mib", "energy_mj"),
             *ACCURACY_COLUMNS.values(),
             *("measured_miou_percent", "measured_not_official"),
             *("claimed_in", "claimed_dataset", "claimed_split", "claimed_size", "claimed_miou_percent"),
@@ -84,8 +90,8 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
     for row in rows:
         miou, fps = pairing.miou(row.record), pairing.fps(row.record)
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
-        cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), Cell.of(billions(row.macs))]
-        cells += [Cell.of(per_second(row.number(conditions, "fps"))) for conditions in timings]
+        cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), _macs(row)]
+        cells += [_fps(row, conditions) for conditions in timings]
         if scored:
             cells.append(_measured_miou(row, benchmarks))
         cells += [
@@ -93,7 +99,10 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
             Cell(tuple(_fps_lines(fps))) if fps else Cell.of(DASH),
         ]
         entry = CATALOG.get(row.model)
-        cells += [Cell.of(row.record.fidelity or DASH), Cell.of(entry.paper if entry else DASH)]
+        cells += [
+            Cell.of(row.record.fidelity or (OWN if is_own(row.model) else DASH)),
+            Cell.of(entry.paper if entry else DASH),
+        ]
         body.append(cells)
         if row.failure:
             failures.append((_label(cells), row.failure))
@@ -140,6 +149,20 @@ def _beside(records: Sequence[Record]) -> Iterator[str]:
     for name, values in found.items():
         if len(values) > 1:
             yield f"{name} differs: {' or '.join(sorted(values))}"
+
+
+def _macs(row: Measured) -> Cell:
+    return Cell.of((AT_LEAST if row.uncounted and row.macs is not None else "") + billions(row.macs))
+
+
+def bound_footer(rows: Iterable[Measured]) -> str:
+    """What is not in MACs that are lower bounds; empty where all are exact."""
+    missing = [
+        f"{row.model} ({', '.join(f'{kind}, {times} times' for kind, times in row.uncounted.items())})"
+        for row in rows
+        if row.uncounted
+    ]
+    return f"{AT_LEAST}MACs: a lower bound; not counted: {'; '.join(dict.fromkeys(missing))}." if missing else ""
 
 
 COUNTING_RULE = (
@@ -213,6 +236,14 @@ def _size(row: Measured, several: bool) -> Cell:
     return Cell.of(show(row.resolution), ", ".join(details))
 
 
+def _fps(row: Measured, conditions: TimingConditions) -> Cell:
+    """The FPS, and under it what says whether it is the network's or the launching host's."""
+    timed = row.timings.get(conditions)
+    if timed is None or timed.speed is None:
+        return Cell.of(DASH)
+    return Cell.of(per_second(timed.speed.fps), steady(timed.speed))
+
+
 def _measured_miou(row: Measured, benchmarks: Sequence[AccuracyConditions]) -> Cell:
     """A line for each measured mIoU, over its data set, what is not official about it and what tells it apart."""
     texts = small_prints(row, benchmarks)
@@ -227,6 +258,7 @@ def _miou_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
         conditions = f"{claim.dataset} {claim.split}".rstrip()
         if unprinted:
             conditions += f", {' and '.join(unprinted)} not printed"
+        conditions += _copied(claim, "miou")
         yield " / ".join((claimed.figure, *claimed.others)), f"{conditions} ({claim.paper})"
 
 
@@ -234,7 +266,13 @@ def _fps_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
     for claimed in claims:
         claim = claimed.claim
         conditions = (claim.gpu or "GPU not printed") + ("" if claim.size else ", size not printed")
+        conditions += _copied(claim, "fps")
         yield " / ".join((claimed.figure, *claimed.others)), f"{conditions} ({claim.paper})"
+
+
+def _copied(claim: Claim, quantity: str) -> str:
+    of = mark(claim, quantity)
+    return f", {of}" if of else ""
 
 
 def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -> Iterator[dict[str, str]]:
@@ -251,6 +289,7 @@ def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -
         "params": _csv_text(row.params),
         "live_params": _csv_text(record.live_params),
         "macs": _csv_text(row.macs),
+        "macs_not_counted": "; ".join(f"{kind}, {times} times" for kind, times in row.uncounted.items()),
         "claimed_in": "; ".join(f"{claimed.claim.paper} {claimed.claim.where}" for claimed in miou),
         "claimed_dataset": "; ".join(claimed.claim.dataset for claimed in miou),
         "claimed_split": "; ".join(claimed.claim.split or "not printed" for claimed in miou),
@@ -277,6 +316,11 @@ def _csv_timing(row: Measured, conditions: TimingConditions, timed: Record) -> d
         "fps": fps,
         **({f"fps_{conditions.device}": fps} if conditions.device in ("cuda", "cpu") else {}),
         "latency_median_ms": _csv_text(row.number(conditions, "latency")),
+        **{
+            name: _csv_text(row.number(conditions, name))
+            for name in ("gpu_busy_ms", "enqueue_ms", "launches", "graph_fps")
+        },
+        "bound_by": (timed.speed.verdict or "") if timed.speed else "",
         "peak_mib": _csv_text(timed.memory.peak_mib if timed.memory else None),
         "energy_mj": _csv_text(row.number(conditions, "energy")),
         "created": timed.created,
@@ -295,6 +339,16 @@ def _footers(
     rows: Sequence[Measured], timings: Sequence[TimingConditions], titles: Sequence[str], papers: Iterable[str]
 ) -> Iterator[str]:
     yield from condition_footers(rows, timings)
+    bound = [
+        f"{row.model} {show(row.resolution)}"
+        for row in rows
+        if any(record.speed and record.speed.verdict == LAUNCH_BOUND for record in row.timings.values())
+    ]
+    if bound:
+        yield (
+            f"Launch-bound: the host launches the kernels of {', '.join(bound)} more slowly than the GPU runs them, so "
+            "that their FPS is about their number of kernels; as a CUDA graph one call launches all of them."
+        )
     yield COUNTING_RULE
     order = f"by {titles[0]}, then by MACs where it was not measured" if titles else "by MACs"
     yield f"Order: networks with the same classes and size together, the size with most networks first; {order}."
@@ -304,9 +358,14 @@ def _footers(
         yield "Claimed: as printed, on the paper's own GPU; " + "; ".join(
             f"({paper}) {PAPERS[paper]}" for paper in named
         )
+    lower = bound_footer(rows)
+    if lower:
+        yield lower
     meaning = fidelity_footer(row.record.fidelity for row in rows)
     if meaning:
         yield meaning
+    if any(is_own(row.model) for row in rows):
+        yield f"{OWN}: a network from outside the catalog, of the user or of a library."
 
 
 def _csv_text(value: object) -> str:

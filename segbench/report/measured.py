@@ -24,6 +24,7 @@ class Measured:
         records: all of them, the latest last.
         params: parameters, from the latest Record that has them.
         macs: multiply-accumulates of one forward, from the latest Record that has them.
+        uncounted: operations that are not in `macs` and how often each ran; with any, `macs` is a lower bound.
         timings: the latest Record timed under each set of conditions.
         accuracies: the latest Record scored under each set of conditions.
         operations: count under every rule, from the latest Record that has them.
@@ -34,6 +35,7 @@ class Measured:
     records: list[Record] = field(default_factory=list)
     params: int | None = None
     macs: int | None = None
+    uncounted: dict[str, int] = field(default_factory=dict)
     timings: dict[TimingConditions, Record] = field(default_factory=dict)
     accuracies: dict[AccuracyConditions, Record] = field(default_factory=dict)
     operations: dict[str, int] = field(default_factory=dict)
@@ -79,14 +81,15 @@ def measured(records: Iterable[Record]) -> list[Measured]:
     Figures under unlike conditions are all kept. Under the very same conditions the latest counts, and `older_footers`
     says which are not shown.
     """
-    rows: dict[tuple[str, int, tuple[int, int], int], Measured] = {}
+    rows: dict[tuple[object, ...], Measured] = {}
     for record in _in_order(records):
-        key = (record.model, record.classes, record.resolution, record.batch)
+        key = (record.model, record.classes, record.resolution, record.batch, tuple(record.inputs), record.output)
         row = rows.setdefault(key, Measured(record))
         row.record = record
         row.records.append(record)
         row.params = row.params if record.params is None else record.params
-        row.macs = record.operations.get("macs", row.macs)
+        if "macs" in record.operations:
+            row.macs, row.uncounted = record.operations["macs"], dict(record.uncounted)
         row.operations = {**row.operations, **record.operations}
         row.modules = record.modules or row.modules
         row.timings.update(_timings(record))

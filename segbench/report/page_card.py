@@ -119,10 +119,10 @@ def _claims(
                         _size(claim, compared),
                         claim.gpu,
                         quantity,
-                        str(item.claimed),
+                        item.claimed_text,
                         item.text,
                         item.ratio_text,
-                        _verdict(claim, quantity, verdicts),
+                        "; ".join(filter(None, (item.mark, _verdict(claim, quantity, verdicts)))),
                     ]
                 )
     return lines
@@ -135,6 +135,8 @@ def _size(claim: Claim, row: PaperRow) -> str:
 
 def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]]) -> str:
     """What the audit found for this figure, in words; empty where it judged none."""
+    if quantity == "fps":
+        return _speed_verdict(claim, verdicts)
     name = {"params": "params", "macs": "flops"}.get(quantity)
     figure = claim.params_m if quantity == "params" else claim.gflops
     for item in verdicts if name else ():
@@ -148,7 +150,22 @@ def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]])
         )
         if same:
             verdict, rule = str(item.get("verdict", "")), str(item.get("rule", ""))
-            plain = rule == "params" or verdict in {"explained", "unexplained"}
+            plain = rule == "params" or verdict in {"explained", "copied, not met", "unexplained"}
             words = verdict if plain else f"{verdict} under {rule}"
+            words += " at a size that is a guess" if item.get("guessed_size") else ""
             return ": ".join(filter(None, (words, str(item.get("explanation") or item.get("hint") or ""))))
     return ""
+
+
+def _speed_verdict(claim: Claim, verdicts: Iterable[Mapping[str, Any]]) -> str:
+    """What the audit says of a printed FPS, on each card that the print may mean; empty where no share can be said."""
+    key = (claim.paper, claim.table, claim.dataset, str(claim.fps), claim.gpu)
+    found = {
+        str(item["card"]): str(item["verdict"])
+        for item in verdicts
+        if item.get("share_direct") is not None
+        and tuple(item.get(name) for name in ("paper", "table", "dataset", "printed", "gpu")) == key
+    }
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return "; ".join(f"{card}: {verdict}" for card, verdict in found.items())

@@ -25,7 +25,7 @@ CSV_COLUMNS = (
     *("paper", "table", "row", "printed_name", "model", "dataset", "split", "height", "width", "gpu"),
     *("status", "measured_height", "measured_width"),
     *(f"{quantity}_{part}" for quantity in PRINTED for part in ("claimed", "measured", "ratio")),
-    *("fps_measured_under", "miou_measured_under", "failure"),
+    *("fps_measured_under", "miou_measured_under", "marks", "failure"),
 )
 
 
@@ -73,7 +73,7 @@ class PaperView:
             table.add_row(
                 terminal_cell(Cell((*name.lines, ("", under)))),
                 Text("claimed\nmeasured\nratio"),
-                *(Text(f"{item.claimed or DASH}\n{_short(item.text)}\n{item.ratio_text}") for item in figures),
+                *(Text(f"{item.claimed_text}\n{_short(item.text)}\n{item.ratio_text}") for item in figures),
             )
         return table
 
@@ -83,7 +83,8 @@ def paper_view(source: PaperTable, judgements: Iterable[Mapping[str, Any]] = ())
 
     Args:
         source: the rows.
-        judgements: the audit's verdicts; what they know of a figure that differs stands below the table.
+        judgements: the audit's verdicts; what they know of a figure that differs, and of FPS that a card's peak does
+            not allow, stands below the table.
     """
     columns = [Column("Network"), Column("Data set, size"), *([Column("GPU")] if "fps" in source.quantities else [])]
     first = len(columns)
@@ -109,13 +110,19 @@ def paper_view(source: PaperTable, judgements: Iterable[Mapping[str, Any]] = ())
 
 
 def _known(source: PaperTable, judgements: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What the audit knows of figures in this table that no counting rule meets."""
+    """What the audit knows of figures in this table that no counting rule meets, and of FPS beyond a card's peak."""
     lines = []
     for item in judgements:
-        if item.get("explanation") and (item.get("paper"), item.get("table")) == (source.paper, source.number):
+        if item.get("explanation") and _of(item, source):
             figure = f"{item.get('claimed')} {'M parameters' if item.get('quantity') == 'params' else 'G'}"
             lines.append(f"{item.get('model')}, {figure}, {item.get('verdict')}: {item['explanation']}")
+        elif str(item.get("verdict", "")).startswith("beyond") and _of(item, source):
+            lines.append(f"{item.get('model')}, {item.get('printed')} FPS on a {item.get('card')}: {item['verdict']}.")
     yield from dict.fromkeys(lines)
+
+
+def _of(item: Mapping[str, Any], source: PaperTable) -> bool:
+    return (item.get("paper"), item.get("table")) == (source.paper, source.number)
 
 
 def _conditions(row: PaperRow, with_gpu: bool) -> Iterator[Cell]:
@@ -133,7 +140,7 @@ def _figures(row: PaperRow, quantities: Sequence[Quantity]) -> Iterator[Cell]:
     for quantity in quantities:
         item = row.quantities[quantity]
         mark = "\u2020" if row.elsewhere and quantity in ("macs", "fps") and item.measured is not None else ""
-        yield Cell.of(item.claimed or DASH)
+        yield Cell.of(item.claimed_text)
         yield Cell.of(item.text + mark)
         yield Cell.of(item.ratio_text + (mark if item.ratio is not None else ""))
 
@@ -183,6 +190,7 @@ def _csv_row(row: PaperRow) -> dict[str, str]:
         "status": row.status,
         "measured_height": str(at_height),
         "measured_width": str(at_width),
+        "marks": "; ".join(f"{quantity} {item.mark}" for quantity, item in row.quantities.items() if item.mark),
         "failure": row.reason,
     }
     for quantity, item in row.quantities.items():

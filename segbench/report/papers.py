@@ -11,6 +11,7 @@ from typing import Literal
 from segbench.catalog import CATALOG
 from segbench.catalog.known import KNOWN
 from segbench.claims import Claim, Figure
+from segbench.claims.provenance import MARK, mark
 from segbench.conditions import AccuracyConditions, TimingConditions, headings
 from segbench.report.measured import Measured
 from segbench.report.pairing import classes_fit
@@ -42,6 +43,7 @@ class Compared:
             and FPS where the paper prints no size; or an mIoU under another rule or of an incomplete split.
         text: what a table shows as measured: the number, or why there is none.
         under: what measured figures of a column must share to be ranked.
+        mark: what else the claimed figure is of than its row says, where it was copied.
     """
 
     claimed: Figure | None
@@ -49,6 +51,12 @@ class Compared:
     ratio: float | None
     text: str
     under: TimingConditions | AccuracyConditions | None = None
+    mark: str = ""
+
+    @property
+    def claimed_text(self) -> str:
+        """As printed, with a sign where there is a mark; a dash where the row prints nothing."""
+        return f"{self.claimed or DASH}{MARK if self.mark else ''}"
 
     @property
     def ratio_text(self) -> str:
@@ -173,7 +181,7 @@ def compare_claim(
         ratio = number / float(figure.value) if figure and number is not None and comparable else None
         missing = ("failed" if found.failure else "not measured") if figure else DASH
         shown = missing if number is None else text
-        quantities[quantity] = Compared(figure, number, ratio, shown, under.get(quantity))
+        quantities[quantity] = Compared(figure, number, ratio, shown, under.get(quantity), mark(claim, quantity))
     return PaperRow(claim, status, found.resolution, MappingProxyType(quantities), found.failure)
 
 
@@ -226,7 +234,7 @@ def _unmeasured(claim: Claim, status: Status) -> PaperRow:
     quantities = {}
     for quantity, printed in PRINTED.items():
         figure = printed(claim)
-        quantities[quantity] = Compared(figure, None, None, status if figure else DASH)
+        quantities[quantity] = Compared(figure, None, None, status if figure else DASH, mark=mark(claim, quantity))
     return PaperRow(claim, status, None, MappingProxyType(quantities))
 
 
@@ -267,6 +275,12 @@ def notes(table: PaperTable) -> Iterator[str]:
     missing = dict.fromkeys(row.claim.model for row in table.rows if row.status == "not built")
     for network in (KNOWN[name] for name in missing if name in KNOWN):
         yield f"Not built: {network.name}: {network.reason}"
+    yield from dict.fromkeys(
+        f"{MARK} {row.claim.printed_name}, {item.claimed}: {item.mark}."
+        for row in table.rows
+        for item in row.quantities.values()
+        if item.mark
+    )
     if any(row.elsewhere for row in table.rows):
         yield (
             "\u2020 measured at the size shown: the row prints none, and then FLOPs and FPS have no ratio, or prints "

@@ -12,36 +12,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, StemBlock
 
 STEM_WIDTH = 32
 STAGE_WIDTHS = (64, 80, 96, 112)
 OUT_CHANNELS = (112, 256, 384, 512)
-
-
-class StemBlock(nn.Module):
-    """Two different down-samplings side by side (Figure 2), as in BiSeNetV2: image to stride 4."""
-
-    def __init__(self, channels: int, out_channels: int = STEM_WIDTH) -> None:
-        """Build the block.
-
-        Args:
-            channels: width of both branches: 64 in FRFNet, 32 in FRFNet-slim.
-            out_channels: width after the 1x1 convolution that joins them.
-        """
-        super().__init__()
-        self.conv = ConvBNReLU(3, channels, 3, stride=2)
-        self.left = nn.Sequential(
-            ConvBNReLU(channels, channels // 2, 1),
-            ConvBNReLU(channels // 2, channels, 3, stride=2),
-        )
-        self.right = nn.MaxPool2d(3, stride=2, padding=1)
-        self.fuse = ConvBNReLU(2 * channels, out_channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Image ``(N, 3, H, W)`` to ``(N, out_channels, H/4, W/4)``."""
-        x = self.conv(x)
-        return self.fuse(torch.cat((self.left(x), self.right(x)), dim=1))
 
 
 class TransitionLayer(nn.Module):
@@ -124,7 +99,7 @@ class FRFNetBackbone(nn.Module):
     def __init__(self, slim: bool = False) -> None:
         """Build FRFNet's backbone, or FRFNet-slim's."""
         super().__init__()
-        self.stem = StemBlock(32 if slim else 64)
+        self.stem = StemBlock(32 if slim else 64, STEM_WIDTH, 1)
         in_channels = (STEM_WIDTH, *OUT_CHANNELS[:-1])
         dams = [DAM(*widths, slim) for widths in zip(in_channels, STAGE_WIDTHS, OUT_CHANNELS, strict=True)]
         self.dam1, self.dam2, self.dam3, self.dam4 = dams

@@ -13,28 +13,24 @@ from torch import Tensor, nn
 
 from segbench.models.backbones.resnet import BasicBlock, Bottleneck
 from segbench.models.base import resize
+from segbench.models.layers import conv_bn
 
 BLOCKS = 4  # in a branch of one module, and in stage 1
 
 
 def _conv_bn_relu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
+    return nn.Sequential(*conv_bn(in_channels, out_channels, 3, stride), nn.ReLU(inplace=True))
 
 
 def _down(channels: Sequence[int], source: int, target: int) -> nn.Sequential:
     """Strided 3x3 convolutions from branch `source` to the coarser branch `target`; only the last changes width."""
     steps = [_conv_bn_relu(channels[source], channels[source], 2) for _ in range(target - source - 1)]
-    last = _conv_bn_relu(channels[source], channels[target], 2)[:2]
-    return nn.Sequential(*steps, last)
+    return nn.Sequential(*steps, nn.Sequential(*conv_bn(channels[source], channels[target], 3, 2)))
 
 
 def _up(channels: Sequence[int], source: int, target: int) -> nn.Sequential:
     """1x1 convolution to the width of the finer branch `target`; the resize follows in the forward pass."""
-    return nn.Sequential(nn.Conv2d(channels[source], channels[target], 1, bias=False), nn.BatchNorm2d(channels[target]))
+    return nn.Sequential(*conv_bn(channels[source], channels[target]))
 
 
 class HighResolutionModule(nn.Module):
@@ -96,10 +92,8 @@ class HRNet(nn.Module):
         """
         super().__init__()
         self.align_corners = align_corners
-        self.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.conv2 = nn.Conv2d(64, 64, 3, 2, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(64)
+        self.conv1, self.bn1 = conv_bn(3, 64, 3, 2)
+        self.conv2, self.bn2 = conv_bn(64, 64, 3, 2)
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = nn.Sequential(Bottleneck(64, 64), *(Bottleneck(256, 64) for _ in range(BLOCKS - 1)))
 

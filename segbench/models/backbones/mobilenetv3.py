@@ -13,6 +13,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from segbench.models.backbones.efficientnet import scale_channels
+from segbench.models.layers import SqueezeExcitation, conv_bn
 
 STEM_CHANNELS = 16
 
@@ -60,30 +61,6 @@ SMALL = (
 )
 
 
-class SqueezeExcitation(nn.Module):
-    """Channel attention of two linear layers, closed by h-sigmoid (section 5.3)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        squeezed = scale_channels(channels, 0.25)
-        self.avg_pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Sequential(
-            nn.Linear(channels, squeezed),
-            nn.ReLU(inplace=True),
-            nn.Linear(squeezed, channels),
-            nn.Hardsigmoid(inplace=True),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to the same shape."""
-        return x * self.fc(self.avg_pool(x).flatten(1))[:, :, None, None]
-
-
-def _conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [conv, nn.BatchNorm2d(out_channels)]
-
-
 class InvertedResidual(nn.Module):
     """Expansion, depth-wise convolution, squeeze-and-excitation, projection (figure 4)."""
 
@@ -91,12 +68,15 @@ class InvertedResidual(nn.Module):
         super().__init__()
         expands = in_channels != row.hidden
         activation = nn.Hardswish(inplace=True) if row.hard_swish else nn.ReLU(inplace=True)
-        attention = SqueezeExcitation(row.hidden) if row.attention else nn.Identity()
+        attention: nn.Module = nn.Identity()
+        if row.attention:
+            gate = nn.Hardsigmoid(inplace=True)
+            attention = SqueezeExcitation(row.hidden, scale_channels(row.hidden, 0.25), gate=gate)
         self.conv = nn.Sequential(
-            *((*_conv_bn(in_channels, row.hidden, 1), activation) if expands else ()),
-            *_conv_bn(row.hidden, row.hidden, row.kernel_size, row.stride, groups=row.hidden),
+            *((*conv_bn(in_channels, row.hidden, 1), activation) if expands else ()),
+            *conv_bn(row.hidden, row.hidden, row.kernel_size, row.stride, groups=row.hidden),
             *((attention, activation) if expands else (activation, attention)),
-            *_conv_bn(row.hidden, row.channels, 1),
+            *conv_bn(row.hidden, row.channels, 1),
         )
         self.has_shortcut = row.stride == 1 and in_channels == row.channels
 
@@ -119,13 +99,13 @@ class MobileNetV3(nn.Module):
         """Build the trunk from `LARGE` or `SMALL`."""
         super().__init__()
         width = STEM_CHANNELS
-        layers: list[nn.Module] = [nn.Sequential(*_conv_bn(3, width, 3, 2), nn.Hardswish(inplace=True))]
+        layers: list[nn.Module] = [nn.Sequential(*conv_bn(3, width, 3, 2), nn.Hardswish(inplace=True))]
         for row in rows:
             layers.append(InvertedResidual(width, row))
             width = row.channels
         self.channels = rows[-1].hidden
         self.features = nn.Sequential(*layers)
-        self.conv = nn.Sequential(*_conv_bn(width, self.channels, 1), nn.Hardswish(inplace=True))
+        self.conv = nn.Sequential(*conv_bn(width, self.channels, 1), nn.Hardswish(inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Image ``(N, 3, H, W)`` to ``(N, channels, H/32, W/32)``, sides rounded up."""

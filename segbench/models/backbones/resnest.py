@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segbench.models.layers import conv_bn
+
 
 class SplitAttention(nn.Module):
     """Split-attention convolution (figure 2): two grouped 3x3 convolutions, mixed by a softmax per channel."""
@@ -56,19 +58,16 @@ class ResNeStBottleneck(nn.Module):
         """
         super().__init__()
         width = channels * self.expansion
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_bn(in_channels, channels)
         self.conv2 = SplitAttention(channels, dilation)
         self.avd_layer = nn.AvgPool2d(3, stride, padding=1) if stride > 1 or first_in_dilated else None
-        self.conv3 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = conv_bn(channels, width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample: nn.Sequential | None = None
         if stride > 1 or in_channels != width:
             self.downsample = nn.Sequential(
                 nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
-                nn.Conv2d(in_channels, width, 1, bias=False),
-                nn.BatchNorm2d(width),
+                *conv_bn(in_channels, width),
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,11 +97,9 @@ class ResNeSt(nn.Module):
         super().__init__()
         width = 2 * stem_width
         self.conv1 = nn.Sequential(
-            nn.Conv2d(3, stem_width, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(stem_width),
+            *conv_bn(3, stem_width, 3, 2),
             nn.ReLU(inplace=True),
-            nn.Conv2d(stem_width, stem_width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(stem_width),
+            *conv_bn(stem_width, stem_width, 3),
             nn.ReLU(inplace=True),
             nn.Conv2d(stem_width, width, 3, 1, 1, bias=False),
         )

@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from segbench.models.layers import conv_bn
+
 Activation = Callable[[], nn.Module]
 
 # The deep stem where a reference names its convolutions apart, with or without a prefix.
@@ -24,13 +26,11 @@ NAMED_STEM_RENAMES = (
 )
 
 
-def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+def downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    """The projection of a shortcut: a strided 1x1 convolution and its normalisation, or nothing where shapes agree."""
     if stride == 1 and in_channels == out_channels:
         return None
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
-        nn.BatchNorm2d(out_channels),
-    )
+    return nn.Sequential(*conv_bn(in_channels, out_channels, 1, stride))
 
 
 class BasicBlock(nn.Module):
@@ -43,13 +43,11 @@ class BasicBlock(nn.Module):
     ) -> None:
         """Map `in_channels` to `channels` at `stride`; `act` stands between the convolutions, ReLU by default."""
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_bn(in_channels, channels, 3, stride)
+        self.conv2, self.bn2 = conv_bn(channels, channels, 3, dilation=dilation)
         self.relu = nn.ReLU(inplace=True)
         self.act = None if act is None else act()
-        self.downsample = _downsample(in_channels, channels, stride)
+        self.downsample = downsample(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, channels, H/stride, W/stride)``."""
@@ -79,15 +77,12 @@ class Bottleneck(nn.Module):
         """Map `in_channels` to ``4 * channels`` at `stride`; `act` stands between the convolutions, ReLU by default."""
         super().__init__()
         width = channels * self.group_width // 64 * self.groups
-        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, dilation, dilation, self.groups, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, channels * self.expansion, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
+        self.conv1, self.bn1 = conv_bn(in_channels, width)
+        self.conv2, self.bn2 = conv_bn(width, width, 3, stride, dilation, self.groups)
+        self.conv3, self.bn3 = conv_bn(width, channels * self.expansion)
         self.relu = nn.ReLU(inplace=True)
         self.act = None if act is None else act()
-        self.downsample = _downsample(in_channels, channels * self.expansion, stride)
+        self.downsample = downsample(in_channels, channels * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, 4 * channels, H/stride, W/stride)``."""
@@ -143,11 +138,9 @@ class ResNet(nn.Module):
         else:
             first, second, stem_width = deep_stem
             self.conv1 = nn.Sequential(
-                nn.Conv2d(3, first, 3, 2, 1, bias=False),
-                nn.BatchNorm2d(first),
+                *conv_bn(3, first, 3, 2),
                 nn.ReLU(inplace=True),
-                nn.Conv2d(first, second, 3, 1, 1, bias=False),
-                nn.BatchNorm2d(second),
+                *conv_bn(first, second, 3),
                 nn.ReLU(inplace=True),
                 nn.Conv2d(second, stem_width, 3, 1, 1, bias=False),
             )

@@ -38,12 +38,13 @@ function openCard(name, from = document.activeElement) {
     ["Reference code", card.source],
     ["Parameters", counted.params === null ? "" : counted.params.toLocaleString("en")],
     ["Live parameters", card.live ? `${card.live.toLocaleString("en")} reach the output` : ""],
+    ["Not counted", counted.uncounted],
     ["Note", card.note],
   ]));
 
   const severalClasses = new Set(own.map((row) => row.classes)).size > 1;
   const measuredRows = own.map((row) => [
-    row.size, severalClasses ? String(row.classes) : "", row.batch === 1 ? "" : String(row.batch), row.macs === null ? "" : scaled(1e9)(row.macs), row.fps === null ? "" : significant(row.fps),
+    row.size, severalClasses ? String(row.classes) : "", row.batch === 1 ? "" : String(row.batch), row.macs === null ? "" : macs(row), row.fps === null ? "" : significant(row.fps),
     row.interval.length ? row.interval.map((end) => significant(end)).join(" to ") : "",
     row.latency === null ? "" : significant(row.latency), row.memory === null ? "" : significant(row.memory),
     row.energy === null ? "" : significant(row.energy), row.busy === null ? "" : percent(row.busy), row.bound,

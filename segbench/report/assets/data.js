@@ -32,6 +32,8 @@ const percent = (value) => `${Math.round(100 * value)} %`;
 
 const number = (key, label, show, more = {}) =>
   ({ key, label, number: true, value: (row) => row[key], show: (row) => show(row[key]), ...more });
+// MACs of a network with operations that no rule prices are a lower bound.
+const macs = (row) => (row.uncounted ? "\u2265 " : "") + scaled(1e9)(row.macs);
 const text = (key, label, more = {}) =>
   ({ key, label, number: false, value: (row) => row[key], show: (row) => row[key], ...more });
 const several = (key, label, more = {}) => ({
@@ -50,11 +52,15 @@ const columns = [
   number("classes", "Classes", String, { on: varied("classes") }),
   number("batch", "Batch", String, { on: varied("batch") }),
   number("params", "Params (M)", scaled(1e6), { on: true }),
-  number("macs", "MACs (G)", scaled(1e9), { on: true }),
+  number("macs", "MACs (G)", scaled(1e9), { on: true, show: macs }),
   number("fps", "FPS", significant, { on: present("fps"), down: true }),
   number("latency", "Latency (ms)", significant, { on: present("latency") }),
   number("energy", "Energy (mJ)", significant, { on: false }),
   number("memory", "Memory (MiB)", significant, { on: false }),
+  number("graph", "FPS as a CUDA graph", significant, { on: false }),
+  number("busyMs", "GPU busy (ms)", significant, { on: false }),
+  number("enqueue", "Enqueue (ms)", significant, { on: false }),
+  number("launches", "Kernels", significant, { on: false }),
   number("busy", "GPU busy", percent, { on: false }),
   text("bound", "Bound by", { on: false }),
   number("miou", "Measured mIoU (%)", (value) => value.toFixed(1), { on: present("miou"), down: true, small: "miouOn" }),
@@ -67,6 +73,7 @@ const columns = [
   text("mode", "Mode", { on: varied("mode") }),
   text("precision", "Precision", { on: varied("precision") }),
   text("conditions", "Conditions", { on: conditionsApart }),
+  text("uncounted", "Not counted", { on: present("uncounted") }),
   text("date", "Date", { on: false }),
   text("failure", "Failure", { on: present("failure") }),
 ].filter((column) => column.fixed || rows.some((row) => !empty(column.value(row))));

@@ -108,7 +108,7 @@ function hover(point, xAxis, yAxis) {
     lines.push(`${inert(yAxis.title)}: ${significant(point.y)}`);
   }
   lines.push(`${inert(xAxis.title)}: ${significant(point.x)}`);
-  if (row.params) lines.push(`${scaled(1e6)(row.params)} M params, ${row.macs ? `${scaled(1e9)(row.macs)} G MACs` : "MACs not counted"}`);
+  if (row.params) lines.push(`${scaled(1e6)(row.params)} M params, ${row.macs ? `${macs(row)} G MACs` : "MACs not counted"}`);
   if (row.device && (xAxis.timed || yAxis.timed)) lines.push(inert(row.conditions));
   return lines.join("<br>");
 }
