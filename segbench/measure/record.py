@@ -159,12 +159,12 @@ def _classes(subject: Subject, traced: Trace) -> int:
     """Output channels: the catalog's, or those that came out.
 
     Raises:
-        FactoryError: not those that the user insists on.
+        FactoryError: not those that the user insists on, or an output without elements.
     """
     if subject.entry:
         return subject.classes or traced.output_shape[1]
     shape = traced.output_shape
-    if subject.asked is not None and (len(shape) != 4 or shape[1] != subject.asked):
+    if 0 in shape or (subject.asked is not None and (len(shape) != 4 or shape[1] != subject.asked)):
         raise FactoryError(shape_refused(subject.spec, shape, traced.input_shape, subject.asked))
     return shape[1] if len(shape) > 1 else 0
 
