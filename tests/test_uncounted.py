@@ -295,6 +295,13 @@ def test_parameters_are_those_after_the_first_run() -> None:
     assert "late" in copy.parts and "late" not in late.parts  # type: ignore[operator]
 
 
+def test_a_lazy_network_on_meta_stays_lazy() -> None:
+    with torch.device("meta"):
+        net = Framed(lambda x, conv: conv(x), conv=nn.LazyConv2d(C, 1, bias=False)).eval()
+    assert segbench.count(net, SIZE)["params"] == 27 * C + 4 * C + C * C
+    assert isinstance(net.parts["conv"], nn.LazyConv2d)
+
+
 def test_weights_that_no_module_registers_are_named() -> None:
     class Slip(Framed):
         def __init__(self) -> None:

@@ -67,7 +67,10 @@ def only_shapes(net: nn.Module) -> bool:
     """Whether a network is on meta and in eval mode already: a run of it changes no value."""
     tensors = tensors_of(net).values()
     return (
-        bool(tensors) and all(tensor.is_meta for tensor in tensors) and not any(item.training for item in net.modules())
+        bool(tensors)
+        # Lazy ones would take their shapes in the run.
+        and all(tensor.is_meta and not is_lazy(tensor) for tensor in tensors)
+        and not any(item.training for item in net.modules())
     )
 
 
