@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.errors import BadResolution
+from segbench import limits
+from segbench.errors import BadResolution, BadType
 
-SMALLEST_SIDE = 64
+SMALLEST_SIDE, LARGEST_SIDE = 64, 65_535
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -26,6 +29,20 @@ def parse(text: str) -> tuple[int, int]:
     height, width = int(found[1]), int(found[2])
     check(height, width)
     return height, width
+
+
+def pair(given: object) -> tuple[int, int]:
+    """Height and width that an argument gives.
+
+    Raises:
+        BadType: not two whole numbers.
+    """
+    sides = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
+    if len(sides) != 2:
+        raise BadType(f"a resolution is two whole numbers, (height, width): {given!r:.80} given")
+    for side in sides:
+        limits.check_integer("height and width", side)
+    return operator.index(sides[0]), operator.index(sides[1])
 
 
 @dataclass(frozen=True)
@@ -82,13 +99,17 @@ ANY_SIZE = SizeRule()
 
 
 def check(height: int, width: int, rule: SizeRule = ANY_SIZE, model: str = "") -> None:
-    """Refuse a size that is too small for any network, or that `model` with its size rule does not take.
+    """Refuse a size that is too small or too large for any network, or that `model` with its size rule does not take.
 
     Raises:
         BadResolution: says what was given and what is accepted.
     """
     if min(height, width) < SMALLEST_SIDE:
         raise BadResolution(f"resolution {show((height, width))} is too small: at least 64x64 is accepted")
+    if max(height, width) > LARGEST_SIDE:
+        raise BadResolution(
+            f"resolution {show((height, width))} is too large: at most {show((LARGEST_SIDE, LARGEST_SIDE))} is accepted"
+        )
     rule.check(height, width, model)
 
 

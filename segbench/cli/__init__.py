@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import logging
+import os
 import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from segbench.cli import commands
-from segbench.errors import SegbenchError
+from segbench.cli import commands, stopping
+from segbench.errors import SegbenchError, first_line
 
 app = typer.Typer(
     name="segbench",
@@ -24,9 +29,19 @@ app = typer.Typer(
 )
 commands.register(app)
 
+UNEXPECTED, INTERRUPTED = 3, 130
+"""Exit status of an error that is segbench's own fault, and of Ctrl-C."""
+# Why standard output takes no more; files that results go to say so themselves, with their names.
+_FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
+    # A closed stream would give its number to the next file that is opened, and get it what is printed.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -34,26 +49,74 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status. ``--debug`` anywhere shows tracebacks."""
     debug = "--debug" in arguments
     rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
-    command = typer.main.get_command(app)
+    notes = _Notes()
+    logging.getLogger("segbench").addHandler(notes)
     try:
-        status = command.main(args=rest, prog_name="segbench", standalone_mode=False)
-        return status if isinstance(status, int) else 0
-    except SegbenchError as error:
-        return _complain(str(error), debug)
+        with stopping.signals():
+            return _command(rest, debug)
+    finally:
+        logging.getLogger("segbench").removeHandler(notes)
+
+
+def _command(rest: Sequence[str], debug: bool) -> int:
+    command, raised = typer.main.get_command(app), None
+    try:
+        status = command.main(args=list(rest), prog_name="segbench", standalone_mode=False)
+        sys.stdout.flush()
+        if status != INTERRUPTED:
+            return status if isinstance(status, int) else 0
+        # By Ctrl-C where signals cannot be handled: outside of the main thread.
+        message, status = stopping.in_words()
+    except stopping.Stopped as error:
+        message, status = stopping.in_words(error.number)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("stopped; what was measured is on disk", debug, status=130)
-    except BrokenPipeError:
-        return 1
+        message, status = stopping.in_words()
     except Exception as error:
-        # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
-        format_message = getattr(error, "format_message", None)
-        if format_message is None:
-            raise
-        return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
-
-
-def _complain(message: str, debug: bool, status: int = 2) -> int:
-    if debug:
-        traceback.print_exc()
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
+        (message, status), raised = _in_words(error, rest), error
+    if debug and raised is not None:
+        traceback.print_exception(raised)
+    with contextlib.suppress(OSError):  # standard error is full or closed too
+        if message:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
     return status
+
+
+def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
+    format_message = getattr(error, "format_message", None)
+    if isinstance(error, SegbenchError):
+        return str(error), 2
+    if format_message is not None:
+        return f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", 2
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        _drop_output()
+        # A reader that has seen enough, such as `head`, is no error to speak of.
+        broken = isinstance(error, BrokenPipeError)
+        return ("", 1) if broken else (f"standard output cannot be written: {error.strerror}", 2)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"
+        "This is a fault of segbench: please report it to its developers with what the same call prints with --debug"
+    ), UNEXPECTED
+
+
+def _drop_output() -> None:
+    """What is left for standard output must not fail once more when Python ends."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+class _Notes(logging.Handler):
+    """Prints what the package logs, a line each, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it on standard error."""
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: note: {text}", markup=False)

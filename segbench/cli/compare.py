@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from segbench import resolution, store
-from segbench.cli import options
+from segbench import resolution
+from segbench.cli import options, stopping
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
-from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
+from segbench.cli.output import check_targets, console, progress, progress_console, write_json
+from segbench.files import alone_in, require_apart, require_writable
 
 
 def compare(
@@ -44,7 +45,7 @@ def compare(
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what the folder already holds.")] = False,
     seed: Annotated[int, typer.Option(help="Shuffles the order of timings.")] = 0,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one process.")] = 600.0,
+    timeout: options.Timeout = 600.0,
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
@@ -59,8 +60,9 @@ def compare(
     """
     sizes = [resolution.parse(text) for text in res or []]
     given = input_texts(inputs)
-    check_json_target(json_path)
-    store.require_writable(out)
+    check_targets(json=json_path)
+    require_apart([("--out", out / "records.jsonl"), ("--json", json_path)])
+    require_writable(out)
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch"):
         from segbench import compare as comparison
@@ -92,19 +94,21 @@ def compare(
             )
         )
         jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes, given, output)
+    with alone_in(out):
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
-    with progress("measuring") as step:
+        stopping.keeps(f"what was measured is in {out / comparison.RECORDS}, and the same call goes on from there")
+        with progress("measuring") as step:
 
-        def show(news: comparison.Progress) -> None:
-            step(news.job.model, news.done, news.total)
-            if news.record is not None and news.record.failure:
-                screen.print(f"{news.job.model}: {news.record.failure}", style="red", markup=False)
+            def show(news: comparison.Progress) -> None:
+                step(news.job.model, news.done, news.total)
+                if news.record is not None and news.record.failure:
+                    screen.print(f"{news.job.model}: {news.record.failure}", style="red", markup=False)
 
-        measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
-    records = comparison.ranking(jobs, measured, out, allow_mixed)
-    with meter.status("drawing"):
-        table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
+            measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+        records = comparison.ranking(jobs, measured, out, allow_mixed)
+        with meter.status("drawing"):
+            table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
     mixed = comparison.mixed(records)
     if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)

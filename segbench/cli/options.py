@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 import typer
 
+from segbench import limits
 from segbench.catalog import list_models
 
 
@@ -19,6 +20,12 @@ def complete_paper_or_model(incomplete: str) -> list[str]:
     from segbench.claims import PAPERS
 
     return [name for name in dict.fromkeys((*PAPERS, *list_models())) if name.startswith(incomplete)]
+
+
+def check_timeout(seconds: float) -> float:
+    """Refuse a ``--timeout`` that is no time; for a callback of the option."""
+    limits.check("--timeout", seconds, 0, limits.SECONDS, above=True, unit=" seconds")
+    return seconds
 
 
 Models = Annotated[
@@ -120,6 +127,10 @@ Precision = Annotated[str, typer.Option(metavar="fp32|tf32|fp16|bf16", help="Ari
 Batch = Annotated[int, typer.Option(help="Images per forward; the protocol's is 1.")]
 Rounds = Annotated[
     int | None, typer.Option(help="Rounds of frames; the protocol's number by default.", show_default=False)
+]
+Timeout = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", callback=check_timeout, help="Longest time without a word from a process."),
 ]
 Budget = Annotated[
     float | None,

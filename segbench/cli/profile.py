@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from segbench import catalog, resolution, store
-from segbench.cli import options
+from segbench import catalog, resolution
+from segbench.cli import options, stopping
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
-from segbench.cli.output import Step, check_json_target, console, progress, write_json
-from segbench.errors import BadOption, OutputError
+from segbench.cli.output import Step, check_targets, console, progress, write_json, write_out
+from segbench.errors import BadOption, SegbenchError
 from segbench.record import Record
 from segbench.spec import is_own
 
@@ -46,8 +46,9 @@ def profile(
     ] = False,
     csv_path: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="PATH", help="Write what --layers shows as CSV.", show_default=False),
+        typer.Option("--csv", metavar="PATH|-", help="Write what --layers shows as CSV.", show_default=False),
     ] = None,
+    timeout: options.Timeout = 600.0,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure parameters, operations, FPS and memory of a network.
@@ -59,13 +60,14 @@ def profile(
     given = input_texts(inputs)
     own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
-    check_json_target(json_path)
+    check_targets(json=json_path, csv=csv_path)
     _check_layers(layers, depth, csv_path)
-    out = console(json_path)
+    reserved = "-" in (json_path, str(csv_path))
+    out = console("-" if reserved else None)
     with progress("importing torch"):
+        from segbench.cli.isolated import measure, resolve_all
         from segbench.job import Job, Settings
-        from segbench.measure.record import check_settings, measure_job
-        from segbench.measure.subject import resolve
+        from segbench.measure.record import check_settings
         from segbench.report.card import profile_card
         from segbench.report.layers import DEPTH, layers_csv
 
@@ -86,14 +88,14 @@ def profile(
                 optimize=optimize,
             )
         )
-        subjects = [
-            resolve(name, classes, given, output) if is_own(name) else resolve(name, classes)
-            for name in dict.fromkeys(names)
-        ]
+        subjects = resolve_all(list(dict.fromkeys(names)), classes, timeout, given, output)
         jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
         for subject, size in jobs:
             subject.check_resolution(size)
     records: list[Record] = []
+    refused: SegbenchError | None = None
+    if json_path not in (None, "-"):
+        stopping.keeps(f"{json_path} holds the networks that were measured before")
     try:
         for subject, size in jobs:
             label = f"{subject.spec} at {resolution.show(size)}"
@@ -112,27 +114,26 @@ def profile(
                     inputs=given if is_own(subject.spec) else (),
                     output=output if is_own(subject.spec) else None,
                 )
-            record = measure_job(job, say, subject=subject)
-            records.append(record)
-            if json_path != "-":
-                out.print(profile_card(record, counter or (), DEPTH if depth is None else depth))
+                finished = measure(job, subject, say, timeout)
+            records.append(finished.record)
+            refused = refused or finished.refused
+            if not (reserved or finished.refused):
+                out.print(profile_card(finished.record, counter or (), DEPTH if depth is None else depth))
     finally:
         if records:
             write_json(json_path, records)
         if records and csv_path is not None:
-            store.write_text(csv_path, layers_csv(records, depth))
+            write_out(csv_path, layers_csv(records, depth))
+    if refused is not None:
+        raise refused
     if any(record.failure for record in records):
         raise typer.Exit(1)
 
 
 def _check_layers(layers: bool, depth: int | None, csv_path: Path | None) -> None:
-    """Refuse options of ``--layers`` without it, and a file that cannot be written."""
+    """Refuse options of ``--layers`` without it."""
     for given, name in ((depth, "--depth"), (csv_path, "--csv")):
         if given is not None and not layers:
             raise BadOption(f"{name} {given} belongs to --layers: give both")
     if depth is not None and depth < 0:
         raise BadOption(f"depth must be 0 (the network alone) or more: {depth} given")
-    if csv_path is not None:
-        if csv_path.is_dir():
-            raise OutputError(f"cannot write {csv_path}: it is a folder, --csv takes a file")
-        store.require_writable(csv_path.parent)

@@ -127,7 +127,7 @@ def _operations(before: Record, after: Record) -> Iterator[Finding]:
 def _signature(before: Signature, after: Signature) -> Iterator[Finding]:
     if before.resolution != after.resolution or before.gain != after.gain:
         return
-    if before.shape != after.shape:
+    if before.shape != after.shape or len(before.samples) != len(after.samples):
         yield Finding("logits", "x".join(map(str, before.shape)), "x".join(map(str, after.shape)))
         return
     old = [*before.samples, before.mean, before.std]
@@ -309,7 +309,7 @@ def _numbered(rows: Rows) -> dict[tuple[str, int], Mapping[str, Any]]:
 def _alike(one: Sequence[Any], other: Sequence[Any]) -> bool:
     if len(one) != len(other):
         return False
-    for start in range(0, len(one), 3):
+    for start in range(0, len(one) - 2, 3):
         spread = one[start + 1]
         mean = one[start]
         # Sums of many values carry rounding of the size of the mean, however small the spread is.
