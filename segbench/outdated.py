@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 
 from segbench.catalog import CATALOG
+from segbench.published_costs import published_costs
 from segbench.record import Record
 
 
@@ -19,7 +20,8 @@ def outdated(record: Record) -> str:
         return ""
     today: int | None = entry.params
     if record.classes != entry.classes or record.options:
-        today = _parameters(record.model, record.classes, tuple(sorted((record.options or {}).items())))
+        today = None if record.options else _published().get((record.model, record.classes))
+        today = today or _parameters(record.model, record.classes, tuple(sorted((record.options or {}).items())))
     if today in (None, record.params):
         return ""
     return (
@@ -39,6 +41,12 @@ def marked(record: Record) -> Record:
         fidelity=None,
         notes=[*record.notes, reason],
     )
+
+
+@functools.cache
+def _published() -> dict[tuple[str, int], int]:
+    """Parameters by network and class count, as far as they are published: reading them needs no torch."""
+    return {(item.model, item.classes): item.params for item in published_costs() if item.params is not None}
 
 
 @functools.cache
