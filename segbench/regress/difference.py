@@ -170,6 +170,8 @@ def _named(record: Record) -> list[dict[str, Any]]:
     if not _own(record):
         return rows
     inner = [row for row in rows if row["path"] == "network" or row["path"].startswith("network.")]
+    if not inner:
+        return rows  # counted without the wrapper
     return [{**row, "path": row["path"].removeprefix("network").removeprefix(".")} for row in inner] + [
         # Operations of the wrapper, such as the final resize, belong to no module of the user's.
         {**row, "path": "(output)", "params": 0, "macs": 0, "settings": {}}
