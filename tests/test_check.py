@@ -658,7 +658,7 @@ def test_a_baseline_of_networks_that_are_gone(segbench_cli: Cli, in_folder: Path
         (("--against", "HEAD"), "MODEL"),
         (("-b", "base.json", "--current", "x", "--against", "HEAD"), "--current"),
         (("-b", "base.json", "--res", "64x64"), "--res"),
-        (("-b", "base.json", "--device", "cpu"), "--device"),
+        (("-b", "base.json", "--mode", "swiftnet"), "--mode"),
         (("-b", "base.json", "--min-effect", "3"), "3%"),
         (("-b", "base.json", "--processes", "1"), "--processes"),
         (("-b", "base.json", "--current", "missing.json"), "missing.json"),
