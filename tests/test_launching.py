@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import harmonic_mean
 
+from segbench.claims import load_claims
 from segbench.measure.bounds import crowded
 from segbench.measure.gpu import GpuEvent
 from segbench.measure.simulated import Behaviour, process_rounds
@@ -21,6 +22,8 @@ from segbench.regress.verdicts import FASTER, SAME, SLOWER, judge
 from segbench.report.launching import headline, steady
 from segbench.report.leaderboard import comparison_table
 from segbench.report.measured import measured
+from segbench.report.paper_table import paper_view
+from segbench.report.papers import paper_tables
 from segbench.results import Speed
 from segbench.statistics import of_the_host, trust_warnings
 from tests.conditions_records import timed
@@ -56,6 +59,14 @@ def test_every_table_names_a_launch_bound_network_and_its_steady_figures() -> No
         "launch-bound",
     ]
     assert steady(Speed(mode="forward", device="cpu", precision="fp32", fps=3)) == ""
+
+
+def test_a_paper_s_table_names_it_too() -> None:
+    record = replace(timed(fps=65.0), speed=BOUND)
+    tables = paper_tables(measured([record]), load_claims(paper="mfpnet"), "mfpnet")
+    texts = [paper_view(table).table.markdown() for table in tables]
+    said = "Launch-bound: MFPNet, 65.0 FPS as called; the GPU needs 8.50 ms: 118 FPS as a CUDA graph."
+    assert any(said in text for text in texts)
 
 
 def test_more_than_ten_kernels_a_convolution_are_named() -> None:

@@ -13,6 +13,7 @@ from segbench.catalog.known import KNOWN
 from segbench.claims import Claim, Figure
 from segbench.claims.provenance import MARK, mark
 from segbench.conditions import AccuracyConditions, TimingConditions, headings
+from segbench.report.launching import headline
 from segbench.report.measured import Measured
 from segbench.report.pairing import classes_fit
 from segbench.report.style import billions, millions, per_second
@@ -74,6 +75,7 @@ class PaperRow:
         size: at which it was measured; None where it was not.
         quantities: each quantity that a table of this field prints.
         reason: why a measurement failed.
+        bound: what a launch-bound FPS says of the network, in words; empty where launching bounds nothing.
     """
 
     claim: Claim
@@ -81,6 +83,7 @@ class PaperRow:
     size: Size | None
     quantities: Mapping[Quantity, Compared]
     reason: str = ""
+    bound: str = ""
 
     @property
     def elsewhere(self) -> bool:
@@ -182,7 +185,9 @@ def compare_claim(
         missing = ("failed" if found.failure else "not measured") if figure else DASH
         shown = missing if number is None else text
         quantities[quantity] = Compared(figure, number, ratio, shown, under.get(quantity), mark(claim, quantity))
-    return PaperRow(claim, status, found.resolution, MappingProxyType(quantities), found.failure)
+    speed = found.timings[timed].speed if timed else None
+    bound = headline(speed) if speed else ""
+    return PaperRow(claim, status, found.resolution, MappingProxyType(quantities), found.failure, bound)
 
 
 def _tables(claims: Iterable[Claim]) -> dict[tuple[str, str], list[Claim]]:
@@ -294,6 +299,9 @@ def notes(table: PaperTable) -> Iterator[str]:
     if "fps" in table.quantities and table.conditions is not None:
         yield f"FPS claimed on the GPU that the row names; measured on {table.conditions.describe()}" + (
             "; a CPU timing, not comparable with a GPU's." if table.conditions.on_cpu else "."
+        )
+        yield from dict.fromkeys(
+            f"Launch-bound: {row.claim.printed_name}, {row.bound}." for row in table.rows if row.bound
         )
         if table.others:
             yield "Timings under other conditions are in the overall table."
