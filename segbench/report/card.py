@@ -18,6 +18,7 @@ from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
 from segbench.report.launching import headline
 from segbench.report.layers import DEPTH, layers_tree, slowest_table
+from segbench.report.listing import Listing
 from segbench.resolution import show
 from segbench.results import Optimized, Speed, WaterfallRow
 from segbench.units import AT_LEAST, DASH, scaled, significant
@@ -252,18 +253,11 @@ def claimed_table(record: Record) -> RenderableType | None:
     rows = list(dict.fromkeys(map(_cells, claims)))
     if not rows:
         return None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for heading in ("in", "size", "data set"):
-        table.add_column(heading)
-    for heading in ("M params", "G FLOPs", "FPS"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("GPU", style="dim")
-    table.add_column("mIoU %", justify="right", no_wrap=True)
-    for row in rows[:MOST_CLAIMS]:
-        table.add_row(*(Text(cell) for cell in row))
+    headings = ("in", "size", "data set", "M params", "G FLOPs", "FPS", "GPU", "mIoU %")
+    table = Listing(headings, rows[:MOST_CLAIMS], frozenset({"M params", "G FLOPs", "FPS", "mIoU %"}))
     title = Text("claimed: as printed, on the papers' own GPUs and under their own counting rules", style="dim")
     more = len(rows) - MOST_CLAIMS
-    rest = [Text(f"and {more} more: segbench claims {record.model}", style="dim")] if more > 0 else []
+    rest = [Text(f"and {more} more: segbench claims --network {record.model}", style="dim")] if more > 0 else []
     marks = dict.fromkeys(
         f"{MARK} {claim.paper} {claim.where}, {getattr(claim, field)}: {of}"
         for claim in claims
