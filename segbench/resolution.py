@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from segbench.errors import BadResolution
 
 SMALLEST_SIDE = 64
+NEAR = 0.1
+"""Share of a side by which the nearest accepted size may differ from it to stand in its place."""
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -63,6 +65,17 @@ class SizeRule:
             max(round((side - self.offset) / self.multiple), 1) * self.multiple + self.offset for side in resolution
         )
         return height, width
+
+    def near(self, resolution: tuple[int, int]) -> tuple[int, int] | None:
+        """The accepted size closest to `resolution`, if no side of it differs by more than 10 %.
+
+        Example:
+            >>> SizeRule(multiple=32).near((360, 480)), SizeRule(multiple=64).near((96, 96))
+            ((352, 480), None)
+        """
+        found = self.nearest(resolution)
+        far = any(abs(side - wanted) > NEAR * wanted for side, wanted in zip(found, resolution, strict=True))
+        return None if far or min(found) < SMALLEST_SIDE else found
 
     def check(self, height: int, width: int, model: str) -> None:
         """Refuse a size that the network does not take.

@@ -48,12 +48,26 @@ def compare(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
+    miou: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL=PERCENT",
+            help="The mIoU that you report for a network, with --dataset and --split; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Data set of --miou, such as cityscapes.", show_default=False)
+    ] = None,
+    split: Annotated[str | None, typer.Option(metavar="val|test", help="Split of --miou.", show_default=False)] = None,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
 
     Networks of your own, or of a library, stand beside those of the catalog. A call that was interrupted goes on where
     it stopped.
+
+    A network that does not take a size is measured at the nearest it takes, marked as such.
 
     Example: segbench compare --all --no-speed --out segbench-out
     """
@@ -70,6 +84,7 @@ def compare(
         from segbench.measure.record import check_settings
         from segbench.measure.subject import resolve
         from segbench.report.comparison import write_report
+        from segbench.report.self_reported import self_reported
 
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
         for name in own_networks(names, given, output):
@@ -91,7 +106,8 @@ def compare(
                 module_levels=planning.STAGE_LEVELS,
             )
         )
-        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes, given, output)
+        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes, given, output, nearest=True)
+        reported = self_reported(miou or [], dataset, split, jobs)
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
     with progress("measuring") as step:
@@ -104,7 +120,10 @@ def compare(
         measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
     records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
-        table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
+        asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
+        table, files = write_report(
+            records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
+        )
     mixed = comparison.mixed(records)
     if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
@@ -115,5 +134,6 @@ def compare(
             markup=False,
         )
     write_json(json_path, records)
-    if any(record.failure for record in measured):
+    refused = {(job.model, job.resolution) for job in jobs if job.refused}
+    if any(record.failure and (record.model, record.resolution) not in refused for record in measured):
         raise typer.Exit(1)
