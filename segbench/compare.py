@@ -66,8 +66,10 @@ def sweep(
     """
     store.require_writable(folder)
     path = folder / RECORDS
-    if fresh and path.exists():
-        _set_aside(path)
+    if fresh:
+        (folder / RATES).unlink(missing_ok=True)
+        if path.exists():
+            _set_aside(path)
     # The rates of a device are measured once for all processes.
     jobs = [replace(job, settings=replace(job.settings, rates=folder / RATES)) for job in jobs]
     found = answered([job for job in jobs if not job.refused], stored(folder))

@@ -286,6 +286,9 @@ def _counted(name: str) -> dict[tuple[tuple[int, int], int], Record]:
 
 
 def _claims(entry: Entry, root: Path) -> Answer:
+    if not entry.checkpoints and not entry.searched:
+        remedy = "state released weights in checkpoints, or in searched where they were looked for"
+        return _missing("no released weights, and no word on where they were looked for", remedy)
     rows = load_claims(model=entry.name)
     papers = dict.fromkeys(claim.paper for claim in rows)
     return _ok(f"{len(rows)} printed rows, of {', '.join(papers)}" if rows else "none printed")

@@ -75,7 +75,9 @@ def plan(
         raise BadOption(f"processes must be 1 or more: {processes} given")
     if processes > 1 and not settings.speed:
         raise BadOption("--processes repeats timings: give it without --no-speed")
-    repeats = replace(settings, counts=False, waterfall=False, optimize=False, module_levels=0, bounds="none")
+    repeats = replace(
+        settings, counts=False, waterfall=False, optimize=False, layer_times=False, module_levels=0, bounds="none"
+    )
     networks: dict[tuple[str, tuple[int, int], int | None], tuple[tuple[int, int] | None, str]] = {}
     if classes is not None and classes < 1:
         raise BadOption(f"classes must be 1 or more: {classes} given")

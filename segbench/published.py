@@ -1,8 +1,9 @@
 """The results that the repository publishes: costs, the audit and a report, all made anew from the catalog and Records.
 
 ``python -m segbench.published results README.md`` counts every network, audits every printed cost, renders the report
-over the counts and whatever timings lie in ``results/<device>/records.jsonl``, and puts the head of its table into the
-README. The same catalog, Records and drawing libraries give the same bytes.
+over the counts, the accuracies in ``results/accuracy.jsonl`` and whatever timings lie in
+``results/<device>/records.jsonl``, and puts the head of its table into the README. The same catalog, Records and
+drawing libraries give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from segbench.errors import RecordError
 from segbench.report.comparison import write_report
 from segbench.report.gather import read_all
 
-COSTS, AUDIT, REPORT = "costs.jsonl", "audit.md", "report"
+COSTS, ACCURACY, AUDIT, REPORT = "costs.jsonl", "accuracy.jsonl", "audit.md", "report"
 LIBRARIES = "report-drawn-with.json"
 README_ROWS = 8
 _BEGIN, _END = "<!-- head of results/report/table.md -->", "<!-- end of the table -->"
@@ -38,7 +39,8 @@ def render(results: Path, folder: Path) -> None:
     """
     if not (results / COSTS).is_file():
         raise RecordError(f"{results} holds no {COSTS}")
-    records = read_all([results / COSTS, *sorted(results.glob(f"*/{RECORDS}"))])
+    scored = [results / ACCURACY] if (results / ACCURACY).is_file() else []
+    records = read_all([results / COSTS, *scored, *sorted(results.glob(f"*/{RECORDS}"))])
     write_report(records, folder, judgements=verdicts(records), formats=("png",))
 
 

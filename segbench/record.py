@@ -48,6 +48,9 @@ class Record:
     ] = None
     classes: Annotated[Count, meaning("of the output; 0 where a failure left it unknown", "channels")]
     resolution: Annotated[Size, meaning("height and width of the input", "pixels")]
+    options: Annotated[
+        dict[str, Any] | None, meaning("constructor options that a checkpoint's shapes asked for; left out without any")
+    ] = None
     batch: Annotated[AtLeastOne, meaning("per forward", "images")] = 1
     inputs: Annotated[
         list[str], meaning("what a user's own network takes, as `--input` gives it; empty for one RGB image")

@@ -151,6 +151,19 @@ def test_a_record_answers_for_its_network_size_classes_and_version_alone(change:
     assert item.verdict == ("exact" if taken else "unexplained")
 
 
+def test_the_command_takes_counts_of_given_records(segbench_cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps(RECORD.to_json()) + "\n")
+    given, plain = (
+        json.loads(segbench_cli("audit", "erfnet", "--json", "-", *more).out) for more in (("--records", path), ())
+    )
+    (row,) = _find(given, paper="frfnet", quantity="flops", resolution=[512, 1024])
+    assert (row["measured"], row["verdict"]) == (21_040_000_000, "exact")
+    (row,) = _find(plain, paper="frfnet", quantity="flops", resolution=[512, 1024])
+    assert row["verdict"] == "unexplained"
+    assert segbench_cli("audit", "--records", tmp_path / "absent.jsonl").status == 2
+
+
 def test_both_audits_judge_alike_where_records_hold_all_counts() -> None:
     claims = select("mfpnet") + select("frfnet")
     assert audit_records(published_costs(), claims) == list(audit(claims).judgements)

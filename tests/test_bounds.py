@@ -24,7 +24,7 @@ from segbench.reading import plain, read
 from segbench.results import Speed
 from tests.forms_networks import SIZE, FormsDevice, TinySubject
 
-QUICK = protocol_for("forward", rounds=2, frames=5, warmup_passes=1, warmup_seconds=0.0)
+QUICK = protocol_for("forward", rounds=2, frames=5, warmup_passes=1, warmup_seconds=0.0, cudnn_benchmark=False)
 FLAT = Rates(1e9, ((2**20, 1e9),))
 
 
@@ -225,7 +225,7 @@ def test_the_roofline_is_of_the_timed_region(mode: str, last: str) -> None:
 def test_energy_is_per_image() -> None:
     device = FormsDevice()
     speed = measure_speed(
-        TinySubject().build(), resolution=SIZE, protocol=protocol_for(batch=2, rounds=2, frames=60), device=device
+        TinySubject().build(), resolution=SIZE, protocol=protocol_for(batch=2, rounds=2, frames=100), device=device
     )
     assert speed.energy_mj == pytest.approx(15.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
@@ -161,6 +162,10 @@ def test_what_a_pickle_needs_is_named(tmp_path: Path) -> None:
         (_Marker(tmp_path), r"\w+\.mkdir"),
     ):
         torch.save({"state_dict": _state(), "extra": item}, tmp_path / "a.pth")
+        # Beside weights it is left alone; instead of them it is refused.
+        (name,) = load_checkpoint(build("enet", 19), tmp_path / "a.pth").unread
+        assert re.fullmatch(named, name)
+        torch.save({"state_dict": item}, tmp_path / "a.pth")
         with pytest.raises(CheckpointError, match=rf"needs code to unpickle \({named}\)"):
             read_checkpoint(tmp_path / "a.pth")
 

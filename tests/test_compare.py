@@ -212,7 +212,10 @@ def test_another_mode_or_device_in_the_folder_is_refused_unless_asked(tmp_path: 
     store.append(tmp_path / RECORDS, mine)
     require_unmixed([job], tmp_path)
     here = speed_in(mine).device_name
-    for foreign, part in ((other, "mode forward -> swiftnet"), (elsewhere, f"device name {here} -> another CPU")):
+    for foreign, part in (
+        (other, "mode forward -> swiftnet; cudnn.benchmark on -> off"),
+        (elsewhere, f"device name {here} -> another CPU"),
+    ):
         folder = tmp_path / str(foreign is other)
         store.append(folder / RECORDS, foreign)
         with pytest.raises(BadOption, match=rf"\({re.escape(part)}\).*--allow-mixed"):

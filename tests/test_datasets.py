@@ -309,8 +309,8 @@ def test_missing_root_split_or_images(root: Callable[..., Path], tmp_path: Path)
     (tmp_path / "empty").mkdir()
     refused("bdd100k", tmp_path / "empty", "no val split of bdd100k", "images/10k/val or images/val")
     folder = root("ade20k")
-    with pytest.raises(UnknownName, match=r"split of ade20k 'test'.*accepted: train, val, trainval"):
-        open_dataset("ade20k", folder, "test")
+    with pytest.raises(UnknownName, match=r"split of ade20k 'dev'.*accepted: train, val, test, trainval"):
+        open_dataset("ade20k", folder, "dev")
     with pytest.raises(UnknownName, match="did you mean cityscapes"):
         open_dataset("cityscape", folder)
     shutil.rmtree(folder / "images" / "validation")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from segbench import store
+from segbench.conditions import TimingConditions
 from segbench.errors import BadOption
 from segbench.job import Settings
 from segbench.measure.environment import environment_warnings, runs_on
 from segbench.record import Record
+from segbench.regress import sampling
 from segbench.regress.sampling import job_for
 from segbench.results import Speed
 from tests.conftest import Answer
@@ -37,6 +39,21 @@ def test_the_settings_of_cudnn_come_from_the_baseline() -> None:
     record = on("cuda")
     record.protocol = {"name": "forward", "cudnn_benchmark": True}
     assert job_for(record, Settings()).settings.protocol().cudnn_benchmark is True
+
+
+@pytest.mark.parametrize(("then", "now"), [("0,1", "0,1"), (None, None)])
+def test_a_check_is_kept_to_cores_where_its_baseline_was(
+    monkeypatch: pytest.MonkeyPatch, then: str | None, now: str | None
+) -> None:
+    """The settings of a check are those of counting, which is kept to none."""
+    monkeypatch.setattr(sampling, "chosen_cores", lambda kind: "0,1" if kind == "cuda" else None)
+    record = on("cuda")
+    record.environment = {"pinned_cores": then} if then else {}
+    job = job_for(record, Settings(environment={"torch": "2"}), "cuda:1")
+    assert job.settings.environment.get("pinned_cores") == now
+    here, before = job.conditions("cuda", "simulated"), TimingConditions.of(record)
+    assert before is not None
+    assert here.cores == before.cores
 
 
 def test_check_refuses_a_device_of_another_kind_and_one_where_nothing_is_timed(

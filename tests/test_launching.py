@@ -7,15 +7,17 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from statistics import harmonic_mean
 
 from segbench.measure.bounds import crowded
 from segbench.measure.gpu import GpuEvent
+from segbench.measure.simulated import Behaviour, process_rounds
 from segbench.processes import one_number
 from segbench.protocol import PRESETS
 from segbench.record import Record
 from segbench.regress.judge import hold
 from segbench.regress.rows import key
-from segbench.regress.verdicts import SAME, SLOWER
+from segbench.regress.verdicts import FASTER, SAME, SLOWER, judge
 from segbench.report.launching import headline, steady
 from segbench.report.leaderboard import comparison_table
 from segbench.report.measured import measured
@@ -111,3 +113,23 @@ def test_the_first_records_of_an_h100_show_both_figures_at_one_glance() -> None:
     row = next(line for line in table.splitlines() if line.startswith("| frfnet |"))
     assert "24.3" in row and "141 as a CUDA graph" in row
     assert "cudnn.benchmark off" in table
+
+
+def test_a_choice_that_differs_between_processes_raises_no_false_alarm() -> None:
+    """cuDNN's benchmark takes one of two algorithms in each process, one 10 % slower: the same code on both sides."""
+    behaviour = Behaviour(process_choices=(1.0, 0.9), process_noise=0.002, frame_noise=0.01)
+    protocol = replace(PRESETS["forward"], rounds=2, frames=10, warmup_passes=1, warmup_seconds=0.0)
+    alarms = 0
+    for run in range(200):
+        seeds = range(20 * run, 20 * run + 20)
+        costs = [1 / harmonic_mean(process_rounds(behaviour, protocol, seed)) for seed in seeds]
+        (verdict,) = judge([(costs[:10], costs[10:])])
+        alarms += verdict.verdict in (SLOWER, FASTER)
+    # Both directions at one percent each: four of 200 are expected at most, and 11 would be no chance (0.3 %).
+    assert alarms <= 10
+    # A slowdown of all algorithms is still found where it is larger than the choice.
+    slower = replace(behaviour, frame_ms=behaviour.frame_ms * 1.3)
+    before, after = (
+        [1 / harmonic_mean(process_rounds(one, protocol, seed)) for seed in range(10)] for one in (behaviour, slower)
+    )
+    assert judge([(before, after)])[0].verdict == SLOWER

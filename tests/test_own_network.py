@@ -118,7 +118,7 @@ def test_a_factory_without_classes_keeps_its_own(package: str, segbench_cli: Cli
         ("broken", "RuntimeError: no weights here"),
         ("no_module", "returned str"),
         ("Flat", r"\(N, 7, h, w\)"),
-        ("Nothing", "instead of logits"),
+        ("Nothing", r"\(N, 7, h, w\)"),
         ("Fails", "not today"),
         ("TwoInputs", "input"),
     ],

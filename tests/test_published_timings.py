@@ -20,7 +20,10 @@ H100 = "nvidia-h100-80gb-hbm3"
 def test_published_records_are_read_whole_and_written_back_as_they_are(folder: Path) -> None:
     records = store.read(folder / RECORDS)
     lines = (folder / RECORDS).read_text("utf-8").splitlines()
-    assert [record.to_json() for record in records] == [json.loads(line) for line in lines]
+    for record, line in zip(records, lines, strict=True):
+        stored, written = json.loads(line), record.to_json()
+        # A later segbench also writes fields that were not known then.
+        assert {name: written[name] for name in stored} == stored
     assert not any(record.extra or record.failure for record in records)
 
 

@@ -117,6 +117,7 @@ def test_missing_is_a_dash_and_an_empty_csv_cell() -> None:
     table = comparison_table([record("my.package:Net", params=None, operations={}, fidelity=None)], load_claims())
     row = by_heading(table)
     assert {row[name] for name in row if name not in {"Network", "Size", "Fidelity"}} == {"-"}
+    assert row["Fidelity"] == "own"
     (line,) = read_csv(table)
     assert (line["params"], line["macs"], line["claimed_miou_percent"], line["failure"]) == ("", "", "", "")
 

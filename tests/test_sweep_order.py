@@ -109,6 +109,14 @@ def test_a_patch_of_the_driver_is_no_other_machine_and_a_branch_is() -> None:
     assert not answers(record, at("580.160.03"))
 
 
+def test_measuring_afresh_measures_the_device_s_rates_again(tmp_path: Path) -> None:
+    (tmp_path / compare.RATES).write_text("{}")
+    compare.sweep([], tmp_path)
+    assert (tmp_path / compare.RATES).exists()
+    compare.sweep([], tmp_path, fresh=True)
+    assert not (tmp_path / compare.RATES).exists()
+
+
 # Killed, and at a deadline.
 
 

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from segbench.job import Job
 from segbench.measure import speed
-from segbench.measure.frame import make_frame
+from segbench.measure.device import Device
+from segbench.measure.frame import Frame, Prepare, make_frame
+from segbench.protocol import Protocol
 from segbench.record import Record
 from segbench.regress import sampling
 from segbench.regress.looks import Options
@@ -33,19 +36,24 @@ _CYCLES = 10_000_000
 
 def time_slowed(job: Job) -> Record:
     """`segbench.regress.sampling.time_once` with slowed frames; called in a process of its own."""
-    speed.make_frame = _slow_frame  # type: ignore[attr-defined, assignment]
+    speed.make_frame = _slow_frame  # type: ignore[attr-defined]
     return sampling.time_once(job)
 
 
-def _slow_frame(*arguments: Any) -> Callable[[], Any]:
-    frame = make_frame(*arguments)
+def _slow_frame(
+    net: nn.Module, resolution: tuple[int, int], protocol: Protocol, device: Device, prepare: Prepare | None = None
+) -> Frame:
+    frame = make_frame(net, resolution, protocol, device, prepare)
     for _ in range(_FRAMES):
         frame()
-    wait_s = SHARE * _seconds(lambda: [frame() for _ in range(_FRAMES)]) / _FRAMES
-    cycles = int(_CYCLES * wait_s / _seconds(lambda: torch.cuda._sleep(_CYCLES)))
+    wait_s = SHARE * _seconds(lambda: [frame() for _ in range(_FRAMES)], device) / _FRAMES
+    cycles = 0
+    if device.kind == "cuda":
+        cycles = int(_CYCLES * wait_s / _seconds(lambda: torch.cuda._sleep(_CYCLES), device))
 
-    def slowed() -> Any:
-        torch.cuda._sleep(cycles)
+    def slowed() -> Tensor:
+        if cycles:
+            torch.cuda._sleep(cycles)
         begin = time.perf_counter()
         while time.perf_counter() - begin < wait_s:
             pass
@@ -54,12 +62,12 @@ def _slow_frame(*arguments: Any) -> Callable[[], Any]:
     return slowed
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    torch.cuda.synchronize()
-    start = time.perf_counter()
+def _seconds(run: Callable[[], Any], device: Device) -> float:
+    device.synchronise()
+    start = device.clock()
     run()
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
+    device.synchronise()
+    return device.clock() - start
 
 
 def main(path: Path) -> int:

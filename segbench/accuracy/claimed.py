@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
+from segbench.checkpoints import Released
 from segbench.claims import DATASET_CLASSES, PAPERS, load_claims
 from segbench.datasets.spec import DatasetSpec
 from segbench.resolution import show
@@ -44,6 +46,26 @@ def compare_with_claims(model: str, spec: DatasetSpec, split: str, miou: float) 
             }
         )
     return rows
+
+
+def claimed_by_weights(released: Released | None, spec: DatasetSpec, split: str, miou: float) -> list[dict[str, Any]]:
+    """The mIoU that the authors of released weights print for them, in the form of `compare_with_claims`."""
+    if released is None or not released.of(spec) or released.checkpoint.split not in ("", split):
+        return []
+    printed = re.match(r"[\d.]+", released.checkpoint.claimed_miou_percent)
+    if printed is None:
+        return []
+    size = released.checkpoint.input_size
+    return [
+        {
+            "paper": "released weights",
+            "where": released.claimed_in,
+            "size": list(size) if size else None,
+            "split": released.checkpoint.split,
+            "miou_percent": printed[0],
+            "difference": None if math.isnan(miou) else 100 * miou - float(printed[0]),
+        }
+    ]
 
 
 def claim_lines(claims: list[dict[str, Any]]) -> list[str]:

@@ -5,16 +5,18 @@ Work with torch's DataLoader: ``DataLoader(dataset, batch_size=None, num_workers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 import torch.utils.data
 from PIL import Image
 from torch import Tensor
 
 from segbench.accuracy.index import Entry, index_split
-from segbench.accuracy.reading import DatasetError, read_image, read_instances, read_label
+from segbench.accuracy.reading import DatasetError, read_instances, read_label, read_turned, upright
 from segbench.datasets import DATASETS, DatasetSpec, find_spec
 
 __all__ = ["DATASETS", "Dataset", "DatasetError", "DatasetSpec", "Paths", "Sample", "find_spec", "open_dataset"]
@@ -26,7 +28,7 @@ class Paths(NamedTuple):
     """Where a sample comes from."""
 
     image: Path
-    label: Path
+    label: Path | None
     instances: Path | None
 
 
@@ -35,7 +37,8 @@ class Sample(NamedTuple):
 
     Attributes:
         image: RGB, uint8 ``(3, H, W)``.
-        target: train ids, uint8 ``(H, W)``; `DatasetSpec.ignore_index` where pixels are not scored.
+        target: train ids, uint8 ``(H, W)``; `DatasetSpec.ignore_index` where pixels are not scored, and everywhere
+            where the split has no labels.
         name: the core name, from which prediction files are named.
         instances: int32 ``(H, W)``, Cityscapes' instanceIds; None where there are none.
         paths: the files.
@@ -67,10 +70,11 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         *,
         skip_bad: bool = False,
         instances: bool = True,
+        unlabelled: bool = False,
     ) -> None:
         """Find the files; see `open_dataset`."""
         self.spec, self.root, self.split, self._instances = spec, Path(root), split, instances
-        index = index_split(spec, self.root, split)
+        index = index_split(spec, self.root, split, unlabelled=unlabelled)
         self._entries: tuple[Entry, ...] = index.entries
         self.skipped: list[tuple[Path, str]] = list(index.unlabelled)
         self.notes: list[str] = list(index.notes)
@@ -92,8 +96,13 @@ class Dataset(torch.utils.data.Dataset[Sample]):
         """
         entry = self._entries[index]
         assert entry.image is not None
-        image = read_image(entry.image)
+        image, turn = read_turned(entry.image)
+        if entry.label is None:
+            image = upright(entry.image, image, turn, None)
+            target = torch.full(image.shape[1:], self.spec.ignore_index, dtype=torch.uint8)
+            return Sample(image, target, entry.name, None, Paths(entry.image, None, None))
         target = read_label(entry.label, entry.files)
+        image = upright(entry.image, image, turn, (int(target.shape[0]), int(target.shape[1])))
         self._same_size(entry.label, target, entry.image, image)
         instances = None
         if entry.instances is not None and self._instances:
@@ -134,23 +143,43 @@ class Dataset(torch.utils.data.Dataset[Sample]):
             return str(error)
         return None
 
-    def _size_note(self) -> list[str]:
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels to score against."""
+        return any(entry.label is not None for entry in self._entries)
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """Every file of the split."""
+        for entry in self._entries:
+            yield from (path for path in (entry.image, entry.label, entry.instances) if path is not None)
+
+    @property
+    def first_size(self) -> tuple[int, int] | None:
+        """Height and width of the first image; None where its header cannot be read."""
         first = self._entries[0].image
-        if self.spec.sizes_vary or first is None:
-            return []
         try:
-            with Image.open(first) as image:
-                width, height = image.size
+            with Image.open(first or "") as image:
+                return image.size[1], image.size[0]
         except (OSError, ValueError, SyntaxError):
+            return None
+
+    def _size_note(self) -> list[str]:
+        size, usual = self.first_size, self.spec.default_size
+        if self.spec.sizes_vary or size is None or size == usual:
             return []
-        usual = self.spec.default_size
-        if (height, width) == usual:
-            return []
+        height, width = size
         return [f"images of {height}x{width}, and the published ones of {self.spec.name} are {usual[0]}x{usual[1]}"]
 
 
 def open_dataset(
-    name: str, root: Path | str, split: str = "val", skip_bad: bool = False, *, instances: bool = True
+    name: str,
+    root: Path | str,
+    split: str = "val",
+    skip_bad: bool = False,
+    *,
+    instances: bool = True,
+    unlabelled: bool = False,
 ) -> Dataset:
     """Open a split of a data set in its published layout, as downloaded.
 
@@ -160,9 +189,10 @@ def open_dataset(
         split: ``train``, ``val`` or ``test`` as the data set has them, or ``trainval``.
         skip_bad: leave out what cannot be used, and say so in `Dataset.skipped`; reads every file once beforehand.
         instances: read Cityscapes' instance files as well.
+        unlabelled: take a split of which no labels are there, to predict it.
 
     Raises:
         UnknownName: no such data set or split.
         DatasetError: no such folder, no images, an image without label, or, with `skip_bad`, nothing usable.
     """
-    return Dataset(find_spec(name), root, split, skip_bad=skip_bad, instances=instances)
+    return Dataset(find_spec(name), root, split, skip_bad=skip_bad, instances=instances, unlabelled=unlabelled)

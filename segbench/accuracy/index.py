@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segbench.accuracy.hints import hint
 from segbench.accuracy.reading import DatasetError
 from segbench.datasets.spec import DatasetSpec, LabelFiles, Layout, Split
 
@@ -18,14 +19,14 @@ class Entry:
     Attributes:
         name: the core name, to which the suffixes are added.
         image: None where only labels were asked for.
-        label: the label file.
+        label: the label file; None where the split has none.
         files: what the label file holds.
         instances: None where the data set, or this copy of it, has none.
     """
 
     name: str
     image: Path | None
-    label: Path
+    label: Path | None
     files: LabelFiles
     instances: Path | None
 
@@ -45,7 +46,9 @@ class Index:
     notes: tuple[str, ...]
 
 
-def index_split(spec: DatasetSpec, root: Path, split: str, *, labels_only: bool = False) -> Index:
+def index_split(
+    spec: DatasetSpec, root: Path, split: str, *, labels_only: bool = False, unlabelled: bool = False
+) -> Index:
     """Find the files of a split.
 
     Args:
@@ -53,6 +56,7 @@ def index_split(spec: DatasetSpec, root: Path, split: str, *, labels_only: bool 
         root: folder in which the published layout begins, or the folder around it.
         split: name of the split.
         labels_only: go by the label files and ask for no images, to score prediction files.
+        unlabelled: take the images alone where there are no labels at all, to predict them.
 
     Raises:
         UnknownName: no such split.
@@ -63,27 +67,40 @@ def index_split(spec: DatasetSpec, root: Path, split: str, *, labels_only: bool 
             f"{root} is {'no folder' if root.exists() else 'missing'}: --root takes the folder of {spec.name}"
         )
     entries: list[Entry] = []
-    unlabelled: list[tuple[Path, str]] = []
+    lacking: list[tuple[Path, str]] = []
     notes: list[str] = []
     for name, part in spec.split(split):
-        found = _index_part(spec, root, name, part, labels_only)
+        found = _index_part(spec, root, name, part, labels_only, unlabelled)
         entries += found.entries
-        unlabelled += found.unlabelled
+        lacking += found.unlabelled
         notes += found.notes
-    return Index(tuple(entries), tuple(unlabelled), tuple(notes))
+    return Index(tuple(entries), tuple(lacking), tuple(notes))
 
 
-def _index_part(spec: DatasetSpec, root: Path, name: str, split: Split, labels_only: bool) -> Index:
+def _index_part(
+    spec: DatasetSpec, root: Path, name: str, split: Split, labels_only: bool, take_unlabelled: bool
+) -> Index:
     base, layout = _find_layout(spec, root, name, split, labels_only)
     images = {} if labels_only else _files(base, layout.images, layout.image_suffix, layout, split)
     if not images and not labels_only:
+        top = base / layout.images.format(split=split.folder)
         raise DatasetError(
-            f"{base / layout.images.format(split=split.folder)} holds no images (*{layout.image_suffix})"
+            f"{top} holds no images (*{layout.image_suffix}){hint(spec, root, layout.image_suffix, top)}"
         )
     labels, files = _find_labels(base, layout, split, images)
+    if not labels and take_unlabelled and not labels_only:
+        withheld = "" if split.labels_published else ", which are not published"
+        return Index(
+            tuple(Entry(core, images[core], None, files, None) for core in sorted(images)),
+            (),
+            (f"no labels of the {name} split are there{withheld}: predictions are written, and nothing is scored",),
+        )
     if not labels:
         where, suffix = base / files.folder.format(split=split.folder), files.suffix
         withheld = "" if split.labels_published else f"; the labels of the {name} split are not published"
+        withheld = withheld or hint(spec, root, suffix, where)
+        if not labels_only:
+            withheld += "; --save-predictions writes predictions without them"
         raise DatasetError(f"{where} holds no labels (*{suffix}) of the {name} images{withheld}")
     instances = _files(base, files.folder, layout.instances, layout, split) if layout.instances else {}
     names = sorted(labels if labels_only else images)
@@ -119,7 +136,8 @@ def _find_layout(spec: DatasetSpec, root: Path, name: str, split: Split, labels_
         (layout.labels[0].folder if labels_only else layout.images).format(split=split.folder)
         for layout in spec.layouts
     ]
-    raise DatasetError(f"{root} has no {name} split of {spec.name}: its {kind} folder is {' or '.join(wanted)}")
+    found = hint(spec, root, spec.layouts[0].image_suffix, root)
+    raise DatasetError(f"{root} has no {name} split of {spec.name}: its {kind} folder is {' or '.join(wanted)}{found}")
 
 
 def _find_labels(
@@ -138,14 +156,16 @@ def _files(base: Path, folder: str, suffix: str, layout: Layout, split: Split) -
     top = base / folder.format(split=split.folder)
     members = set(split.members()) if split.members and not layout.by_split else None
     try:
-        folders = sorted(path for path in top.iterdir() if path.is_dir()) if layout.by_city else [top]
+        # Copies that were made smaller often have no folder per city.
+        cities = sorted(path for path in top.iterdir() if path.is_dir()) if layout.by_city else []
+        folders = cities or [top]
         # Archives made on a Mac come with "._" files beside every file.
         paths = [path for where in folders for path in where.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         if not top.exists():
             return {}
         raise DatasetError(f"{top} cannot be listed: {error.strerror}") from error
-    named = {path.name[: -len(suffix)]: path for path in paths if path.name.endswith(suffix)}
+    named = {path.name[: -len(suffix)]: path for path in paths if path.name.lower().endswith(suffix.lower())}
     return {core: path for core, path in named.items() if members is None or core in members}
 
 

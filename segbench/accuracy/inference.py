@@ -22,7 +22,12 @@ from segbench.resolution import ANY_SIZE, SizeRule
 
 
 class Predictor:
-    """A network under a protocol: an image to train ids at the size of its labels."""
+    """A network under a protocol: an image to train ids at the size of its labels.
+
+    Attributes:
+        sizes: heights and widths of the forwards that the last image took, scale by scale.
+        nonfinite: logits of the last image that were NaN or infinite.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,8 @@ class Predictor:
                 self._order = slice(classes) if last else kept
             elif not last:
                 self._order = [*kept, protocol.void_output]
+        self.sizes: list[tuple[int, int]] = []
+        self.nonfinite = 0
         self._mean = torch.tensor(protocol.mean, device=self.torch_device).view(1, 3, 1, 1)
         self._deviation = torch.tensor(protocol.std, device=self.torch_device).view(1, 3, 1, 1)
 
@@ -105,6 +112,7 @@ class Predictor:
         height, width = self.input_size((int(image.shape[-2]), int(image.shape[-1])))
         pixels = image.to(self.torch_device).unsqueeze(0).float()
         protocol = self.protocol
+        self.sizes, self.nonfinite = [], 0
         total: Tensor | None = None
         for scale in protocol.scales:
             scaled = (
@@ -112,6 +120,7 @@ class Predictor:
                 if scale == 1.0
                 else self.size_rule.nearest((round(height * scale), round(width * scale)))
             )
+            self.sizes.append(protocol.window or scaled)
             x = self._prepare(pixels, scaled)
             for mirrored in (False, True) if protocol.flip else (False,):
                 logits = self._forward(x.flip(-1) if mirrored else x)
@@ -142,7 +151,13 @@ class Predictor:
         else:
             sizes.check(*window, self.size_rule, self.model)
             logits = in_windows(self._run, x, window, self.protocol.stride or default_stride(window))
-        return logits if self._order is None else logits[:, self._order]
+        if self._order is not None:
+            logits = logits[:, self._order]
+        # One pass over the logits: both ends are finite where all between them are, and NaN is an end too.
+        ends = torch.stack(torch.aminmax(logits))
+        if not bool(ends.isfinite().all()):
+            self.nonfinite += int((~logits.isfinite()).sum())
+        return logits
 
     def _run(self, x: Tensor) -> Tensor:
         logits: Tensor = self._net(x)

@@ -1,8 +1,8 @@
 """Which output of a network is which class: networks trained with one output more than the data set has classes.
 
-ERFNet, LEDNet and ESPNetv2 train "ignored" as a 20th class, ENet's port as the first class. Their own scripts let that
-output win and count it as a false negative; a submission may as well drop its score before the argmax. The two give
-different mIoU, so the choice is recorded.
+ERFNet, LEDNet, ESPNet and ESPNetv2 train "ignored" as a 20th class, ENet's port as the first class. Their own scripts
+let that output win and count it as a false negative; a submission may as well drop its score before the argmax. The two
+give different mIoU, so the choice is recorded.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from segbench.errors import BadOption, CheckpointError
 FIRST, LAST = 0, -1
 
 # Eromera/erfnet_pytorch@d4a46faf train/main.py (Relabel 255 to 19), xiaoyufenfei/LEDNet@5d900d9c the same,
-# sacmehta/ESPNetv2 segmentation/gen_cityscapes.py (19 to id 0), davidtvs/PyTorch-ENet@e17d404e data/*.py.
+# sacmehta/ESPNetv2 segmentation/gen_cityscapes.py (19 to id 0), sacmehta/ESPNet@afe71c38 test/VisualizeResults.py the
+# same, davidtvs/PyTorch-ENet@e17d404e data/*.py.
 _VOID_OUTPUT: Mapping[tuple[str, str], int] = MappingProxyType(
     {
         ("ERFNet", "cityscapes"): LAST,
         ("LEDNet", "cityscapes"): LAST,
         ("ESPNetv2", "cityscapes"): LAST,
+        ("ESPNet", "cityscapes"): LAST,
+        ("ESPNet", "camvid"): LAST,
         ("ENet", "cityscapes"): FIRST,
         ("ENet", "camvid"): LAST,
     }

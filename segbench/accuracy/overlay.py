@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from segbench.errors import OutputError
+from segbench.accuracy.prediction_files import write_png
 
 IGNORED = 255
 _PANEL_WIDTH, _LEAST_WIDTH = 1024, 480
@@ -76,11 +76,7 @@ def save_overlay(sheet: Image.Image, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_png(sheet, path)
 
 
 def _painted(labels: np.ndarray, colours: Sequence[tuple[int, int, int]], size: tuple[int, int]) -> Image.Image:

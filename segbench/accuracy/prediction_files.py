@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,21 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from segbench import store
+from segbench.accuracy.datasets import Dataset
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import OutputError
+
+
+def write_png(picture: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all, making its folder.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    encoded = io.BytesIO()
+    picture.save(encoded, format="PNG")
+    store.write_bytes(path, encoded.getvalue())
 
 
 def official_values(spec: DatasetSpec) -> np.ndarray:
@@ -27,6 +41,18 @@ def file_name(spec: DatasetSpec, name: str) -> str:
     return name + spec.predictions.suffix.replace("*", "_pred")
 
 
+def keep_apart(folder: Path, dataset: Dataset) -> None:
+    """Refuse a folder for pictures that holds files of the data set, which they might replace.
+
+    Raises:
+        OutputError: the folder is, or lies in, one of the data set's own.
+    """
+    wanted = folder.resolve()
+    for own in {path.parent.resolve() for path in dataset.files}:
+        if wanted == own or own in wanted.parents:
+            raise OutputError(f"{folder} holds files of the data set ({own.name}): another folder is accepted")
+
+
 def prediction_writer(spec: DatasetSpec, folder: Path) -> Callable[[str, Tensor], Path]:
     """A function that writes one image's train ids ``(h, w)`` into `folder` and returns the file.
 
@@ -38,11 +64,7 @@ def prediction_writer(spec: DatasetSpec, folder: Path) -> Callable[[str, Tensor]
     def write(name: str, prediction: Tensor) -> Path:
         path = folder / file_name(spec, name)
         values = table[np.minimum(prediction.cpu().numpy(), spec.num_classes)]
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(values).save(path)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        write_png(Image.fromarray(values), path)
         return path
 
     return write

@@ -6,7 +6,9 @@ than one channel, another size, a value out of range.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,15 +16,21 @@ from torch import Tensor
 
 from segbench.accuracy.confusion import ConfusionMatrix
 from segbench.accuracy.datasets import find_spec
-from segbench.accuracy.index import index_split
+from segbench.accuracy.index import Entry, index_split
 from segbench.accuracy.instances import InstanceScores
-from segbench.accuracy.reading import DatasetError, read_instances, read_label, read_values
+from segbench.accuracy.reading import DatasetError, read_ahead, read_instances, read_label, read_values
 from segbench.accuracy.scoring import Scores, score
 from segbench.datasets.spec import DatasetSpec
 
 
 def score_predictions(
-    name: str, root: Path | str, folder: Path | str, split: str = "val", rule: str | None = None
+    name: str,
+    root: Path | str,
+    folder: Path | str,
+    split: str = "val",
+    rule: str | None = None,
+    *,
+    void_counts: bool = False,
 ) -> Scores:
     """Score a folder of prediction files against the labels of a split; images are not needed.
 
@@ -32,25 +40,60 @@ def score_predictions(
         folder: folder of the prediction files.
         split: name of the split.
         rule: a key of `segbench.accuracy.scoring.RULES`; the data set's own by default.
+        void_counts: see `segbench.accuracy.scoring.score`.
 
     Raises:
         UnknownName: no such data set, split or rule.
         DatasetError: a file that the official evaluation would refuse.
     """
     spec = find_spec(name)
-    index = index_split(spec, Path(root), split, labels_only=True)
-    files = find_predictions(spec, (entry.name for entry in index.entries), Path(folder))
+    counted = count_predictions(spec, Path(root), Path(folder), split)
+    return score(spec, counted.confusion, rule, counted.instances, void_counts=void_counts)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What prediction files were counted as.
+
+    Attributes:
+        confusion: pixels by ground truth and prediction.
+        instances: sums for the instance-weighted IoU, where the data set has instance files.
+        images: files that were scored.
+        label_sizes: heights and widths of the labels, and for how many images.
+        notes: how the labels differ from the published split.
+    """
+
+    confusion: ConfusionMatrix
+    instances: InstanceScores | None
+    images: int
+    label_sizes: Counter[tuple[int, int]]
+    notes: tuple[str, ...]
+
+
+def count_predictions(spec: DatasetSpec, root: Path, folder: Path, split: str) -> Counted:
+    """Count a folder of prediction files against the labels of a split; arguments and errors as `score_predictions`."""
+    index = index_split(spec, root, split, labels_only=True)
+    files = find_predictions(spec, (entry.name for entry in index.entries), folder)
     confusion = ConfusionMatrix.of(spec)
     instances = InstanceScores(spec) if spec.has_instances and index.entries[0].instances is not None else None
-    for entry in index.entries:
+    sizes: Counter[tuple[int, int]] = Counter()
+
+    def read(entry: Entry) -> tuple[Tensor, Tensor, Tensor | None]:
+        assert entry.label is not None
         target = read_label(entry.label, entry.files)
         prediction = _prediction(spec, files[entry.name], target)
-        confusion.update(prediction, target)
+        values = None
         if instances is not None and entry.instances is not None:
             values = read_instances(entry.instances, spec.largest_instance)
             _same_size(entry.instances, values, target)
+        return target, prediction, values
+
+    for target, prediction, values in read_ahead(read, index.entries):
+        confusion.update(prediction, target)
+        sizes[int(target.shape[0]), int(target.shape[1])] += 1
+        if instances is not None and values is not None:
             instances.update(prediction, values)
-    return score(spec, confusion, rule, instances)
+    return Counted(confusion, instances, len(index.entries), sizes, index.notes)
 
 
 def find_predictions(spec: DatasetSpec, names: Iterable[str], folder: Path) -> dict[str, Path | None]:

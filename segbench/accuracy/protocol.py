@@ -6,6 +6,7 @@ the normalisation, often without a word about it. Here each of these is a field,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
@@ -20,6 +21,9 @@ from segbench.resolution import show
 FILTERS = ("bilinear", "bilinear-antialias", "nearest")
 """How an image comes to the input size. ``bilinear`` is OpenCV's INTER_LINEAR and torch's `interpolate`;
 ``bilinear-antialias`` is Pillow's, which takes a wider support when shrinking."""
+
+LARGEST_SIDE = 16384
+"""Longest side of an input: a mistyped size is refused before it asks for all memory."""
 
 VOID_RULES = ("drop", "count")
 """What becomes of a network's extra output for ignored pixels: dropped before the argmax, or allowed to win, which
@@ -55,12 +59,13 @@ class EvaluationProtocol:
         short_side: instead of `input_size`, the length of the shorter side, the ratio kept; both sides are rounded
             to sizes that the network takes.
         resize_filter: how images are resized, one of `FILTERS`.
-        normalisation: where mean, std, scale and channels come from: ``catalog``, a key of `NORMALISATIONS`, or
-            ``given``.
+        normalisation: where mean, std, scale and channels come from: ``checkpoint`` (what is known of
+            released weights), ``catalog``, a key of `NORMALISATIONS`, or ``given``.
         mean: per channel, in the network's channel order.
         std: per channel.
         scale: factor on 0 to 255 before mean and std.
         channels: the network's channel order.
+        output: which of several outputs of a user's own network is scored, by key or index; None for the one it names.
         align_corners: how logits are resized, to the input size and from there to the size of the labels.
         scales: factors on the input size; with several, softmax scores are averaged.
         flip: average with the mirrored image as well.
@@ -80,6 +85,7 @@ class EvaluationProtocol:
     std: tuple[float, float, float] = IMAGENET.std
     scale: float = IMAGENET.scale
     channels: str = IMAGENET.channels
+    output: str | None = None
     align_corners: bool = False
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
@@ -103,10 +109,9 @@ class EvaluationProtocol:
         ):
             if given not in accepted:
                 raise UnknownName(kind, given, accepted)
+        self._check_numbers()
         if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
             raise BadOption(f"scales must be between 0.1 and 10: {', '.join(map(str, self.scales)) or 'none'} given")
-        if not all(value > 0 for value in self.std):
-            raise BadOption(f"std must be above 0: {', '.join(map(str, self.std))} given")
         if self.input_size is not None and self.short_side is not None:
             raise BadOption("the input is given by its height and width or by its short side: both given")
         if self.window is not None and self.stride is not None:
@@ -114,6 +119,22 @@ class EvaluationProtocol:
                 raise BadOption(f"the stride must be above 0 and within the window: {show(self.stride)} given")
         elif self.stride is not None:
             raise BadOption("a stride needs a window")
+
+    def _check_numbers(self) -> None:
+        for kind, numbers in (("mean", self.mean), ("std", self.std), ("pixel scale", (self.scale,))):
+            if not all(math.isfinite(value) for value in numbers):
+                raise BadOption(f"{kind} must be finite: {', '.join(map(str, numbers))} given")
+        if not all(value > 0 for value in self.std):
+            raise BadOption(f"std must be above 0: {', '.join(map(str, self.std))} given")
+        if not self.scale > 0:
+            raise BadOption(f"pixel scale must be above 0: {self.scale} given")
+        for kind, side in (
+            ("input size", max(self.input_size or (1,))),
+            ("short side", 1 if self.short_side is None else self.short_side),
+            ("window", max(self.window or (1,))),
+        ):
+            if not 1 <= side <= LARGEST_SIDE:
+                raise BadOption(f"{kind} must be 1 to {LARGEST_SIDE} pixels: {side} given")
 
     @property
     def passes(self) -> int:
@@ -123,7 +144,7 @@ class EvaluationProtocol:
     @property
     def single_pass(self) -> bool:
         """Whether one forward of the whole input makes the prediction."""
-        return self.passes == 1 and self.window is None and self.scales == (1.0,)
+        return self.passes == 1 and self.window is None
 
     @property
     def steps(self) -> list[str]:
@@ -134,12 +155,19 @@ class EvaluationProtocol:
             size = f"to a short side of {self.short_side}"
         else:
             size = ""
+        scaled = ", ".join(f"{scale:g}" for scale in self.scales)
         forward = "forward" if self.window is None else f"forward in windows of {show(self.window)}, logits averaged"
         corners = f"bilinear, align_corners={self.align_corners}"
         averaged = self.passes != 1
         return [
             f"image resized {size} ({self.resize_filter})" if size else "image at its own size",
+            *(
+                [f"{'scale' if len(self.scales) == 1 else 'scales'} {scaled} of that ({self.resize_filter})"]
+                if self.scales != (1.0,)
+                else []
+            ),
             f"normalised ({self.normalisation}, {self.channels})",
+            *([f"output {self.output!r} of several"] if self.output is not None else []),
             f"{forward}, logits at the input size ({corners})",
             *(
                 [f"output {self.void_output}, for ignored pixels: {_VOID_MEANING[self.void_rule]}"]
@@ -186,6 +214,10 @@ def choose_normalisation(
     name: str | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    released: Preprocessing | None = None,
+    *,
+    pixel_scale: float | None = None,
+    channels: str | None = None,
 ) -> dict[str, Any]:
     """The fields `normalisation`, `mean`, `std`, `scale` and `channels` of a protocol.
 
@@ -196,22 +228,40 @@ def choose_normalisation(
         mean: three numbers in the network's channel order. Numbers above 1, here or in `std`, are meant for pixels
             from 0 to 255, others for pixels from 0 to 1.
         std: three numbers; 1 without them.
+        released: what is known of the weights themselves, which comes before the network's own.
+        pixel_scale: factor on pixels from 0 to 255 before mean and std; None for what the numbers say.
+        channels: ``rgb`` or ``bgr``, in place of the normalisation's own order.
 
     Raises:
         UnknownName: no such normalisation.
         BadOption: not three numbers, or both a name and numbers.
     """
+    if channels not in (None, "rgb", "bgr"):
+        raise UnknownName("channel order", str(channels), ("rgb", "bgr"))
+    order: dict[str, Any] = {} if channels is None else {"channels": channels}
+    if pixel_scale is not None and mean is None and std is None:
+        raise BadOption("--pixel-scale goes with --mean and --std, which say what comes after it")
+    if mean is None and std is None:
+        return {**_by_name(entry, dataset, name, released), **order}
+    if name is not None:
+        raise BadOption("a normalisation is given by name or by mean and std: both given")
+    means, deviations = _three(mean, "mean", 0.0), _three(std, "std", 1.0)
+    if pixel_scale is None:
+        if std is None and max(means) == 1.0:
+            raise BadOption("--mean 1 may be of pixels from 0 to 1 or to 255: --pixel-scale says which")
+        pixel_scale = 1.0 if any(value > 1 for value in (*means, *deviations)) else 1 / 255
     default = entry.preprocessing if entry else IMAGENET
-    if mean is not None or std is not None:
-        if name is not None:
-            raise BadOption("a normalisation is given by name or by mean and std: both given")
-        means, deviations = _three(mean, "mean", 0.0), _three(std, "std", 1.0)
-        scale = 1.0 if any(value > 1 for value in (*means, *deviations)) else 1 / 255
-        return _fields("given", Preprocessing(means, deviations, scale, default.channels))
+    return {**_fields("given", Preprocessing(means, deviations, pixel_scale, default.channels)), **order}
+
+
+def _by_name(entry: Entry | None, dataset: str, name: str | None, released: Preprocessing | None) -> dict[str, Any]:
+    default = entry.preprocessing if entry else IMAGENET
     if name not in (None, "catalog"):
         if name not in NORMALISATIONS:
             raise UnknownName("normalisation", str(name), ("catalog", *NORMALISATIONS))
         return _fields(str(name), NORMALISATIONS[str(name)])
+    if released is not None and name is None:
+        return _fields("checkpoint", released)
     if dataset.startswith("camvid") and sorted(default.mean) == sorted(_CITYSCAPES_MEAN):
         # Its loaders keep the mean per data set; CGNet's subtracts it in reverse, here as there.
         reverse = default.mean != _CITYSCAPES_MEAN

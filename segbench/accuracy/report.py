@@ -21,7 +21,6 @@ from segbench.accuracy.claimed import claim_lines
 from segbench.accuracy.run import Evaluation
 from segbench.accuracy.scoring import RULES, Scores
 from segbench.datasets.spec import DatasetSpec
-from segbench.errors import OutputError
 from segbench.record import Record
 from segbench.resolution import show
 from segbench.units import DASH, scaled, significant
@@ -47,11 +46,10 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
         store.write_text(path, text)
     if evaluation.confusion is not None:
         files.append(folder / "confusion.png")
-        try:
-            figure = confusion_figure(evaluation.spec, evaluation.confusion)
-            figure.savefig(files[-1], dpi=100, metadata={"Software": None})
-        except OSError as error:
-            raise OutputError(f"cannot write {files[-1]}: {error.strerror or error}") from error
+        drawn = io.BytesIO()
+        figure = confusion_figure(evaluation.spec, evaluation.confusion)
+        figure.savefig(drawn, format="png", dpi=100, metadata={"Software": None})
+        store.write_bytes(files[-1], drawn.getvalue())
     return files
 
 
@@ -61,7 +59,9 @@ def card(evaluation: Evaluation) -> RenderableType:
     title = Text(record.model, style="bold")
     title.append(f"  {show(record.resolution)} (HxW), {record.classes} classes", style="default not bold")
     if evaluation.scores is None or evaluation.confusion is None:
-        return Group(title, Text(f"  failed: {record.failure}", style="bold red"))
+        if record.failure:
+            return Group(title, Text(f"  failed: {record.failure}", style="bold red"))
+        return Group(title, *[Text(f"- {note}", style="yellow") for note in _notes(record)])
     scores, spec = evaluation.scores, evaluation.spec
     table = Table(box=None, header_style="bold", pad_edge=True)
     table.add_column("class", no_wrap=True)
@@ -107,8 +107,9 @@ def summary(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", f"{evaluation.spec.title}, {accuracy.split}, {accuracy.images} images"),
         ("rule", f"{scores.rule}: {RULES[scores.rule].description}"),
         ("protocol", f"{protocol['name']}, {protocol['precision']}: {'; '.join(protocol['steps'])}"),
-        ("weights", f"{accuracy.checkpoint}, SHA-256 {accuracy.checkpoint_sha256}"),
     ]
+    if accuracy.checkpoint:
+        lines.append(("weights", f"{accuracy.checkpoint}, SHA-256 {accuracy.checkpoint_sha256}"))
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,16 +11,18 @@ from typing import Any
 from torch import Tensor
 
 from segbench.accuracy import overlay as drawing
-from segbench.accuracy.claimed import compare_with_claims, dataset_title
+from segbench.accuracy.claimed import claimed_by_weights, compare_with_claims, dataset_title
 from segbench.accuracy.datasets import open_dataset
 from segbench.accuracy.distributed import Group
 from segbench.accuracy.evaluate import Progress, Tally, Visit, evaluate
 from segbench.accuracy.inference import Predictor
 from segbench.accuracy.loading import load_network
-from segbench.accuracy.prediction_files import prediction_writer
-from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation, named
+from segbench.accuracy.prediction_files import keep_apart, prediction_writer
+from segbench.accuracy.protocol import VOID_RULES, EvaluationProtocol, choose_normalisation, named
+from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
+from segbench.catalog import Checkpoint
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.job import Job, Settings
@@ -27,6 +30,7 @@ from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
 from segbench.measure.record import check_settings, measure_job
+from segbench.models.own import OwnNetwork
 from segbench.protocol import Protocol, protocol_for
 from segbench.record import Record
 from segbench.results import Accuracy
@@ -42,8 +46,8 @@ class Evaluation:
     Attributes:
         record: costs, accuracy and speed.
         spec: the data set.
-        scores: under the chosen rule; None where the measurement failed.
-        confusion: int64 ``(num_classes, num_classes + void columns)``; None where the measurement failed.
+        scores: under the chosen rule; None where the measurement failed, or the split has no labels.
+        confusion: int64 ``(num_classes, num_classes + void columns)``; None likewise.
     """
 
     record: Record
@@ -90,7 +94,18 @@ def run(
         return Evaluation(task.record(failure=str(problem)), task.spec)
     assert task is not None and tally is not None
     tally = tally.gathered(group)
-    scores = score(task.spec, tally.confusion, settings.rule, tally.instances)
+    if tally.unlabelled:
+        record = task.record(tally)
+        if settings.speed and group.main:
+            task.time(record, tally, say)
+        return Evaluation(record, task.spec)
+    if not bool(tally.confusion.matrix.any()):
+        raise DatasetError(
+            f"every pixel of the {tally.images} images of {settings.root} ({settings.split}) is ignored: "
+            "there is nothing to score"
+        )
+    counted = task.protocol.void_rule == "count"
+    scores = score(task.spec, tally.confusion, settings.rule, tally.instances, void_counts=counted)
     record = task.record(tally, scores)
     if settings.speed and group.main:
         task.time(record, tally, say)
@@ -104,36 +119,61 @@ class _Task:
         self.settings, self.group = settings, group
         if settings.rule is not None and settings.rule not in RULES:
             raise UnknownName("scoring rule", settings.rule, RULES)
+        if settings.void_rule not in VOID_RULES:
+            raise UnknownName("void rule", settings.void_rule, VOID_RULES)
         if settings.workers < 0:
             raise BadOption(f"workers must be 0 or more: {settings.workers} given")
-        for folder in (settings.predictions, settings.overlays):
-            if folder is not None:
-                require_writable(folder)
         self.device: Device = open_device(group.device(settings.device))
         self.device.check_precision(settings.protocol.precision)
         say("looking through the data set")
-        self.dataset = open_dataset(settings.dataset, settings.root, settings.split, settings.skip_bad)
+        writes = (settings.predictions, settings.overlays)
+        self.dataset = open_dataset(
+            settings.dataset,
+            settings.root,
+            settings.split,
+            settings.skip_bad,
+            unlabelled=any(folder is not None for folder in writes),
+        )
+        for folder in writes:
+            if folder is not None:
+                keep_apart(folder, self.dataset)
+                require_writable(folder)
         self.spec: DatasetSpec = self.dataset.spec
         say("loading the checkpoint")
-        self.loaded = load_network(settings, self.spec)
+        self.loaded = load_network(settings, self.spec, self.dataset.first_size)
         self.protocol = self._protocol()
 
     def _protocol(self) -> EvaluationProtocol:
         given, entry = self.settings.protocol, self.loaded.subject.entry
-        void = self.loaded.void
+        void, own = self.loaded.void, self._released()
+        if own is not None and given.input_size is None and given.short_side is None and given.window is None:
+            given = replace(given, input_size=own.input_size)
         if self.spec.sizes_vary and given.input_size is None and given.short_side is None:
             given = replace(given, short_side=min(self.spec.default_size))
         return named(
             replace(
                 given,
                 **choose_normalisation(
-                    entry, self.spec.name, self.settings.normalisation, self.settings.mean, self.settings.std
+                    entry,
+                    self.spec.name,
+                    self.settings.normalisation,
+                    self.settings.mean,
+                    self.settings.std,
+                    own.preprocessing if own else None,
+                    pixel_scale=self.settings.pixel_scale,
+                    channels=self.settings.channels,
                 ),
+                output=self.settings.output,
                 align_corners=bool(getattr(self.loaded.net, "align_corners", False)),
                 void_output=void,
                 void_rule=None if void is None else self.settings.void_rule,
             )
         )
+
+    def _released(self) -> Checkpoint | None:
+        """The conditions that the weights carry, where the catalog knows the file and it is of this data set."""
+        known = self.loaded.released
+        return known.checkpoint if known is not None and known.of(self.spec) else None
 
     @property
     def speed_protocol(self) -> Protocol:
@@ -165,6 +205,7 @@ class _Task:
                 workers=self.settings.workers,
                 visit=self._visit(),
                 progress=on_image,
+                allow_nonfinite=self.settings.allow_nonfinite,
             )
 
     def _visit(self) -> Visit | None:
@@ -193,6 +234,9 @@ class _Task:
         result.notes.extend(note)
         if tally is not None and scores is not None:
             result.accuracy = self._accuracy(tally, scores, size)
+        elif tally is not None:
+            result.notes.extend([*self.dataset.notes, *self._said_of_weights(tally)])
+            result.notes.append(f"{tally.unlabelled} images were predicted and not scored: there are no labels")
         return result
 
     def _job(self, size: tuple[int, int], *, timed: bool = False) -> Job:
@@ -212,23 +256,28 @@ class _Task:
 
     def _resolution(self, tally: Tally | None) -> tuple[tuple[int, int], list[str]]:
         """The size of one forward pass, and what to say where there were several."""
-        protocol, seen = self.protocol, tally.input_sizes if tally else set()
+        protocol = self.protocol
         if protocol.window is not None:
             return protocol.window, ["evaluated in windows: costs are of one of them"]
-        if len(seen) == 1:
-            return next(iter(seen)), []
-        size = protocol.input_size or self.spec.default_size
+        notes = []
+        if len(protocol.scales) > 1:
+            listed = ", ".join(f"{scale:g}" for scale in protocol.scales)
+            notes.append(f"evaluated at scales {listed}: costs are of one forward, at the scale nearest to 1")
+        # Where several scales are averaged, their sizes differ by design; those of one scale should not.
+        place = min(range(len(protocol.scales)), key=lambda index: abs(protocol.scales[index] - 1))
+        seen = Counter({sizes[place]: count for sizes, count in tally.forwards.items()} if tally else {})
+        if len(seen) > 1:
+            notes.append("the images have different sizes: costs are at the most frequent one")
+        if seen:
+            return max(seen, key=lambda size: (seen[size], size)), notes
+        size = protocol.input_size or self.dataset.first_size or self.spec.default_size
+        scaled = tuple(round(side * protocol.scales[place]) for side in size)
         if self.loaded.subject.entry:
-            size = self.loaded.subject.size_rule.nearest(size)
-        return size, ["the images have different sizes: costs are at a usual one"] if seen else []
+            scaled = self.loaded.subject.size_rule.nearest((scaled[0], scaled[1]))
+        return (scaled[0], scaled[1]), notes
 
     def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> Accuracy:
         settings, spec = self.settings, self.spec
-        figures = {
-            name: _plain(value)
-            for name, value in vars(scores).items()
-            if name not in ("rule", "notes") and value is not None
-        }
         return Accuracy(
             dataset=dataset_title(spec),
             variant=spec.name,
@@ -242,15 +291,39 @@ class _Task:
             input_size=size,
             label_sizes=sorted(tally.label_sizes),
             skipped=[{"path": str(path), "reason": reason} for path, reason in self.dataset.skipped],
-            notes=[*scores.notes, *self.dataset.notes],
-            claimed=compare_with_claims(settings.model, spec, settings.split, scores.miou),
+            notes=[*scores.notes, *self.dataset.notes, *self._said_of_weights(tally)],
+            claimed=[
+                *claimed_by_weights(self.loaded.released, spec, settings.split, scores.miou),
+                *compare_with_claims(settings.model, spec, settings.split, scores.miou),
+            ],
             processes=self.group.size,
-            **figures,
+            **figures(scores),
         )
+
+    def _said_of_weights(self, tally: Tally) -> list[str]:
+        """What is known of the weights' file, which of its sets and which output was taken, what was not finite."""
+        known, notes = self.loaded.released, self.loaded.report.choices()
+        if isinstance(self.loaded.net, OwnNetwork) and self.loaded.net.several:
+            notes.append(self.loaded.net.several)
+        if tally.nonfinite:
+            name, count = tally.nonfinite[0]
+            total = sum(number for _, number in tally.nonfinite)
+            notes.append(
+                f"{total:,} logits of {len(tally.nonfinite)} images are NaN or infinite and were scored as asked for: "
+                f"{name} has {count:,}"
+            )
+        if known is not None:
+            what = f"the released weights of {known.entry.name} ({known.checkpoint.dataset}), known by their SHA-256"
+            notes.append(
+                f"{what}: {known.conditions()}"
+                if known.of(self.spec)
+                else f"{what}: their conditions are of another data set and are not applied"
+            )
+        return notes
 
     def time(self, record: Record, tally: Tally, say: Stage) -> None:
         """Fill in speed and memory, where one forward of the whole image made the prediction."""
-        if not self.protocol.single_pass or len(tally.input_sizes) > 1:
+        if not self.protocol.single_pass or len(tally.input_sizes) != 1:
             reason = (
                 "the images have different sizes" if self.protocol.single_pass else f"{self.protocol.name} evaluation"
             )
@@ -265,6 +338,15 @@ class _Task:
         record.speed, record.memory, record.protocol = timed.speed, timed.memory, timed.protocol
         record.failure = timed.failure
         record.notes.extend(timed.notes)
+
+
+def figures(scores: Scores) -> dict[str, Any]:
+    """The figures of an evaluation as JSON types, by the names of `Accuracy`'s fields."""
+    return {
+        name: _plain(value)
+        for name, value in vars(scores).items()
+        if name not in ("rule", "notes") and value is not None
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -169,6 +169,8 @@ def score(
     confusion: ConfusionMatrix | Tensor,
     rule: str | None = None,
     instances: InstanceScores | None = None,
+    *,
+    void_counts: bool = False,
 ) -> Scores:
     """The scores that a rule gives.
 
@@ -177,6 +179,7 @@ def score(
         confusion: counts, rows ground truth in train ids, columns train ids and any void columns.
         rule: a key of `RULES`; the data set's own by default.
         instances: instances of the same images, for Cityscapes' iIoU.
+        void_counts: pixels predicted as void are false negatives, under a rule too that leaves them out.
 
     Raises:
         UnknownName: no such rule.
@@ -190,7 +193,7 @@ def score(
     if matrix.dim() != 2 or matrix.shape[0] != classes or matrix.shape[1] < classes:
         raise PredictionError(f"a confusion matrix of {spec.name} has {classes} rows: {tuple(matrix.shape)} given")
     counts = matrix.cpu().numpy().astype(np.int64)
-    chosen = RULES[name]
+    chosen = replace(RULES[name], void_dropped=False) if void_counts else RULES[name]
     scores = _scores(spec, name, chosen, counts)
     if spec.categories:
         by_category = _category_iou(spec, counts)
@@ -246,6 +249,8 @@ def _notes(
     spec: DatasetSpec, name: str, rule: Rule, truth: NDArray[np.int64], predicted: NDArray[np.int64]
 ) -> tuple[str, ...]:
     notes = []
+    if RULES[name].void_dropped and not rule.void_dropped:
+        notes.append("pixels predicted as void are false negatives, as asked for; the rule leaves them out")
     if name != spec.rule:
         notes.append(f"rule {name} ({rule.description}); the official one of {spec.name} is {spec.rule}")
     absent = [label for label, pixels in zip(spec.class_names, truth, strict=True) if pixels == 0]

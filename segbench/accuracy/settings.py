@@ -21,6 +21,13 @@ class EvaluationSettings:
         protocol: sizes, filter, scales, flip, windows and precision; its normalisation, `align_corners` and void
             output are filled in from the network and the fields below.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        weights: which set of weights in the file, see `load_checkpoint`.
+        drop: regular expressions of keys to leave out, see `load_checkpoint`.
+        align_corners: how logits are resized; None for the network's own.
+        channels: ``rgb`` or ``bgr``; None for the network's own.
+        output: key or index among several outputs of a user's own network; None for the one that it names.
+        pixel_scale: factor on pixels before mean and std.
+        allow_nonfinite: score logits that are NaN or infinite, and say so.
         normalisation: a key of `segbench.accuracy.protocol.NORMALISATIONS`; None for the network's own.
         mean: instead of a name; see `choose_normalisation`.
         std: instead of a name.
@@ -44,6 +51,13 @@ class EvaluationSettings:
     split: str = "val"
     protocol: EvaluationProtocol = field(default_factory=EvaluationProtocol)
     device: str = "auto"
+    weights: str | None = None
+    drop: tuple[str, ...] = ()
+    align_corners: bool | None = None
+    channels: str | None = None
+    output: str | None = None
+    pixel_scale: float | None = None
+    allow_nonfinite: bool = False
     normalisation: str | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None

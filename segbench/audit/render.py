@@ -73,13 +73,13 @@ def markdown(result: Audit, speeds: Sequence[SpeedJudgement] = ()) -> str:
         "",
         "Parameters are counted with the classes of the claim's data set. FLOPs are counted under every rule at the "
         "printed size; the rule named is the one that explains the figure best, and of several equal ones that which "
-        "explains most of the same paper's figures. `error` is (measured - claimed) / claimed. A verdict of `2x` "
-        "means that only two operations per multiply-accumulate come near; `explained`, that no rule comes within 5 "
-        "%, but the count of something that the list below its table names does; `copied, not met`, that another "
-        "paper prints the figure first and no count of public code meets it. Where neither the paper nor the figure's "
-        "source names a size, usual sizes are tried: such a verdict says `at a guess`, and only a count within 1 %, "
-        "or that rounds to the printed digits, gives one. `segbench claims --provenance` shows the sources. Made by "
-        "`segbench audit --markdown FILE`.",
+        "explains most of the same paper's figures (`conv-macs`: convolutions and linear layers). `error` is "
+        "(measured - claimed) / claimed. A verdict of `2x` means that only two operations per multiply-accumulate "
+        "come near; `explained`, that no rule comes within 5 %, but the count of something that the list below its "
+        "table names does; `copied, not met`, that another paper prints the figure first and no count of public code "
+        "meets it. Where neither the paper nor the figure's source names a size, usual sizes are tried: such a "
+        "verdict says `at a guess`, and only a count within 1 %, or that rounds to the printed digits, gives one. "
+        "`segbench claims --provenance` shows the sources. Made by `segbench audit --markdown FILE`.",
         "",
         f"**{result.summary}.**",
         "",

@@ -9,6 +9,7 @@ ENTRIES = tuple(
     Entry(
         name=f"auto-deeplab-{size}",
         factory=f"segbench.models.auto_deeplab:auto_deeplab_{size}",
+        searched="the model zoo of tensorflow/models' research/deeplab: it names no Auto-DeepLab",
         family="Auto-DeepLab",
         paper="Auto-DeepLab (Liu et al., CVPR 2019)",
         fidelity="official",

@@ -32,6 +32,7 @@ ENTRIES = (
     Entry(
         name="bisenetv2-l",
         factory="segbench.models.bisenetv2:bisenetv2_l",
+        searched="README and files of Admit24/neural: it keeps no weights",
         family="BiSeNetV2",
         paper="BiSeNetV2, IJCV 2021",
         fidelity="port",

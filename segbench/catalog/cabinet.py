@@ -11,6 +11,7 @@ ENTRIES = (
     Entry(
         name="cabinet",
         factory="segbench.models.cabinet:cabinet",
+        searched="dronefreak/CABiNet: no weights of this form are known",
         family="CABiNet",
         paper=_CABINET,
         fidelity="official",

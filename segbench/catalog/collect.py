@@ -18,11 +18,22 @@ from segbench.resolution import SizeRule
 FIRST = ("mfpnet", "frmnet", "frfnet", "eseg", "efrnet")
 """Files of the papers' own networks, which open the catalog in this order."""
 
-HELPERS = frozenset({"__main__", "collect", "entry", "known", "shared"})
+HELPERS = frozenset({"__main__", "collect", "entry", "known", "licences", "shared"})
 """Files of this package that are no model's."""
 
 BUILDING_BLOCKS = frozenset(
-    {"base", "checkpoint", "checkpoint_file", "context", "layers", "outputs", "own", "panoptic_branches"}
+    {
+        "base",
+        "checkpoint",
+        "checkpoint_file",
+        "context",
+        "layers",
+        "outputs",
+        "own",
+        "panoptic_branches",
+        "stubs",
+        "weight_sets",
+    }
 )
 """Files of ``segbench/models/`` without a network of the catalog: what networks share, and how they are loaded."""
 

@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="contextnet",
         factory="segbench.models.contextnet:contextnet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="ContextNet",
         paper="ContextNet (Poudel et al., BMVC 2018)",
         fidelity="port",

@@ -17,6 +17,7 @@ ENTRIES = (
     Entry(
         name="ddps-segformer-b5",
         factory="segbench.models.ddps:ddps_segformer_b5",
+        searched="OpenGVLab/DDPS: no configuration of MiT-B5 is public, and no weights of one are known",
         family="DDPS",
         paper=_DDPS,
         fidelity="official",

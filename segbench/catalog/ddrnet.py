@@ -21,6 +21,7 @@ def _ddrnet(name: str, params: int, *checkpoints: Checkpoint, note: str = "") ->
         source="ydhongHIT/DDRNet@de0db317c5af4b0946231f475cf74ca4f51b8ac2",
         golden=(Golden(factory), Golden(f"{factory}_aug")),
         checkpoints=checkpoints,
+        searched="" if checkpoints else "README of ydhongHIT/DDRNet: of DDRNet-39 it links ImageNet weights alone",
         note=note,
     )
 

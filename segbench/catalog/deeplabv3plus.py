@@ -18,6 +18,7 @@ def _deeplab(backbone: str, params: int, note: str) -> Entry:
         "reconstruction",
         ((1024, 2048),),
         params,
+        searched="the paper that prints it: it names no code of its baselines, and no weights of them are known",
         note=note,
     )
 
@@ -41,6 +42,9 @@ def _deeplabv3plus(variant: str, factory: str, params: int, *checkpoints: Checkp
         source="VainF/DeepLabV3Plus-Pytorch@4e1087de98bc49d55b9239ae92810ef7368660db",
         golden=(Golden(f"deeplabv3plus_{factory.replace('mobilenetv2', 'mobilenet')}"),),
         checkpoints=checkpoints,
+        searched=""
+        if checkpoints
+        else "README of VainF/DeepLabV3Plus-Pytorch: no weights of this output stride are known",
         note="The port's decoder has one ordinary 3x3 convolution where the paper has two separable ones.",
     )
 
@@ -84,6 +88,7 @@ ENTRIES = (
     Entry(
         name="deeplabv3plus-resnext50",
         factory="segbench.models.deeplabv3plus:resnext50_os8",
+        searched="mmsegmentation's configs/deeplabv3plus: ResNet and MobileNetV2 alone",
         family="DeepLabV3+",
         paper="DeepLabV3+, ECCV 2018",
         fidelity="port",
@@ -99,6 +104,7 @@ ENTRIES = (
     Entry(
         name="deeplabv3plus-xception71",
         factory="segbench.models.deeplabv3plus:xception71_os8",
+        searched="README of NVIDIA/semantic-segmentation: its weights are of WideResNet-38",
         family="DeepLabV3+",
         paper="DeepLabV3+, ECCV 2018",
         fidelity="port",

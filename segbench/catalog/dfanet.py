@@ -11,6 +11,7 @@ ENTRIES = (
     Entry(
         name="dfanet-a",
         factory="segbench.models.dfanet:dfanet_a",
+        searched="README and files of huaifeng1993/DFANet: no weights of the segmentation network",
         family="DFANet",
         paper="DFANet, CVPR 2019",
         fidelity="port",

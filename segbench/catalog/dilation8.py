@@ -13,6 +13,7 @@ ENTRIES = (
     Entry(
         name="dilation8",
         factory="segbench.models.dilation8:dilation8",
+        searched="README and files of carlodizon03/Dilation8-Pytorch: no weights under its keys",
         family="Dilation8",
         paper="Dilated convolutions, ICLR 2016",
         fidelity="port",

@@ -10,6 +10,7 @@ ENTRIES = (
     Entry(
         name="dsanet",
         factory="segbench.models.dsanet:dsanet",
+        searched="README and files of mohamedac29/DSANet: results without weights",
         family="DSANet",
         paper="DSANet, ESWA 2021",
         fidelity="official",

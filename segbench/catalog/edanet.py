@@ -10,6 +10,7 @@ ENTRIES = (
     Entry(
         name="edanet",
         factory="segbench.models.edanet:edanet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="EDANet",
         paper="EDANet (Lo et al., ACM MM Asia 2019)",
         fidelity="port",

@@ -13,6 +13,10 @@ ENTRIES = (
     Entry(
         name="efrnet",
         factory=_EFRNET_FACTORY + "efrnet",
+        searched=(
+            "the paper's text, names, code, issues and pages of public repositories: no public code of "
+            "it is known, and no weights"
+        ),
         family="EFRNet",
         paper=_EFRNET,
         fidelity="reconstruction",
@@ -26,6 +30,10 @@ ENTRIES = (
     Entry(
         name="efrnet-ffm1",
         factory=_EFRNET_FACTORY + "efrnet_ffm1",
+        searched=(
+            "the paper's text, names, code, issues and pages of public repositories: no public code of "
+            "it is known, and no weights"
+        ),
         family="EFRNet",
         paper=_EFRNET,
         fidelity="reconstruction",
@@ -36,6 +44,10 @@ ENTRIES = (
     Entry(
         name="efrnet-ffm1-ffm2",
         factory=_EFRNET_FACTORY + "efrnet_ffm1_ffm2",
+        searched=(
+            "the paper's text, names, code, issues and pages of public repositories: no public code of "
+            "it is known, and no weights"
+        ),
         family="EFRNet",
         paper=_EFRNET,
         fidelity="reconstruction",

@@ -11,6 +11,7 @@ ENTRIES = (
     Entry(
         name="enet",
         factory="segbench.models.enet:enet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="ENet",
         paper=_ENET,
         fidelity="port",

@@ -54,13 +54,40 @@ SYMMETRIC_RANGE = Preprocessing(mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0), scale
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that the authors released: where it is, how its keys read, what it claims."""
+    """Weights that somebody released, and the conditions under which they are meant to be run.
+
+    Attributes:
+        where: address.
+        keys: how its keys read.
+        dataset: what it was trained on, such as ``Cityscapes``.
+        classes: outputs.
+        claimed_miou_percent: as printed, from 0 to 100; empty where nothing is.
+        claimed_in: where that is printed; empty for beside the weights.
+        split: on which it is claimed; empty where it is not printed.
+        licence: of the weights; empty for that of the repository.
+        sha256: of the file, by which it is recognised; empty where it is not known.
+        void_output: index of the output for ignored pixels; None where all outputs are classes.
+        preprocessing: what its authors do to an image; None for the network's.
+        input_size: height and width at which its authors run it; None for each image's own.
+    """
 
     where: str
     keys: str
     dataset: str
     classes: int
     claimed_miou_percent: str = ""
+    claimed_in: str = ""
+    split: str = ""
+    licence: str = ""
+    sha256: str = ""
+    void_output: int | None = None
+    preprocessing: Preprocessing | None = None
+    input_size: tuple[int, int] | None = None
+
+    @property
+    def file(self) -> str:
+        """Name of the file, or where it is."""
+        return self.where.rpartition("/")[2] if self.sha256 else self.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +124,8 @@ class Entry:
         preprocessing: what the reference does to the image first.
         source: ``owner/repository@commit`` of the reference code, where there is one.
         golden: reference outputs that the network meets.
-        checkpoints: weights that the authors released.
+        checkpoints: released weights that the network loads.
+        searched: where released weights were looked for, for a network that has none.
         unsupported: why the network does not do what `BASE_CHECK_MEANING` says of every network, by its name there. A
             test holds both: what has a reason fails, everything else passes.
         note: what a reader of the numbers must know, in one sentence.
@@ -117,5 +145,6 @@ class Entry:
     source: str = ""
     golden: tuple[Golden, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    searched: str = ""
     unsupported: Mapping[BaseCheck, str] = field(default_factory=dict)
     note: str = ""

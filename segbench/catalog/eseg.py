@@ -10,7 +10,15 @@ _ESEG = "Meng et al., arXiv 2203.12683"
 def _eseg(name: str, params: int, note: str, family: str = "ESeg") -> Entry:
     function = name.replace("-", "_")
     return Entry(
-        name, f"segbench.models.eseg:{function}", family, _ESEG, "reconstruction", ((1024, 2048),), params, note=note
+        name,
+        f"segbench.models.eseg:{function}",
+        family,
+        _ESEG,
+        "reconstruction",
+        ((1024, 2048),),
+        params,
+        searched="the paper's text: it names no code and no weights, and none are known",
+        note=note,
     )
 
 

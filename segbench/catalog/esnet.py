@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="esnet",
         factory="segbench.models.esnet:esnet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="ESNet",
         paper="ESNet (Wang et al., PRCV 2019)",
         fidelity="port",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segbench.catalog.entry import Entry, Golden, Preprocessing
+from segbench.catalog.entry import Checkpoint, Entry, Golden, Preprocessing
 from segbench.resolution import SizeRule
 
 _ESPNETV2 = "ESPNetv2, CVPR 2019"
@@ -20,6 +20,24 @@ _TWENTY_CLASSES = (
 )
 
 
+# Where they lay before the repository was put in order; later commits have the ImageNet weights alone.
+_WEIGHTS = (
+    "https://github.com/sacmehta/ESPNetv2/raw/8ec3e8779a2dee327310206a2a20df7e1a7a02b5/segmentation/pretrained_models"
+)
+
+
+def _weights(scale: str) -> Checkpoint:
+    return Checkpoint(
+        f"{_WEIGHTS}/espnetv2_segmentation_s_{scale}.pth",
+        keys="the authors'",
+        dataset="Cityscapes",
+        classes=20,
+        void_output=19,
+        preprocessing=_ESPNETV2_INPUT,
+        input_size=(512, 1024),
+    )
+
+
 def _espnetv2(scale: str, params: int, *golden: str) -> Entry:
     return Entry(
         name=f"espnetv2-{scale}",
@@ -34,6 +52,8 @@ def _espnetv2(scale: str, params: int, *golden: str) -> Entry:
         preprocessing=_ESPNETV2_INPUT,
         source=_ESPNETV2_SOURCE,
         golden=tuple(Golden(file) for file in golden),
+        checkpoints=() if scale == "2.0" else (_weights(scale),),
+        searched="README and history of sacmehta/ESPNetv2: scales 0.5, 1.0 and 1.5 alone" if scale == "2.0" else "",
         note=_TWENTY_CLASSES,
     )
 

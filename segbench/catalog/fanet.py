@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="fanet18",
         factory="segbench.models.fanet:fanet18",
+        searched="README and files of feinanshan/FANet: it is for speed alone and has no weights",
         family="FANet",
         paper="FANet (Hu et al., IEEE RA-L 2021)",
         fidelity="official",

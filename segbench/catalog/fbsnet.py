@@ -10,6 +10,7 @@ ENTRIES = (
     Entry(
         name="fbsnet",
         factory="segbench.models.fbsnet:fbsnet",
+        searched="README and files of IVIPLab/FBSNet: it names paths of weights and keeps none",
         family="FBSNet",
         paper="FBSNet (Gao et al., IEEE TMM 2022)",
         fidelity="official",

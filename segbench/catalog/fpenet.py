@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="fpenet",
         factory="segbench.models.fpenet:fpenet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="FPENet",
         paper="FPENet (Liu and Yin, BMVC 2019)",
         fidelity="port",

@@ -13,6 +13,10 @@ def _entry(name: str, params: int, resolutions: tuple[tuple[int, int], ...], not
     return Entry(
         name=name,
         factory=f"segbench.models.frfnet:{name.replace('-', '_')}",
+        searched=(
+            "the paper's text, and repositories called FRFNet (another network): no public code of it is "
+            "known, and no weights"
+        ),
         family="FRFNet",
         paper="FRFNet (Tan, arXiv 2021)",
         fidelity="reconstruction",

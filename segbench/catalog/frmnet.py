@@ -11,6 +11,7 @@ ENTRIES = (
     Entry(
         name="frmnet",
         factory="segbench.models.frmnet:frmnet",
+        searched="the paper's text, repository names and the web: no public code of it is known, and no weights",
         family="FRMNet",
         paper=_PAPER,
         fidelity="reconstruction",
@@ -24,6 +25,7 @@ ENTRIES = (
     Entry(
         name="frmnet-ppm",
         factory="segbench.models.frmnet:frmnet_ppm",
+        searched="the paper's text, repository names and the web: no public code of it is known, and no weights",
         family="FRMNet",
         paper=_PAPER,
         fidelity="exact",
@@ -37,6 +39,7 @@ ENTRIES = (
     Entry(
         name="frmnet-dappm",
         factory="segbench.models.frmnet:frmnet_dappm",
+        searched="the paper's text, repository names and the web: no public code of it is known, and no weights",
         family="FRMNet",
         paper=_PAPER,
         fidelity="exact",

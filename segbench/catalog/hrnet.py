@@ -18,6 +18,7 @@ ENTRIES = (
             source="HRNet/HRNet-Semantic-Segmentation@0bbb2880446ddff2d78f8dd7e8c4c610151d5a51",
             golden=(Golden(f"hrnetv2_{variant}"),),
             checkpoints=checkpoints,
+            searched="" if checkpoints else "HRNet/HRNet-Semantic-Segmentation: it publishes no network of this width",
             note=note,
         )
         for variant, params, checkpoints, note in (

@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="ifa-r50",
         factory="segbench.models.ifa:ifa_r50",
+        searched="README and files of hzhupku/IFA: no weights",
         family="IFA",
         paper="IFA, ECCV 2022",
         fidelity="official",

@@ -17,6 +17,9 @@ ENTRIES = (
     Entry(
         name="lawin",
         factory="segbench.models.lawin:lawin",
+        searched=(
+            "README of yan-hao-tian/lawin: it links Lawin-MaskFormer and -Mask2Former with Swin, none of this form"
+        ),
         family="Lawin",
         paper=_LAWIN,
         fidelity="official",
@@ -30,6 +33,9 @@ ENTRIES = (
     Entry(
         name="lawin-mit-b2",
         factory="segbench.models.lawin:lawin_mit_b2",
+        searched=(
+            "README of yan-hao-tian/lawin: it links Lawin-MaskFormer and -Mask2Former with Swin, none of this form"
+        ),
         family="Lawin",
         paper=_LAWIN,
         fidelity="official",

@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="lednet",
         factory="segbench.models.lednet:lednet",
+        searched="README and files of xiaoyufenfei/LEDNet: it names a folder of weights and keeps none",
         family="LEDNet",
         paper="LEDNet (Wang et al., ICIP 2019)",
         fidelity="official",

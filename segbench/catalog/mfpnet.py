@@ -17,6 +17,10 @@ def _entry(
     return Entry(
         name=name,
         factory=f"segbench.models.mfpnet:{factory}",
+        searched=(
+            "the paper's text, and repositories called MFPNet (others' networks): no public code of it "
+            "is known, and no weights"
+        ),
         family="MFPNet",
         paper="MFPNet, Xu et al. 2023 (arXiv 2309.04914)",
         fidelity="reconstruction",

@@ -10,6 +10,7 @@ ENTRIES = (
     Entry(
         name="nrd-r50",
         factory="segbench.models.nrd:nrd_r50",
+        searched="README of zbwxp/NRD_decoder: its heading 'Pre-trained Models' is empty",
         family="NRD",
         paper="NRD, NeurIPS 2021",
         fidelity="official",

@@ -14,6 +14,7 @@ ENTRIES = (
         Entry(
             name=f"ocnet-{variant}",
             factory=f"segbench.models.ocnet:ocnet_{variant.replace('-', '_')}",
+            searched="README of openseg-group/OCNet.pytorch: it links ImageNet weights alone",
             family="OCNet",
             paper="OCNet, IJCV 2021",
             fidelity="official",

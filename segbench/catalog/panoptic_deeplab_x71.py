@@ -9,6 +9,9 @@ ENTRIES = (
     Entry(
         name="panoptic-deeplab-x71",
         factory="segbench.models.panoptic_deeplab_x71:panoptic_deeplab_x71",
+        searched=(
+            "the model zoos of bowenc0221/panoptic-deeplab, which ends at Xception-65, and of google-research/deeplab2"
+        ),
         family="Panoptic-DeepLab",
         paper="Panoptic-DeepLab (Cheng et al., CVPR 2020)",
         fidelity="reconstruction",

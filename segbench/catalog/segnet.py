@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="segnet",
         factory="segbench.models.segnet:segnet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="SegNet",
         paper="SegNet, TPAMI 2017",
         fidelity="port",

@@ -9,6 +9,7 @@ ENTRIES = (
     Entry(
         name="sfanet-r18",
         factory="segbench.models.sfanet:sfanet_r18",
+        searched="README and files of kaigelee/CSFCN: it names paths of weights and keeps none",
         family="SFANet",
         paper="SFANet, TCSVT 2022",
         fidelity="port",

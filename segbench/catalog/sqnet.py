@@ -10,6 +10,7 @@ ENTRIES = (
     Entry(
         name="sqnet",
         factory="segbench.models.sqnet:sqnet",
+        searched="README and files of xiaoyufenfei/Efficient-Segmentation-Networks: no weights",
         family="SQNet",
         paper="SQNet, NIPS workshop MLITS 2016",
         fidelity="port",

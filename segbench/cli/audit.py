@@ -12,6 +12,7 @@ import typer
 from segbench import store
 from segbench.cli.options import PaperOrModel
 from segbench.cli.output import check_json_target, console, progress
+from segbench.published_costs import published_costs
 
 
 def audit(
@@ -19,6 +20,15 @@ def audit(
     json_path: Annotated[
         str | None,
         typer.Option("--json", metavar="PATH|-", help="Write the judgements as a JSON list.", show_default=False),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records",
+            metavar="PATH",
+            help="Take counts of these Records, too, where network, size, classes and version match; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     speed: Annotated[
         bool, typer.Option("--speed", help="Hold the printed FPS against the peak of the cards instead.")
@@ -41,8 +51,9 @@ def audit(
         from segbench.audit import render
 
         claims = auditing.select(target)
-        whole = auditing.audit(claims, step) if not speed or markdown_path else None
-        speeds = auditing.audit_speed(claims) if speed or markdown_path else []
+        known = [*published_costs(), *(record for path in records or () for record in store.read(path))]
+        whole = auditing.audit(claims, step, known) if not speed or markdown_path else None
+        speeds = auditing.audit_speed(claims, known) if speed or markdown_path else []
     rows = [item.to_json() for item in (speeds if speed else whole.judgements if whole else ())]
     if json_path is not None:
         text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"

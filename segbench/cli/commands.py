@@ -11,6 +11,7 @@ from segbench import __version__
 from segbench.cli import baseline
 from segbench.cli.audit import audit
 from segbench.cli.check import check
+from segbench.cli.checkpoints import checkpoints
 from segbench.cli.claims import claims
 from segbench.cli.compare import compare
 from segbench.cli.env import env
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
         ("claims", claims),
         ("roof", roof),
         ("models", models),
+        ("checkpoints", checkpoints),
         ("eval", evaluate),
         ("synthetic", synthetic),
         ("check", check),

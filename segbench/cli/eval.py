@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
+from segbench.cli.output import check_json_target, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
+
+if TYPE_CHECKING:
+    from segbench.accuracy.run import Evaluation
 
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A catalog name, or package.module:factory for a network of your own.",
-            autocompletion=options.complete_model,
-        ),
-    ],
-    checkpoint: Annotated[
-        Path, typer.Option(metavar="FILE", help="Weights under the authors' or our key names: .pth, .safetensors, ...")
-    ],
     dataset: Annotated[
         str, typer.Option(metavar="NAME", help="cityscapes, camvid, camvid-merge, camvid-select, bdd100k or ade20k.")
     ],
     root: Annotated[Path, typer.Option(metavar="DIR", help="The data set's folder, as downloaded.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A catalog name, or package.module:factory for a network of your own.",
+            autocompletion=options.complete_model,
+            show_default=False,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights under the authors' or our key names: .pth, .safetensors, ...",
+            show_default=False,
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Instead: score label maps that something else wrote.", show_default=False),
+    ] = None,
     split: Annotated[str, typer.Option(help="train, val, test or trainval, as the data set has them.")] = "val",
     res: Annotated[
         str | None,
@@ -53,6 +67,40 @@ def evaluate(
         str | None, typer.Option(metavar="R,G,B", help="Instead: mean per input channel.", show_default=False)
     ] = None,
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="And its deviation.", show_default=False)] = None,
+    pixel_scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR", help="Factor on 0 to 255 before them; 1 or 1/255 by their size.", show_default=False
+        ),
+    ] = None,
+    channel_order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="rgb|bgr", help="Channels of the input; the network's own by default.", show_default=False
+        ),
+    ] = None,
+    align_corners: Annotated[
+        bool | None,
+        typer.Option(
+            "--align-corners/--no-align-corners",
+            help="How logits are resized; the network's own way by default.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY|INDEX", help="Which of several outputs of a network of your own.", show_default=False
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Which set of weights in the file, such as model_ema.", show_default=False),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGEX", help="Keys of the file to leave out; repeatable.", show_default=False),
+    ] = None,
     scales: Annotated[
         str, typer.Option(metavar="S,S,...", help="Factors on the input size; several are averaged.")
     ] = "1.0",
@@ -87,7 +135,12 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Draw input, truth, prediction and errors.", show_default=False),
     ] = None,
-    num: Annotated[int, typer.Option(metavar="N", help="How many overlays.")] = 8,
+    overlays: Annotated[
+        int, typer.Option("--overlays", "--num", metavar="N", help="How many; --num is its older name.")
+    ] = 8,
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Score logits that are NaN or infinite, and say so.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the Record, CSV, Markdown and a plot.", show_default=False),
@@ -100,21 +153,39 @@ def evaluate(
 
     Under torchrun the images are shared: torchrun --nproc-per-node 2 -m segbench eval ...
 
-    Example: segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
+    Examples:
+      segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
+      segbench eval --predictions engine-out --dataset cityscapes --root cityscapes
     """
     check_json_target(json_path)
     if out is not None:
         store.require_writable(out)
-    if num < 1:
-        raise BadOption(f"--num must be 1 or more: {num} given")
-    screen, meter = console(json_path), progress_console()
+    if overlays < 1:
+        raise BadOption(f"--overlays or --num must be 1 or more: {overlays} given")
+    if predictions is None and (model is None or checkpoint is None):
+        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
+    if predictions is not None and checkpoint is not None:
+        raise BadOption("--predictions scores what is written already: give it without --checkpoint")
+    forget_json(json_path)
+    meter = progress_console()
     with meter.status("importing torch") as status:
         from segbench.accuracy.distributed import process_group
         from segbench.accuracy.protocol import EvaluationProtocol
-        from segbench.accuracy.report import card, write_report
         from segbench.accuracy.run import run
         from segbench.accuracy.settings import EvaluationSettings
 
+        if predictions is not None:
+            from segbench.accuracy.label_maps import evaluate_label_maps
+
+            status.update("scoring")
+            void_counts = void_rule == "count"
+            evaluation = evaluate_label_maps(
+                predictions, dataset, root, split, model=model, rule=rule, void_counts=void_counts
+            )
+            _show(evaluation, out, json_path)
+            return
+        assert model is not None
+        assert checkpoint is not None
         protocol = EvaluationProtocol(
             input_size=_size(res),
             short_side=short_side,
@@ -122,7 +193,7 @@ def evaluate(
             scales=_numbers("--scales", scales) or (1.0,),
             flip=flip,
             window=_size(window),
-            stride=_size(stride),
+            stride=_stride(stride),
             precision=precision,
         )
         settings = EvaluationSettings(
@@ -143,7 +214,14 @@ def evaluate(
             workers=workers,
             predictions=save_predictions,
             overlays=overlay,
-            overlay_count=num,
+            overlay_count=overlays,
+            weights=weights,
+            drop=tuple(drop or ()),
+            align_corners=align_corners,
+            channels=channel_order,
+            output=output,
+            pixel_scale=pixel_scale,
+            allow_nonfinite=allow_nonfinite,
             speed=not no_speed,
             **options.budgets(budget),
         )
@@ -169,18 +247,32 @@ def evaluate(
                 raise
             raise typer.Exit(2) from error
     if group.main:
-        if json_path != "-":
-            screen.print(card(evaluation))
-        if out is not None:
-            files = write_report(evaluation, out)
-            screen.print(f"{len(files)} files in {out}", markup=False)
-        write_json(json_path, [evaluation.record])
+        _show(evaluation, out, json_path)
     if evaluation.record.failure:
         raise typer.Exit(1)
 
 
+def _show(evaluation: Evaluation, out: Path | None, json_path: str | None) -> None:
+    from segbench.accuracy.report import card, write_report
+
+    screen = console(json_path)
+    if json_path != "-":
+        screen.print(card(evaluation))
+    if out is not None:
+        files = write_report(evaluation, out)
+        screen.print(f"{len(files)} files in {out}", markup=False)
+    write_json(json_path, [evaluation.record])
+
+
 def _size(text: str | None) -> tuple[int, int] | None:
     return None if text is None else resolution.parse(text)
+
+
+def _stride(text: str | None) -> tuple[int, int] | None:
+    found = None if text is None else re.fullmatch(r"\s*(\d{1,6})\s*[xX\u00d7]\s*(\d{1,6})\s*", text)
+    if text is not None and found is None:
+        raise BadOption(f"--stride {text!r} is not HEIGHTxWIDTH in pixels, as in 512x512")
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -71,6 +72,15 @@ def check_json_target(target: str | None) -> None:
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder, --json takes a file or -")
         store.require_writable(path.parent)
+
+
+def forget_json(target: str | None) -> None:
+    """Remove an older JSON file, which would stand for a call that failed; links, pipes and devices stay."""
+    if target not in (None, "-") and os.environ.get("RANK", "0") == "0":
+        path = Path(str(target))
+        if path.is_file() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def write_json(target: str | None, records: Iterable[Record]) -> None:

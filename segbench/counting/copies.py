@@ -63,6 +63,17 @@ def moved(net: nn.Module, device: str) -> nn.Module:
     return net.to(device).eval()
 
 
+def only_shapes(net: nn.Module) -> bool:
+    """Whether a network is on meta and in eval mode already: a run of it changes no value."""
+    tensors = tensors_of(net).values()
+    return (
+        bool(tensors)
+        # Lazy ones would take their shapes in the run.
+        and all(tensor.is_meta and not is_lazy(tensor) for tensor in tensors)
+        and not any(item.training for item in net.modules())
+    )
+
+
 def needs_values(net: nn.Module) -> str:
     """Why a network cannot be copied to meta without a loss; empty where it can."""
     for tensor in tensors_of(net).values():

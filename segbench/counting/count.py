@@ -76,7 +76,10 @@ def count(
         thop           3,092,601,600
         ptflops-0.6.3  1,913,529,600
         ptflops-0.6.9  2,710,252,800
+        torchstat      1,689,580,800
         live-macs      1,811,116,800
+        live-macs-3x3    615,859,200
+        live-macs-3x1              0
     """
     sizes.check(*resolution)
     known = all_prices(prices)

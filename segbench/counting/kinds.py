@@ -27,6 +27,7 @@ MOVES_DATA = _words("""
     repeat repeat_interleave tile broadcast_to broadcast_tensors tril triu diag diag_embed one_hot nonzero embedding
     pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle im2col max_unpool2d max_unpool3d
     dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout bernoulli rand randn rand_like randn_like
+    exponential geometric cauchy log_normal random poisson multinomial _linalg_check_errors
     uniform normal randint randperm item _local_scalar_dense is_nonzero equal allclose size stride sym_size
     _shape_as_tensor dim numel is_same_size resize_as result_type _assert_async _assert_tensor_metadata
     float half double int long bool
@@ -46,7 +47,8 @@ NO_PRODUCTS = _words("""
     pairwise_distance batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training
     _batch_norm_impl_index cudnn_batch_norm layer_norm native_layer_norm group_norm native_group_norm instance_norm
     rms_norm _fused_rms_norm
-    local_response_norm renorm
+    local_response_norm renorm nansum isin logcumsumexp trace linalg_cross cross addr segment_reduce embedding_bag
+    _embedding_bag _embedding_bag_forward_only mse_loss l1_loss smooth_l1_loss huber_loss
     avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices
     max_pool3d_with_indices adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d
     _adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool2d fractional_max_pool2d

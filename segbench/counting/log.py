@@ -147,12 +147,12 @@ class Log:
 
     def _note_weight(self, kind: str, tensor: Tensor) -> None:
         storage = self.storage(tensor)
-        name = self._names.get(storage) or f"made in forward for {kind}{self._place()}"
+        name = self._names.get(storage) or f"a weight of {kind}{self._place()}"
         self._weights[storage] = (name, tensor.numel())
 
     def note_packed(self, kind: str, key: int, weight: Tensor) -> None:
         """Note a weight that a quantised layer keeps packed, as no parameter; `key` tells it from others."""
-        self._weights[-key] = (f"packed for {kind}{self._place()}", weight.numel())
+        self._weights[-key] = (f"the packed weight of {kind}{self._place()}", weight.numel())
 
     def _place(self) -> str:
         path = self.calls[self.open[-1]].path if self.open else ""

@@ -81,7 +81,7 @@ def bilinear(operation: Operation) -> int:
 
 
 def distances(operation: Operation) -> int:
-    """``cdist``: every pair of a row of (..., P, M) and a row of (..., R, M) costs M."""
+    """``cdist`` and ``pdist``: every pair of a row of (..., P, M) and a row of (..., R, M) costs M."""
     return prod(operation.outputs[0]) * operation.inputs[0][-1]
 
 

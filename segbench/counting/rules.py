@@ -58,6 +58,8 @@ PRODUCTS: Mapping[str, OperationCounter] = {
     "bilinear": macs.bilinear,
     "cdist": macs.distances,
     "_cdist_forward": macs.distances,
+    "pdist": macs.distances,
+    "_pdist_forward": macs.distances,
     "_sparse_mm": macs.product,
 }
 

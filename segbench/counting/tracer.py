@@ -32,9 +32,9 @@ def trace(
 ) -> Trace:
     """Run `net` once in eval mode on an image (N, C, H, W) and write down what it does.
 
-    The network is copied first: it is neither moved nor changed, and a large one costs no memory. Where it does not
-    run on meta (control flow on values, an operation without a meta kernel), the copy runs on real tensors on the CPU,
-    with the values that are timed.
+    The network is copied first, unless it is on meta in eval mode already: it is neither moved nor changed, and a large
+    one costs no memory. Where it does not run on meta (control flow on values, an operation without a meta kernel), the
+    copy runs on real tensors on the CPU, with the values that are timed.
 
     Args:
         net: the network.
@@ -88,6 +88,8 @@ def trace_and_copy(
 
 
 def _copy(net: nn.Module, device: str, build: Callable[[], nn.Module] | None) -> nn.Module:
+    if device == "meta" and copies.only_shapes(net):
+        return net
     try:
         return copies.on_meta(net) if device == "meta" else copies.on_cpu(net)
     except FactoryError:

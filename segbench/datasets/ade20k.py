@@ -32,28 +32,30 @@ def _colour(index: int) -> Colour:
 
 CLASSES = tuple(ClassLabel(row["name"], _colour(int(row["index"])), int(row["label"])) for row in _ROWS)
 
+_LABELS = (
+    LabelFiles(
+        "annotations/{split}",
+        ".png",
+        {0: IGNORE, **{label.official_id: index for index, label in enumerate(CLASSES)}},
+        meaning="labels 0 to 150",
+    ),
+)
+
 ADE20K = DatasetSpec(
     name="ade20k",
     title="ADE20K (SceneParsing, 150 classes)",
     classes=CLASSES,
     layouts=(
-        Layout(
-            images="images/{split}",
-            image_suffix=".jpg",
-            labels=(
-                LabelFiles(
-                    "annotations/{split}",
-                    ".png",
-                    {0: IGNORE, **{label.official_id: index for index, label in enumerate(CLASSES)}},
-                    meaning="labels 0 to 150",
-                ),
-            ),
-        ),
+        Layout("images/{split}", ".jpg", _LABELS),
+        # The archive of the test split, around and inside its folder.
+        Layout("release_test/{split}", ".jpg", _LABELS),
+        Layout("{split}", ".jpg", _LABELS),
     ),
     # The checksums follow from the numbering, ADE_train_00000001 on and ADE_val_00000001 on.
     splits={
         "train": Split("training", 20210, "5812d1749bb33a21c520f8b5c61245f4f5c0212fcb89bba9e3e3803c4ad5297a"),
         "val": Split("validation", 2000, "ea1c90a7ccd457dda9514cc222d606241e61d58a5ba75215d5ceff95f1557a36"),
+        "test": Split("testing", 3352, labels_published=False),
     },
     enclosing=("ADEChallengeData2016",),
     predictions=PredictionFiles(

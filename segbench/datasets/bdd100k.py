@@ -44,7 +44,7 @@ BDD100K = DatasetSpec(
         "val": Split("val", 1000),
         "test": Split("test", 2000, labels_published=False),
     },
-    enclosing=("bdd100k",),
+    enclosing=("bdd100k", "seg", "bdd100k/seg"),
     predictions=PredictionFiles(
         suffix=".png",
         values={value: min(value, _VOID) for value in range(256)},

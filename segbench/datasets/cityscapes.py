@@ -47,26 +47,32 @@ def _column(row: dict[str, str]) -> int:
     return _VOID_VEHICLE if row["category"] in _WITH_INSTANCES else _VOID
 
 
+def _layout(images: str, labels: str) -> Layout:
+    return Layout(
+        images=f"{images}/{{split}}",
+        image_suffix="_leftImg8bit.png",
+        labels=(
+            LabelFiles(f"{labels}/{{split}}", "_gtFine_labelIds.png", ID_TO_TRAIN_ID, meaning="ids 0 to 33"),
+            LabelFiles(
+                f"{labels}/{{split}}",
+                "_gtFine_labelTrainIds.png",
+                {**same_values(range(19)), 255: IGNORE},
+                meaning="train ids 0 to 18, and 255",
+            ),
+        ),
+        by_city=True,
+        instances="_gtFine_instanceIds.png",
+    )
+
+
 CITYSCAPES = DatasetSpec(
     name="cityscapes",
     title="Cityscapes (fine annotations, 19 classes)",
     classes=CLASSES,
+    # As in the paper's archive, and with its two parts unpacked side by side under their own names.
     layouts=(
-        Layout(
-            images="leftImg8bit/{split}",
-            image_suffix="_leftImg8bit.png",
-            labels=(
-                LabelFiles("gtFine/{split}", "_gtFine_labelIds.png", ID_TO_TRAIN_ID, meaning="ids 0 to 33"),
-                LabelFiles(
-                    "gtFine/{split}",
-                    "_gtFine_labelTrainIds.png",
-                    {**same_values(range(19)), 255: IGNORE},
-                    meaning="train ids 0 to 18, and 255",
-                ),
-            ),
-            by_city=True,
-            instances="_gtFine_instanceIds.png",
-        ),
+        _layout("leftImg8bit", "gtFine"),
+        _layout("leftImg8bit_trainvaltest/leftImg8bit", "gtFine_trainvaltest/gtFine"),
     ),
     splits={
         "train": Split("train", 2975, "356596e69da79ecbd3f6301dc68c0244fc777bdc7cea8fdc02b169d4b7da3c4a"),

@@ -18,6 +18,7 @@ from segbench.counting.tracer import trace_and_copy
 from segbench.errors import BadOption, DeviceError, FactoryError, SegbenchError, UnknownName
 from segbench.job import BOUNDS, Job, Settings
 from segbench.measure.bounds import TRACED_FRAMES, busy_ms, launches, traced, what_bounds
+from segbench.measure.cores import chosen_cores, kept_to
 from segbench.measure.device import Device, open_device
 from segbench.measure.environment import describe_environment
 from segbench.measure.fast import optimized_speed
@@ -63,7 +64,9 @@ def check_settings(settings: Settings) -> Settings:
     device = open_device(settings.device)
     if settings.speed:
         device.check_precision(settings.precision)
-    return replace(settings, environment=settings.environment or describe_environment())
+    environment = settings.environment or describe_environment()
+    cores = chosen_cores(device.kind) if settings.speed else None
+    return replace(settings, environment={"pinned_cores": cores, **environment} if cores else environment)
 
 
 def _check_protocol(settings: Settings) -> None:
@@ -107,7 +110,9 @@ def measure_job(
     subject = subject or resolve(job.model, job.classes, job.inputs, job.output)
     subject.check_resolution(job.resolution)
     say = on_stage or (lambda what, done=0, total=None: None)
-    result = job.blank(model=subject.spec, classes=subject.classes or job.classes or 0)
+    result = job.blank(
+        model=subject.spec, classes=subject.classes or job.classes or 0, options=dict(subject.options) or None
+    )
     if job.settings.counts:
         say("counting")
         _count(result, subject, job, say)
@@ -115,7 +120,9 @@ def measure_job(
         say("signing")
         _sign(result, subject, job)
     if job.settings.speed:
-        _time(result, subject, fresh or subject.build, job.settings, open_device(job.settings.device), say)
+        device = open_device(job.settings.device)
+        with kept_to(job.settings.environment.get("pinned_cores") if device.kind == "cuda" else None):
+            _time(result, subject, fresh or subject.build, job.settings, device, say)
     return result
 
 

@@ -44,6 +44,8 @@ class Behaviour:
         throttle_after_s: time after which the device throttles; None for never.
         throttle_factor: relative speed while throttled.
         other_load: share of the host's time that other programs take.
+        process_choices: relative speeds of algorithms, of which each process takes one for good, as cuDNN's benchmark
+            does.
     """
 
     frame_ms: float = 5.0
@@ -60,6 +62,7 @@ class Behaviour:
     throttle_after_s: float | None = None
     throttle_factor: float = 1.0
     other_load: float = 0.0
+    process_choices: tuple[float, ...] = ()
 
 
 class SimulatedDevice(Device):
@@ -96,6 +99,8 @@ class SimulatedDevice(Device):
         self._clock_speed = self._pick_clock()
         self._next_jump = self._dwell()
         self.process_factor = math.exp(self.behaviour.process_noise * self._process_deviate())
+        if self.behaviour.process_choices:
+            self.process_factor /= self._random.choice(self.behaviour.process_choices)
 
     def clock(self) -> float:
         """Seconds on the simulated host's clock."""

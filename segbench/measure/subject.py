@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,6 +29,7 @@ class Subject:
         asked: the class count that the user insists on; None for whatever comes out.
         inputs: what a user's own network takes.
         output: key, field or index of the output of a user's own network that counts.
+        options: constructor options of a catalog network.
     """
 
     spec: str
@@ -36,6 +38,7 @@ class Subject:
     asked: int | None = None
     inputs: tuple[Input, ...] = (IMAGE,)
     output: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def fidelity(self) -> str | None:
@@ -64,16 +67,15 @@ class Subject:
         """A fresh instance in eval mode, random weights, on `device` (``"meta"`` for counting)."""
         with torch.device(device):
             if self.entry:
-                return build(self.spec, self.classes)
+                return build(self.spec, self.classes, **self.options)
             return build_own(self.spec, self.asked, self.inputs, self.output)
 
     def counted(self) -> nn.Module:
         """A fresh instance of what counters look at: the user's bare network, a catalog network on meta."""
         if self.entry:
             return self.build("meta")
-        own = self.build()
-        assert isinstance(own, OwnNetwork)
-        return own.network
+        net = self.build()
+        return net.network if isinstance(net, OwnNetwork) else net
 
     def bare(self) -> nn.Module:
         """A fresh instance of what a user of a counting tool would give it."""

@@ -74,6 +74,17 @@ class Network(nn.Module):
         kept = {key: value for key, value in state.items() if not any(pattern.search(key) for pattern in unwanted)}
         return {self._rename(key): value for key, value in kept.items()}
 
+    def adapt(self, state: StateDict) -> dict[str, Any]:
+        """Take on the form that weights have, where their authors' code has several under one name.
+
+        Args:
+            state: weights under our key names.
+
+        Returns:
+            The constructor options that give this form; empty where the network has it already.
+        """
+        return {}
+
     def _rename(self, key: str) -> str:
         for pattern, replacement in self.renames:
             key = re.sub(pattern, replacement, key)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from segbench.errors import CheckpointError
+from segbench.models.stubs import PICKLE
+from segbench.models.weight_sets import weight_sets
 
 ACCEPTED = "a .pth, .pt, .tar or .safetensors file is accepted"
 
@@ -29,26 +31,74 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """Read a checkpoint file onto the CPU without running any code that it carries.
 
     Raises:
-        CheckpointError: no such file, not a checkpoint, damaged, or a pickle that needs more than tensors.
+        CheckpointError: no such file, not a checkpoint (an HTML page or a Git LFS pointer is named), damaged, or a
+            pickle without weights in plain containers. Objects beside them become `Stub` instances.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path} is a folder: {ACCEPTED}" if path.is_dir() else f"no checkpoint at {path}: {ACCEPTED}"
-        )
-    if path.stat().st_size == 0:
-        raise CheckpointError(f"{path} is empty: {ACCEPTED}")
+    try:
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path} is a folder: {ACCEPTED}" if path.is_dir() else f"no checkpoint at {path}: {ACCEPTED}"
+            )
+        if path.stat().st_size == 0:
+            raise CheckpointError(f"{path} is empty: {ACCEPTED}")
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(path)[:80]}: {error.strerror}") from error
+    if kind := _foreign(path):
+        raise CheckpointError(f"{path} is not a checkpoint but {kind}: {ACCEPTED}")
     try:
         content = _read(path)
     except Exception as error:
-        raise CheckpointError(_reason(path, str(error).strip() or type(error).__name__)) from error
+        reason = _reason(path, str(error).strip() or type(error).__name__)
+        content = _with_stubs(path) if _NEEDS_CODE.search(str(error)) else None
+        if content is None:
+            raise CheckpointError(reason) from error
+    if isinstance(content, (list, tuple)) and weight_sets(content, str(path)):
+        return {str(place): part for place, part in enumerate(content)}
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}: a state dict of weights is accepted")
     return content
 
 
+def _with_stubs(path: Path) -> Any:
+    """What a pickle holds beside objects that need code, which become stubs; None where that is no weights."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", pickle_module=PICKLE, weights_only=False)
+        return content if weight_sets(content, str(path)) else None
+    except CheckpointError:
+        raise
+    except Exception:
+        return None
+
+
+def _foreign(path: Path) -> str:
+    """What a file is that was meant to be a checkpoint and is something else; empty for a possible one."""
+    with path.open("rb") as file:
+        start = file.read(1024)
+    text = start.lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "an HTML page, as a download behind a sign-in or a confirmation leaves it (download it anew)"
+    if text.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer (run `git lfs pull` where it comes from)"
+    if text.startswith((b"/annex/objects", b"../.git/annex", b".git/annex")):
+        return "a git-annex pointer (run `git annex get` where it comes from)"
+    if start.startswith(b"\x1f\x8b"):
+        return "a gzip archive (unpack it first)"
+    return ""
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins as the format does, whatever its name: a length, and that much JSON."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    return len(start) == 9 and start[8:] == b"{" and 2 <= length <= path.stat().st_size - 8
+
+
 def _read(path: Path) -> Any:
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" or _is_safetensors(path):
         from safetensors.torch import load_file
 
         return load_file(path)

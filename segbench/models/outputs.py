@@ -66,6 +66,22 @@ def logits_in(output: object) -> Tensor | None:
     return parts[0] if len(parts) == 1 else None
 
 
+def several_outputs(output: object, taken: Tensor | None) -> str:
+    """What a network returned where that is more than one tensor, and which was taken, in words."""
+    if isinstance(output, Tensor) or taken is None:
+        return ""
+    tensors = list(tensors_in(output))
+    if len(tensors) < 2:
+        return ""
+    if isinstance(output, Mapping):
+        name = next((str(key) for key, value in output.items() if logits_in(value) is taken), "?")
+        return (
+            f"{len(tensors)} outputs came back ({', '.join(map(str, output))}): {name!r} is scored (--output chooses)"
+        )
+    place = next((index for index, tensor in enumerate(tensors) if tensor is taken), 0)
+    return f"{len(tensors)} outputs came back: that at index {place} is scored (--output chooses)"
+
+
 def main_output(output: object) -> Tensor:
     """The output that counts: the logits, or else the first tensor."""
     logits = logits_in(output)

@@ -20,7 +20,7 @@ from segbench import libraries
 from segbench.errors import FactoryError, SegbenchError
 from segbench.inputs import IMAGE, Input
 from segbench.models.base import resize, tracing
-from segbench.models.outputs import logits_in, selected
+from segbench.models.outputs import logits_in, selected, several_outputs
 from segbench.models.samples import sample
 from segbench.spec import parse
 
@@ -34,6 +34,10 @@ class OwnNetwork(nn.Module):
     The network may return a tensor; a tuple or list whose first item is the logits; a mapping, a NamedTuple or a
     dataclass with ``out`` or ``logits``. Logits of another size than the input are resized bilinearly, as the catalog's
     networks do. Further inputs are made once for each size, and stay on the device.
+
+    Attributes:
+        align_corners: how logits are resized; the network's own attribute of that name, where it has one.
+        several: what the last forward returned and which of it was taken; empty where it was one tensor.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class OwnNetwork(nn.Module):
         self.network = network
         self.spec = spec
         self.classes = classes
+        self.align_corners = getattr(network, "align_corners", None) is True
+        self.several = ""
         self.inputs = inputs
         self.output = output
         self.told = classes if told is None else told
@@ -73,7 +79,7 @@ class OwnNetwork(nn.Module):
         logits = self.first_tensor(self.network(x, *self.further(x)))
         if not tracing():
             self.check_shape(x, logits)
-        return resize(logits, x.shape[-2:])
+        return resize(logits, x.shape[-2:], self.align_corners)
 
     def further(self, x: Tensor) -> list[Tensor]:
         """The inputs after the first, on its device and for its batch and size."""
@@ -95,6 +101,7 @@ class OwnNetwork(nn.Module):
     def first_tensor(self, output: Any) -> Tensor:
         """The logits among what the network returned."""
         logits = logits_in(selected(output, self.output, self.spec))
+        self.several = several_outputs(output, logits)
         if logits is None:
             raise FactoryError(
                 f"{self.spec} returned {type(output).__name__} instead of logits: a tensor, a tuple or list whose "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from segbench.errors import UnknownName
 from segbench.isolate import run_isolated
 from segbench.job import Job, Settings
+from segbench.measure.cores import chosen_cores
 from segbench.measure.record import PRELOAD, measure_job
 from segbench.record import Record
 
@@ -40,11 +41,19 @@ def job_for(before: Record, settings: Settings, device: str | None = None) -> Jo
         model=before.model,
         classes=before.classes or None,
         resolution=before.resolution,
-        settings=settings.under_conditions_of(before, device),
+        settings=_on_cores(settings.under_conditions_of(before, device), before),
         signature_at=(*sign.resolution, sign.gain) if sign else None,
         inputs=tuple(before.inputs),
         output=before.output,
     )
+
+
+def _on_cores(settings: Settings, before: Record) -> Settings:
+    """Kept to cores where the Record's timing was: a check's settings are made for counting, which is not."""
+    cores = chosen_cores(settings.device.partition(":")[0])
+    if not settings.speed or not cores or not before.environment.get("pinned_cores"):
+        return settings
+    return replace(settings, environment={**settings.environment, "pinned_cores": cores})
 
 
 def describe(job: Job) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from segbench.counting.meanings import MEANINGS
 from segbench.report.plots import Step
 from segbench.report.style import (
     COLUMN,
@@ -68,13 +69,19 @@ def draw_rules(
                     markersize=size,
                     markeredgecolor="white",
                     markeredgewidth=0.4,
-                    label=rule,
+                    label=rule if paper else _named(rule),
                     zorder=3,
                 )
         axes.axvline(1.0, color=INK, linewidth=0.9, zorder=1.5)
         _legend_above(figure, axes, paper)
         axes.set_xlabel("ratio to macs")
     return figure
+
+
+def _named(rule: str) -> str:
+    """The rule, and what it counts where its name does not say it."""
+    meaning = MEANINGS.get(rule, "as it says")
+    return rule if meaning.startswith("as ") else f"{rule}: {meaning}"
 
 
 def draw_bars(

@@ -16,7 +16,7 @@ from segbench.report.plots import Plot, Step
 from segbench.report.scatter import Pair, correlation_note, draw_pairs
 from segbench.resolution import show
 
-RULES = ("conv-macs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9")
+RULES = ("conv-macs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9", "torchstat")
 """The rules whose spread is drawn; ``2xmacs`` is left out because it is twice ``macs`` by definition."""
 
 _PRINTED = {

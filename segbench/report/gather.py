@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segbench import store
 from segbench.errors import RecordError
+from segbench.outdated import marked
 from segbench.processes import combine, is_process
 from segbench.record import Record
 
@@ -16,7 +17,7 @@ _SET_ASIDE = re.compile(r".*\.\d+\.jsonl")
 
 
 def read_all(paths: Iterable[Path]) -> list[Record]:
-    """Read every Record of files and folders; of a folder its ``.jsonl`` files, those set aside excepted.
+    """Read every Record of files and folders; of a folder its ``.jsonl`` files that are not set aside, ``record.json``.
 
     Args:
         paths: files of Records, or folders.
@@ -26,7 +27,7 @@ def read_all(paths: Iterable[Path]) -> list[Record]:
     """
     given = list(paths)
     files = list(dict.fromkeys(path for item in given for path in _files(item)))
-    records = [record for path in files for record in store.read(path)]
+    records = [marked(record) for path in files for record in store.read(path)]
     if not records:
         where = ", ".join(str(path) for path in given)
         raise RecordError(f"no Records in {where}: a file of Records, or a folder with records.jsonl, is accepted")
@@ -48,3 +49,5 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     yield from sorted(found for found in path.rglob("*.jsonl") if not _SET_ASIDE.fullmatch(found.name))
+    # What `eval --out` writes.
+    yield from sorted(path.rglob("record.json"))

@@ -1,0 +1,56 @@
+"""Records of a network that has since changed under its name: they are marked, and stand under a name of their own."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+from segbench.catalog import CATALOG
+from segbench.record import Record
+
+
+def outdated(record: Record) -> str:
+    """Why a Record is not of the network that the catalog has under its name today; empty where it is.
+
+    Parameters decide: a network that has others is another one. Records of users' own networks are never outdated.
+    """
+    entry = CATALOG.get(record.model)
+    if entry is None or record.params is None or not record.classes:
+        return ""
+    today: int | None = entry.params
+    if record.classes != entry.classes or record.options:
+        today = _parameters(record.model, record.classes, tuple(sorted((record.options or {}).items())))
+    if today in (None, record.params):
+        return ""
+    return (
+        f"{record.model} had {record.params:,} parameters when this was measured and has {today:,} in today's catalog: "
+        "it is another network now"
+    )
+
+
+def marked(record: Record) -> Record:
+    """The Record, or where it is outdated one under a name that no network has, so that it is ranked with none."""
+    reason = outdated(record)
+    if not reason:
+        return record
+    return replace(
+        record,
+        model=f"{record.model} of segbench {record.segbench or 'before'} ({record.params:,} parameters)",
+        fidelity=None,
+        notes=[*record.notes, reason],
+    )
+
+
+@functools.cache
+def _parameters(name: str, classes: int, options: tuple[tuple[str, object], ...]) -> int | None:
+    import torch
+
+    from segbench.errors import SegbenchError
+    from segbench.models import build
+
+    try:
+        with torch.device("meta"):
+            net = build(name, classes, **dict(options))
+    except (SegbenchError, TypeError):
+        return None
+    return sum(parameter.numel() for parameter in net.parameters())
