@@ -27,9 +27,18 @@ from tests.conftest import Answer
 Cli = Callable[..., Answer]
 
 
+PARAMS = {"mfpnet": 1_001_696, "enet": 360_422}
+
+
 def record(model: str, macs: int, size: tuple[int, int] = (512, 1024), **content: Any) -> Record:
     return Record(
-        model=model, classes=19, resolution=size, params=macs // 1000, operations={"macs": macs}, created="", **content
+        model=model,
+        classes=19,
+        resolution=size,
+        params=PARAMS.get(model, 9),
+        operations={"macs": macs},
+        created="",
+        **content,
     )
 
 
