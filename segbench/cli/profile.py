@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from segbench import catalog, resolution, store
 from segbench.cli import options
@@ -34,6 +35,7 @@ def profile(
     no_speed: options.NoSpeed = False,
     optimize: options.Optimize = False,
     waterfall: options.Waterfall = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Show the operations under every counting rule.")] = False,
     layers: Annotated[
         bool, typer.Option("--layers", help="Parameters, MACs, output shape and share module by module.")
     ] = False,
@@ -50,7 +52,7 @@ def profile(
     ] = None,
     json_path: options.JsonPath = None,
 ) -> None:
-    """Measure parameters, operations, FPS and memory of a network.
+    """Measure parameters, operations, FPS and memory of a network; several stand side by side, with ratios.
 
     Example: segbench profile mfpnet --res 512x1024
     """
@@ -68,6 +70,7 @@ def profile(
         from segbench.measure.subject import resolve
         from segbench.report.card import profile_card
         from segbench.report.layers import DEPTH, layers_csv
+        from segbench.report.side_by_side import headline, side_by_side
 
         settings = check_settings(
             Settings(
@@ -115,7 +118,11 @@ def profile(
             record = measure_job(job, say, subject=subject)
             records.append(record)
             if json_path != "-":
-                out.print(profile_card(record, counter or (), DEPTH if depth is None else depth))
+                whole = len(jobs) == 1 or rules or layers or waterfall or record.failure
+                card = profile_card(record, counter or (), DEPTH if depth is None else depth, rules=rules)
+                out.print(card if whole else Text(headline(record), style="bold"))
+        if len(records) > 1 and json_path != "-":
+            out.print(side_by_side(records))
     finally:
         if records:
             write_json(json_path, records)
