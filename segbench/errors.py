@@ -19,6 +19,10 @@ class SegbenchError(Exception):
     """A call, or its input, that cannot be served; the message is meant for the user."""
 
 
+class Stopped(SegbenchError):
+    """Ctrl-C, with what it leaves behind; the exit status is 130."""
+
+
 class UnknownName(SegbenchError):
     """A name that is in no list: of networks, devices, counters, data sets."""
 

@@ -5,6 +5,7 @@ Processes come from a `forkserver` that has torch imported and no CUDA context: 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import multiprocessing
 import os
@@ -96,10 +97,17 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        connection.send((function(task), None, None))
+        answer: tuple[Any, str | None, type[BaseException] | None] = (function(task), None, None)
     except Exception as error:
         text = " ".join(str(error).split())
-        connection.send((None, f"{type(error).__name__}: {text}" if text else type(error).__name__, _importable(error)))
+        answer = None, f"{type(error).__name__}: {text}" if text else type(error).__name__, _importable(error)
+    try:
+        # A parent that was told to stop no longer listens.
+        with contextlib.suppress(BrokenPipeError):
+            connection.send(answer)
+    except Exception as error:
+        # A result that cannot travel.
+        connection.send((None, f"{type(error).__name__}: {error}", _importable(error)))
     finally:
         connection.close()
 

@@ -11,7 +11,10 @@ import typer
 from rich.console import Console
 
 from segbench.cli import commands
-from segbench.errors import SegbenchError
+from segbench.errors import SegbenchError, Stopped
+
+_STOPPED = 130
+_KEPT = "stopped; what was measured is on disk"
 
 app = typer.Typer(
     name="segbench",
@@ -37,11 +40,14 @@ def run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         status = command.main(args=rest, prog_name="segbench", standalone_mode=False)
-        return status if isinstance(status, int) else 0
+        # Some versions of Typer make an exit status of Ctrl-C, without a word.
+        if status != _STOPPED:
+            return status if isinstance(status, int) else 0
+        return _complain(_KEPT, debug=False, status=_STOPPED)
     except SegbenchError as error:
-        return _complain(str(error), debug)
+        return _complain(str(error), debug, status=_STOPPED if isinstance(error, Stopped) else 2)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("stopped; what was measured is on disk", debug, status=130)
+        return _complain(_KEPT, debug, status=_STOPPED)
     except BrokenPipeError:
         return 1
     except Exception as error:

@@ -9,6 +9,7 @@ import typer
 
 from segbench import resolution, store
 from segbench.cli import options
+from segbench.cli.long_run import LongRun, say
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
 
@@ -110,14 +111,20 @@ def compare(
         reported = self_reported(miou or [], dataset, split, jobs)
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
+    run = LongRun()
     with progress("measuring") as step:
 
         def show(news: comparison.Progress) -> None:
             step(news.job.model, news.done, news.total)
-            if news.record is not None and news.record.failure:
-                screen.print(f"{news.job.model}: {news.record.failure}", style="red", markup=False)
+            if news.record is None:
+                run.started(news.done, news.total)
+            else:
+                say(run.ended(news.record, news.done))
 
-        measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+        try:
+            measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+        except KeyboardInterrupt:
+            raise run.stopped(out) from None
     records = comparison.ranking(jobs, measured, out, allow_mixed)
     with meter.status("drawing"):
         asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}

@@ -31,8 +31,8 @@ _QUANTITIES: tuple[tuple[str, Callable[[Record], float | None], Callable[[float]
 )
 
 
-def headline(record: Record) -> str:
-    """Parameters, MACs and FPS of a Record in one line, and its share of what a paper prints at this size."""
+def costs_and_speed(record: Record) -> str:
+    """Parameters, MACs and FPS of a Record, or why there are none."""
     parts = []
     if record.params is not None:
         parts.append(f"{scaled(record.params)} parameters")
@@ -42,8 +42,13 @@ def headline(record: Record) -> str:
     if record.speed:
         device = "CPU" if record.speed.device == "cpu" else record.speed.device_name or record.speed.device
         parts.append(f"{significant(record.speed.fps)} FPS on {device}")
+    return ", ".join(parts) or record.failure or "nothing measured"
+
+
+def headline(record: Record) -> str:
+    """Parameters, MACs and FPS of a Record in one line, and its share of what a paper prints at this size."""
+    text = f"{record.model} at {show(record.resolution)}: {costs_and_speed(record)}"
     claimed = "; ".join(_shares(record))
-    text = f"{record.model} at {show(record.resolution)}: {', '.join(parts) or record.failure or 'nothing measured'}"
     return f"{text}; {claimed}" if claimed else text
 
 
