@@ -42,7 +42,7 @@ NOT_RUN_PROGRAMS = {
     "python examples/train_synthetic.py": "trains for minutes; tests/test_eval_cli.py evaluates",
 }
 # What a user puts into a repository of their own: tests/test_workflow.py runs the workflow's steps.
-NOT_RUN_LANGUAGES = {"bash", "yaml"}
+NOT_RUN_LANGUAGES = {"bash", "yaml", "toml"}
 NOT_RUN_OPTIONS = {
     "--device cuda": "needs a GPU",
     "--optimize": "compiles for minutes on a CPU",

@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 import typer
 
 from segbench.catalog import list_models
+from segbench.errors import BadOption
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -117,6 +118,14 @@ Optimize = Annotated[
     ),
 ]
 Precision = Annotated[str, typer.Option(metavar="fp32|tf32|fp16|bf16", help="Arithmetic of the timed network.")]
+Batches = Annotated[
+    str,
+    typer.Option(
+        "--batch",
+        metavar="N[,N...]",
+        help="Images per forward, the protocol's is 1; 1,2,4,8 is a sweep.",
+    ),
+]
 Batch = Annotated[int, typer.Option(help="Images per forward; the protocol's is 1.")]
 Rounds = Annotated[
     int | None, typer.Option(help="Rounds of frames; the protocol's number by default.", show_default=False)
@@ -143,6 +152,18 @@ JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="Write the Records as a JSON list.", show_default=False),
 ]
+
+
+def batches(text: str) -> list[int]:
+    """``"1,2,4,8"`` as numbers, each once.
+
+    Raises:
+        BadOption: not whole numbers of 1 or more.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 7 and int(part) for part in parts):
+        raise BadOption(f"batch must be 1 or more, several as in 1,2,4,8: {text} given")
+    return list(dict.fromkeys(map(int, parts)))
 
 
 class Budgets(TypedDict):

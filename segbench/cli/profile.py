@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def profile(
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
-    batch: options.Batch = 1,
+    batch: options.Batches = "1",
     rounds: options.Rounds = None,
     budget: options.Budget = None,
     counter: options.Counters = None,
@@ -61,6 +62,7 @@ def profile(
     given = input_texts(inputs)
     own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
+    several = options.batches(batch)
     check_json_target(json_path)
     _check_layers(layers, depth, csv_path)
     out = console(json_path)
@@ -78,7 +80,7 @@ def profile(
                 mode=mode,
                 preset=protocol,
                 precision=precision,
-                batch=batch,
+                batch=several[0],
                 rounds=rounds,
                 **options.budgets(budget),
                 counters=tuple(counter or ()),
@@ -93,13 +95,18 @@ def profile(
             resolve(name, classes, given, output) if is_own(name) else resolve(name, classes)
             for name in dict.fromkeys(names)
         ]
-        jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
-        for subject, size in jobs:
+        jobs = [
+            (subject, size, images)
+            for subject in subjects
+            for size in asked or [subject.default_resolution]
+            for images in several
+        ]
+        for subject, size, _ in jobs:
             subject.check_resolution(size)
     records: list[Record] = []
     try:
-        for subject, size in jobs:
-            label = f"{subject.spec} at {resolution.show(size)}"
+        for subject, size, images in jobs:
+            label = f"{subject.spec} at {resolution.show(size)}" + (f", batch {images}" if images > 1 else "")
             with progress(label, ticking=False) as step:
 
                 def say(
@@ -111,7 +118,7 @@ def profile(
                     model=subject.spec,
                     classes=subject.asked or subject.classes,
                     resolution=size,
-                    settings=settings,
+                    settings=replace(settings, batch=images),
                     inputs=given if is_own(subject.spec) else (),
                     output=output if is_own(subject.spec) else None,
                 )

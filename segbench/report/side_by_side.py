@@ -47,7 +47,8 @@ def costs_and_speed(record: Record) -> str:
 
 def headline(record: Record) -> str:
     """Parameters, MACs and FPS of a Record in one line, and its share of what a paper prints at this size."""
-    text = f"{record.model} at {show(record.resolution)}: {costs_and_speed(record)}"
+    batch = f", batch {record.batch}" if record.batch > 1 else ""
+    text = f"{record.model} at {show(record.resolution)}{batch}: {costs_and_speed(record)}"
     claimed = "; ".join(_shares(record))
     return f"{text}; {claimed}" if claimed else text
 
@@ -55,7 +56,11 @@ def headline(record: Record) -> str:
 def side_by_side(records: Sequence[Record]) -> RenderableType:
     """A column for each Record and the ratio of each further one to the first, quantity by quantity."""
     alike = len({record.resolution for record in records}) == 1
-    names = [record.model if alike else f"{record.model} {show(record.resolution)}" for record in records]
+    together = len({record.batch for record in records}) == 1
+    names = [
+        record.model + ("" if alike else f" {show(record.resolution)}") + ("" if together else f" batch {record.batch}")
+        for record in records
+    ]
     ratios = [f"{name} / {names[0]}" if len(names) > 2 else "ratio" for name in names[1:]]
     rows = [_row(*quantity, records) for quantity in _QUANTITIES]
     rows = [row for row in rows if any(cell != DASH for cell in row[1:])]
@@ -68,7 +73,8 @@ def side_by_side(records: Sequence[Record]) -> RenderableType:
         if record.speed
         for note in (*record.speed.warnings, *([record.speed.shortened] if record.speed.shortened else []))
     }
-    title = Text(f"side by side, {size}batch {records[0].batch}; ratios are to {names[0]}", style="bold")
+    batch = f"batch {records[0].batch}; " if together else ""
+    title = Text(f"side by side, {size}{batch}ratios are to {names[0]}", style="bold")
     headings = ("", *names, *ratios)
     return Group(
         title,
