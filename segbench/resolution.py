@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from segbench.errors import BadResolution
 
 SMALLEST_SIDE = 64
+_MOST_DIGITS = 6
 NEAR = 0.1
 """Share of a side by which the nearest accepted size may differ from it to stand in its place."""
 
@@ -22,9 +23,13 @@ def parse(text: str) -> tuple[int, int]:
         >>> parse("512x1024")
         (512, 1024)
     """
-    found = re.fullmatch(r"\s*(\d{1,6})\s*[xX\u00d7]\s*(\d{1,6})\s*", text)
+    found = re.fullmatch(r"\s*(\d+)\s*[xX\u00d7]\s*(\d+)\s*", text)
     if found is None:
         raise BadResolution(f"resolution {text!r} is not HEIGHTxWIDTH in pixels, as in 512x1024")
+    if max(map(len, found.groups())) > _MOST_DIGITS:
+        raise BadResolution(
+            f"resolution {text.strip()} is too large: sides of at most {_MOST_DIGITS} digits are accepted"
+        )
     height, width = int(found[1]), int(found[2])
     check(height, width)
     return height, width

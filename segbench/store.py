@@ -163,3 +163,17 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Prove that `folder` can be made and written, and make nothing: a call that is refused leaves no empty folders.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -83,3 +84,8 @@ def test_profile_shows_two_networks_side_by_side(segbench_cli: Cli) -> None:
     assert lines[1].startswith("efrnet at 64x128: 478.0 k parameters")
     # 478,022 / 360,422.
     assert any(line.startswith("parameters") and line.rstrip().endswith("1.33x") for line in lines)
+
+
+def test_the_readme_shows_the_first_line_of_its_first_command() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert f"> {headline(MFPNET)}\n" in readme

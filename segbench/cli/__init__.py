@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import typer
 from rich.console import Console
@@ -14,6 +16,8 @@ from segbench.cli import commands
 from segbench.errors import SegbenchError, Stopped
 
 _STOPPED = 130
+# What other tools call a command.
+_MEANT = {"list": "models", "ls": "models", "run": "profile", "bench": "profile", "benchmark": "profile"}
 _KEPT = "stopped; what was measured is on disk"
 
 app = typer.Typer(
@@ -55,7 +59,26 @@ def run(arguments: Sequence[str]) -> int:
         format_message = getattr(error, "format_message", None)
         if format_message is None:
             raise
-        return _complain(f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", debug)
+        told = _nearer(error, format_message().rstrip("."))
+        return _complain(f"{told} (given: {shlex.join(rest)})", debug)
+
+
+def _nearer(error: Exception, message: str) -> str:
+    """What Click says of an unknown command or option, without offers that have little to do with it."""
+    unknown = re.match(r"No such command '(.+?)'", message)
+    if unknown:
+        names = [*(command.name for command in app.registered_commands if command.name), "baseline"]
+        offers = [_MEANT[unknown[1]]] if unknown[1] in _MEANT else get_close_matches(unknown[1], names, cutoff=0.6)
+        return _offer(unknown[0], offers, "segbench --help")
+    option = getattr(error, "option_name", None)
+    if option is None or not message.startswith("No such option"):
+        return message
+    offers = get_close_matches(option, getattr(error, "possibilities", None) or (), cutoff=0.7)
+    return _offer(f"No such option {option}", offers, "--help")
+
+
+def _offer(message: str, offers: Sequence[str], otherwise: str) -> str:
+    return f"{message}: did you mean {', '.join(offers)}?" if offers else f"{message}: see `{otherwise}`"
 
 
 def _complain(message: str, debug: bool, status: int = 2) -> int:

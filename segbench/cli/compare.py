@@ -102,7 +102,7 @@ def compare(
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
     check_json_target(json_path)
-    store.require_writable(out)
+    store.check_writable(out)
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch"):
         from segbench import compare as comparison

@@ -9,6 +9,8 @@ import typer
 from segbench.catalog import list_models
 from segbench.errors import BadOption
 
+MODES = ("forward", "swiftnet")
+
 
 def complete_model(incomplete: str) -> list[str]:
     """Catalog names that begin with what was typed."""
@@ -20,6 +22,20 @@ def complete_paper_or_model(incomplete: str) -> list[str]:
     from segbench.claims import PAPERS
 
     return [name for name in dict.fromkeys((*PAPERS, *list_models())) if name.startswith(incomplete)]
+
+
+def complete_resolution(incomplete: str) -> list[str]:
+    """Sizes of the catalog that begin with what was typed."""
+    from segbench.catalog import CATALOG
+    from segbench.resolution import show
+
+    sizes = dict.fromkeys(show(size) for entry in CATALOG.values() for size in entry.resolutions)
+    return [size for size in sizes if size.startswith(incomplete)]
+
+
+def complete_mode(incomplete: str) -> list[str]:
+    """Timed regions that begin with what was typed."""
+    return [mode for mode in MODES if mode.startswith(incomplete)]
 
 
 Models = Annotated[
@@ -53,7 +69,11 @@ Patterns = Annotated[
 Resolutions = Annotated[
     list[str] | None,
     typer.Option(
-        "--res", metavar="HxW", help="Input height x width; repeatable. The papers' own by default.", show_default=False
+        "--res",
+        metavar="HxW",
+        help="Input height x width; repeatable. The papers' own by default.",
+        autocompletion=complete_resolution,
+        show_default=False,
     ),
 ]
 Classes = Annotated[
@@ -89,6 +109,7 @@ Mode = Annotated[
     str | None,
     typer.Option(
         metavar="forward|swiftnet",
+        autocompletion=complete_mode,
         help="Timed region: the forward with resident input (default), or SwiftNet's Figure 5 with copies and argmax.",
         show_default=False,
     ),

@@ -71,7 +71,7 @@ def check_json_target(target: str | None) -> None:
         path = Path(target)
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder, --json takes a file or -")
-        store.require_writable(path.parent)
+        store.check_writable(path.parent)
 
 
 def forget_json(target: str | None) -> None:

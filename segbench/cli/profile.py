@@ -149,4 +149,4 @@ def _check_layers(layers: bool, depth: int | None, csv_path: Path | None) -> Non
     if csv_path is not None:
         if csv_path.is_dir():
             raise OutputError(f"cannot write {csv_path}: it is a folder, --csv takes a file")
-        store.require_writable(csv_path.parent)
+        store.check_writable(csv_path.parent)

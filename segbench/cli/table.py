@@ -152,4 +152,4 @@ def check_file(path: Path) -> None:
     """
     if path.is_dir():
         raise BadOption(f"--out {path} is a folder; a file is accepted")
-    store.require_writable(path.parent)
+    store.check_writable(path.parent)

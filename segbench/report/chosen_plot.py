@@ -91,6 +91,7 @@ def write_plot(
     with plot_style():
         figure = _figure(whole, x, y, label, highlight)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save(figure, path, fonts=TRUETYPE)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
