@@ -102,7 +102,7 @@ def sweep(
 
 
 def stored(folder: Path) -> list[Record]:
-    """The Records that a folder holds; a line that a killed process left unfinished is skipped."""
+    """The Records that a folder holds."""
     path = folder / RECORDS
     return store.read(path, tolerant=True) if path.exists() else []
 

@@ -19,11 +19,7 @@ class SegbenchError(Exception):
     """A call, or its input, that cannot be served; the message is meant for the user."""
 
 
-class Stopped(SegbenchError):
-    """Ctrl-C, with what it leaves behind; the exit status is 130."""
-
-
-class UnknownName(SegbenchError):
+class UnknownName(SegbenchError, ValueError):
     """A name that is in no list: of networks, devices, counters, data sets."""
 
     def __init__(self, kind: str, given: str, accepted: Iterable[str], hint: str = "") -> None:
@@ -47,8 +43,12 @@ class CatalogError(SegbenchError):
     """A file of the catalog that does not hold entries as it should."""
 
 
-class BadOption(SegbenchError):
-    """An option whose value is malformed or out of range."""
+class BadOption(SegbenchError, ValueError):
+    """An option or argument whose value is malformed or out of range."""
+
+
+class BadType(SegbenchError, TypeError):
+    """An argument of a type that cannot be used."""
 
 
 class BadResolution(BadOption):

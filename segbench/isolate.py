@@ -1,6 +1,7 @@
 """Run each measurement in a process of its own, so that a crash, a hang or a full GPU costs one row.
 
-Processes come from a `forkserver` that has torch imported and no CUDA context: 0.4 s each instead of 2.5 s.
+Processes come from a `forkserver` that has torch imported and no CUDA context: 0.4 s each instead of 2.5 s. What they
+print goes to standard error: standard output is for results.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 Task = TypeVar("Task")
@@ -39,6 +43,7 @@ class _Running(Generic[Task]):
     process: BaseProcess
     connection: Connection
     started: float
+    heard: float
 
 
 def run_isolated(
@@ -50,6 +55,8 @@ def run_isolated(
     deadline: float | None = None,
     preload: Sequence[str] = (),
     on_start: Callable[[Task], None] | None = None,
+    on_news: Callable[[Task, Any], None] | None = None,
+    may_have_children: bool = False,
 ) -> Iterator[Outcome[Task]]:
     """Call ``function(task)`` for each task in a fresh process and yield the outcomes as they come.
 
@@ -57,14 +64,18 @@ def run_isolated(
         function: importable by name; its result must pickle.
         tasks: what to call it with, in this order.
         workers: processes at a time; 1 where timings must not disturb each other.
-        timeout_s: seconds after which a process is killed and its task failed.
+        timeout_s: seconds without a word from a process (`tell`) after which it is killed and its task failed.
         deadline: on `time.monotonic`; then no task is started any more, those that run are ended, and none of them has
             an outcome.
         preload: modules that the fork server imports once for all.
         on_start: told of each task as it starts.
+        on_news: told what a task tells while it runs.
+        may_have_children: let `function` start processes of `multiprocessing`.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
+    if tasks:
+        _start_server()
     waiting = deque(tasks)
     running: list[_Running[Task]] = []
     try:
@@ -76,43 +87,79 @@ def run_isolated(
                 if on_start:
                     on_start(task)
                 ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_call, args=(theirs, function, task), daemon=True)
-                process.start()
-                theirs.close()
-                running.append(_Running(task, process, ours, time.monotonic()))
-            first = min(min(item.started for item in running) + timeout_s, deadline or math.inf)
+                process = context.Process(target=_call, args=(theirs, function, task), daemon=not may_have_children)
+                try:
+                    process.start()
+                except (OSError, EOFError) as error:
+                    # The fork server was killed; the next process starts another.
+                    yield Outcome(task, None, f"no process could be started: {error or type(error).__name__}", 0.0)
+                    continue
+                finally:
+                    theirs.close()
+                now = time.monotonic()
+                running.append(_Running(task, process, ours, now, now))
+            if not running:
+                continue
+            first = min(min(item.heard for item in running) + timeout_s, deadline or math.inf)
             wait([item.connection for item in running], timeout=max(first - time.monotonic(), 0.0))
             for item in list(running):
-                outcome = _collect(item, timeout_s)
+                outcome = _collect(item, timeout_s, on_news)
                 if outcome is not None:
                     running.remove(item)
                     yield outcome
     finally:
         for item in running:
-            _end(item)
+            _end(item, patience_s=0.0)
+
+
+def _start_server() -> None:
+    """Start the fork server where no module of the current folder can stand in for one of Python's."""
+    here = Path.cwd()
+    os.chdir(Path(os.__file__).parent)
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.chdir(here)
+
+
+def tell(news: Any) -> None:
+    """In a process of `run_isolated`: say how far the task is; nothing elsewhere."""
+    if _connection is not None:
+        _connection.send(("news", news))
+
+
+_connection: Connection | None = None
 
 
 def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> None:
-    # Ctrl-C reaches the whole process group; the parent decides what ends.
+    global _connection  # noqa: PLW0603
+    _connection = connection
+    # The parent decides what ends; what the task starts, ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.dup2(2, 1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        answer: tuple[Any, str | None, type[BaseException] | None] = (function(task), None, None)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        answer = None, f"{type(error).__name__}: {text}" if text else type(error).__name__, _importable(error)
-    try:
-        # A parent that was told to stop no longer listens.
-        with contextlib.suppress(BrokenPipeError):
-            connection.send(answer)
-    except Exception as error:
-        # A result that cannot travel.
-        connection.send((None, f"{type(error).__name__}: {error}", _importable(error)))
-    finally:
-        connection.close()
+    # A parent that is gone hears no more.
+    with contextlib.suppress(OSError):
+        try:
+            connection.send(("done", (function(task), None, None)))
+        except BaseException as error:
+            connection.send(("done", (None, _reason(error), _importable(error))))
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Not as Python ends: what a user's code left behind to be done at the end is not waited for.
+    os._exit(0)
 
 
-def _importable(error: Exception) -> type[BaseException] | None:
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"sys.exit({'' if error.code is None else repr(error.code)[:80]}) was called"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _importable(error: BaseException) -> type[BaseException] | None:
     """The error's type, where the parent has it too: a user's module may not be there."""
     return type(error) if type(error).__module__.partition(".")[0] in ("segbench", "builtins") else None
 
@@ -125,21 +172,29 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
 
-def _collect(item: _Running[Task], timeout_s: float) -> Outcome[Task] | None:
-    seconds = time.monotonic() - item.started
-    if item.connection.poll():
+def _collect(
+    item: _Running[Task], timeout_s: float, on_news: Callable[[Task, Any], None] | None
+) -> Outcome[Task] | None:
+    while item.connection.poll():
+        item.heard = time.monotonic()
+        seconds = item.heard - item.started
         try:
-            result, failure, error = item.connection.recv()
-        except EOFError:
+            kind, content = item.connection.recv()
+        except (EOFError, OSError):
             item.process.join(timeout=5)
-            result, failure, error = None, _death(item.process.exitcode), None
-        _end(item)
-        return Outcome(item.task, result, failure, seconds, error)
-    if seconds >= timeout_s:
-        _end(item)
+            kind, content = "done", (None, _death(item.process.exitcode), None)
+        if kind == "done":
+            _end(item)
+            result, failure, error = content
+            return Outcome(item.task, result, failure, seconds, error)
+        if on_news is not None:
+            on_news(item.task, content)
+    if time.monotonic() - item.heard >= timeout_s:
+        seconds = time.monotonic() - item.started
+        _end(item, patience_s=0.0)
         return Outcome(item.task, None, f"timed out after {timeout_s:g} s", seconds)
     return None
 
@@ -152,10 +207,15 @@ def _death(exitcode: int | None) -> str:
     return f"crashed: the process ended with status {exitcode}"
 
 
-def _end(item: _Running[Any]) -> None:
+def _end(item: _Running[Any], patience_s: float = 1.0) -> None:
+    """End a process and whatever it started."""
     item.connection.close()
-    item.process.join(timeout=1)
+    item.process.join(timeout=patience_s)
+    group = item.process.pid
     if item.process.is_alive():
         item.process.kill()
-        item.process.join()
+    with contextlib.suppress(OSError):
+        if group is not None:
+            os.killpg(group, signal.SIGKILL)
+    item.process.join()
     item.process.close()

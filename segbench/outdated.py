@@ -20,10 +20,8 @@ def outdated(record: Record) -> str:
         return ""
     today: int | None = entry.params
     if record.classes != entry.classes or record.options:
-        options = tuple(sorted((record.options or {}).items()))
-        # The published costs, where they have this number of classes, save building the network.
-        published = None if options else _published().get((record.model, record.classes))
-        today = published or _parameters(record.model, record.classes, options)
+        today = None if record.options else _published().get((record.model, record.classes))
+        today = today or _parameters(record.model, record.classes, tuple(sorted((record.options or {}).items())))
     if today in (None, record.params):
         return ""
     return (
@@ -47,6 +45,7 @@ def marked(record: Record) -> Record:
 
 @functools.cache
 def _published() -> dict[tuple[str, int], int]:
+    """Parameters by network and class count, as far as they are published: reading them needs no torch."""
     return {(item.model, item.classes): item.params for item in published_costs() if item.params is not None}
 
 

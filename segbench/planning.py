@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from segbench import catalog, resolution
+from segbench import catalog, limits, resolution
 from segbench.errors import BadOption, UnknownName
 from segbench.job import Job, Settings
 from segbench.resolution import show
@@ -71,16 +71,14 @@ def plan(
     Raises:
         SegbenchError: a resolution that a network cannot take, or a number of processes below 1.
     """
-    if processes < 1:
-        raise BadOption(f"processes must be 1 or more: {processes} given")
+    limits.check("processes", processes, 1, limits.PROCESSES)
     if processes > 1 and not settings.speed:
         raise BadOption("--processes repeats timings: give it without --no-speed")
     repeats = replace(
         settings, counts=False, waterfall=False, optimize=False, layer_times=False, module_levels=0, bounds="none"
     )
     networks: dict[tuple[str, tuple[int, int], int | None], tuple[tuple[int, int] | None, str]] = {}
-    if classes is not None and classes < 1:
-        raise BadOption(f"classes must be 1 or more: {classes} given")
+    limits.check("classes", classes, 1, limits.CLASSES)
     for name in names:
         own = is_own(name)
         rule = resolution.ANY_SIZE if own else catalog.find(name).size_rule

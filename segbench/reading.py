@@ -54,6 +54,24 @@ def read(kind: type[Result], content: Any) -> Result:
         raise RecordError(_in_words(str(error))) from None
 
 
+def check(content: Any, kind: Any, name: str) -> None:
+    """Refuse an open object of which a known field is malformed.
+
+    Args:
+        content: the object, or a list of them.
+        kind: a `TypedDict` of its known fields, or a list of it.
+        name: of the field that holds it.
+
+    Raises:
+        RecordError: names the field, and says what it takes.
+    """
+    try:
+        msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        text = _in_words(str(error))
+        raise RecordError(f"{name}{text}" if text.startswith("[") else f"{name}.{text}") from None
+
+
 def plain(result: Any) -> dict[str, Any]:
     """A typed result as plain JSON types, fields that were unknown in their place again."""
     content = msgspec.to_builtins(result)

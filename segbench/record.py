@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
@@ -34,6 +34,34 @@ Date = Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]
 def now() -> str:
     """The current time in UTC as Records write it, such as ``2026-11-21T10:00:00Z``."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ProtocolFields(TypedDict, total=False):
+    """The settings of a protocol that are computed with; others are only shown."""
+
+    mode: str | None
+    precision: str | None
+    batch: AtLeastOne | None
+    synchronise: str | None
+    grad: str | None
+    cudnn_benchmark: bool | None
+    channels_last: bool | None
+    bn_folding: bool | None
+    pinned: bool | None
+    name: str | None
+    rounds: AtLeastOne | None
+
+
+class EnvironmentFields(TypedDict, total=False):
+    """What of an environment is computed with; the rest is only shown."""
+
+    torch_threads: Count | None
+    gpus: dict[str, dict[str, Any]] | None
+    variables: dict[str, Any] | None
+
+
+SignedCall = TypedDict("SignedCall", {"path": str, "in": list[float | str], "out": list[float | str]})
+"""A module's call in a signature: statistics of what went in and came out, three for each tensor."""
 
 
 @dataclass(kw_only=True)
@@ -134,7 +162,12 @@ class Record:
         if not (isinstance(size, (list, tuple)) and len(size) == 2):
             raise RecordError(f"resolution: [height, width] is accepted: {str(size)[:40]!r} given")
         # A Record without a date was not made at this moment.
-        return reading.read(cls, {"created": "", **content})
+        record = reading.read(cls, {"created": "", **content})
+        reading.check(record.protocol, ProtocolFields, "protocol")
+        reading.check(record.environment, EnvironmentFields, "environment")
+        if record.signature and record.signature.modules:
+            reading.check(record.signature.modules, list[SignedCall], "signature.modules")
+        return record
 
 
 def down_to(modules: Iterable[ModuleRow], depth: int | None) -> list[ModuleRow]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.errors import BadResolution
+from segbench import limits
+from segbench.errors import BadResolution, BadType
 
-SMALLEST_SIDE = 64
-_MOST_DIGITS = 6
+SMALLEST_SIDE, LARGEST_SIDE = 64, 65_535
 NEAR = 0.1
 """Share of a side by which the nearest accepted size may differ from it to stand in its place."""
 
@@ -23,16 +25,26 @@ def parse(text: str) -> tuple[int, int]:
         >>> parse("512x1024")
         (512, 1024)
     """
-    found = re.fullmatch(r"\s*(\d+)\s*[xX\u00d7]\s*(\d+)\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,20})\s*[xX\u00d7]\s*(\d{1,20})\s*", text)
     if found is None:
         raise BadResolution(f"resolution {text!r} is not HEIGHTxWIDTH in pixels, as in 512x1024")
-    if max(map(len, found.groups())) > _MOST_DIGITS:
-        raise BadResolution(
-            f"resolution {text.strip()} is too large: sides of at most {_MOST_DIGITS} digits are accepted"
-        )
     height, width = int(found[1]), int(found[2])
     check(height, width)
     return height, width
+
+
+def pair(given: object) -> tuple[int, int]:
+    """Height and width that an argument gives.
+
+    Raises:
+        BadType: not two whole numbers.
+    """
+    sides = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
+    if len(sides) != 2:
+        raise BadType(f"a resolution is two whole numbers, (height, width): {given!r:.80} given")
+    for side in sides:
+        limits.check_integer("height and width", side)
+    return operator.index(sides[0]), operator.index(sides[1])
 
 
 @dataclass(frozen=True)
@@ -100,13 +112,17 @@ ANY_SIZE = SizeRule()
 
 
 def check(height: int, width: int, rule: SizeRule = ANY_SIZE, model: str = "") -> None:
-    """Refuse a size that is too small for any network, or that `model` with its size rule does not take.
+    """Refuse a size that is too small or too large for any network, or that `model` with its size rule does not take.
 
     Raises:
         BadResolution: says what was given and what is accepted.
     """
     if min(height, width) < SMALLEST_SIDE:
         raise BadResolution(f"resolution {show((height, width))} is too small: at least 64x64 is accepted")
+    if max(height, width) > LARGEST_SIDE:
+        raise BadResolution(
+            f"resolution {show((height, width))} is too large: at most {show((LARGEST_SIDE, LARGEST_SIDE))} is accepted"
+        )
     rule.check(height, width, model)
 
 

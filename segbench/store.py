@@ -1,22 +1,27 @@
-"""Records on disk: appended line by line, read from JSON or JSONL, written whole only atomically."""
+"""Records on disk: appended line by line, read from JSON or JSONL."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from segbench.errors import OutputError, RecordError
+from segbench.files import require_writable, write_bytes, write_text
 from segbench.record import Record
 
 try:
     import fcntl
 except ImportError:  # not a Unix
     fcntl = None  # type: ignore[assignment]
+
+__all__ = ["append", "dumps", "read", "require_writable", "write_bytes", "write_text"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def append(path: Path, record: Record) -> None:
@@ -55,46 +60,89 @@ def _alone(file: IO[bytes]) -> Iterator[None]:
 def read(path: Path, *, tolerant: bool = False) -> list[Record]:
     """Read Records from a JSON list, a single JSON object, or JSONL.
 
+    A line of a JSONL file that a killed run cut short is skipped, and the log says so.
+
     Args:
         path: the file.
-        tolerant: skip lines of a JSONL file that are no JSON, such as the one a killed run was writing.
+        tolerant: a file without a whole Record is none, as where a run was killed at its first.
 
     Raises:
-        RecordError: no such file, unreadable, not JSON, or not Records; names the file and the line.
+        RecordError: no such file, unreadable, not JSON, or not Records; names the file, the line and the field.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
-    if not text.strip():
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror}") from error
+    if not content.strip():
         if tolerant:
             return []
         raise RecordError(f"{path} is empty: Records as a JSON list, an object or JSONL are accepted")
     try:
-        content = _loads(text, str(path))
-    except json.JSONDecodeError:
-        return _read_lines(path, text, tolerant)
-    items = content if isinstance(content, list) else [content]
-    return [_parse(item, f"{path}, Record {index}") for index, item in enumerate(items, 1)]
-
-
-def _read_lines(path: Path, text: str, tolerant: bool) -> list[Record]:
+        text = content.decode()
+        items = _loads(text)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return _read_lines(path, content, tolerant)
+    items = items if isinstance(items, list) else [items]
     records = []
-    # At line feeds alone: JSON allows the other line separators inside of a text.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    for index, item in enumerate(items):
         try:
-            item = _loads(line, f"{path}, line {number}")
-        except json.JSONDecodeError as error:
-            if tolerant:
-                continue
-            raise RecordError(f"{path}, line {number}: not JSON ({error.msg}); the file may be truncated") from error
-        records.append(_parse(item, f"{path}, line {number}"))
+            records.append(Record.from_json(item))
+        except RecordError as error:
+            raise RecordError(f"{path}, line {_line_of(text, index)}: {error}") from error
     return records
 
 
-def _loads(text: str, where: str) -> object:
+def _read_lines(path: Path, content: bytes, tolerant: bool) -> list[Record]:
+    records, cut = [], []
+    # At line feeds alone: JSON allows the other line separators inside of a text.
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            records.append(Record.from_json(_loads(line.decode())))
+        except RecordError as error:
+            raise RecordError(f"{where}: {error}") from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            if not _is_cut_short(line, error):
+                reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8 text"
+                raise RecordError(f"{where}: not JSON ({reason}); the file may be truncated") from error
+            cut.append(where)
+    if not records and not tolerant:
+        raise RecordError(f"{cut[0]}: not JSON but the beginning of a Record; the file may be truncated")
+    for where in cut:
+        _LOG.warning("%s is cut short, as by a run that was killed, and is left out", where)
+    return records
+
+
+def _is_cut_short(line: bytes, error: json.JSONDecodeError | UnicodeDecodeError) -> bool:
+    """Whether a line is the beginning of a Record rather than no JSON at all."""
+    if not line.startswith(b'{"'):
+        return False
+    at_end = isinstance(error, json.JSONDecodeError) and error.pos >= len(error.doc.rstrip())
+    return at_end or not line.rstrip().endswith(b"}")
+
+
+def _line_of(text: str, index: int) -> int:
+    """The line of a JSON text on which the Record of this place in its list begins, or its only one."""
+    decoder, place = json.JSONDecoder(), len(text) - len(text.lstrip())
+    if text[place] == "[":
+        for _ in range(index):
+            _, place = decoder.raw_decode(text, _next(text, place + 1))
+        place = _next(text, place + 1)
+    return text.count("\n", 0, place) + 1
+
+
+def _next(text: str, place: int) -> int:
+    """The next character that is no space and no comma."""
+    while text[place] in " \t\r\n,":
+        place += 1
+    return place
+
+
+def _loads(text: str) -> object:
     """JSON, with what Python cannot read of it refused as what it is.
 
     Raises:
@@ -106,74 +154,11 @@ def _loads(text: str, where: str) -> object:
     except json.JSONDecodeError:
         raise
     except RecursionError as error:
-        raise RecordError(f"{where}: no Record is nested as deeply as this file") from error
+        raise RecordError("no Record is nested as deeply as this") from error
     except ValueError as error:
-        raise RecordError(f"{where}: no Record has numbers of thousands of digits") from error
-
-
-def _parse(item: object, where: str) -> Record:
-    try:
-        return Record.from_json(item)
-    except RecordError as error:
-        raise RecordError(f"{where}: {error}") from error
+        raise RecordError("no Record has numbers of thousands of digits") from error
 
 
 def dumps(records: Iterable[Record]) -> str:
     """Records as a JSON list, one a line group, ending in a newline."""
     return json.dumps([record.to_json() for record in records], indent=1, ensure_ascii=False) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as `write_bytes` does."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a reader never sees half of it, a failure leaves the old one.
-
-    Raises:
-        OutputError: the folder or the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-
-
-def require_writable(folder: Path) -> None:
-    """Make `folder` and prove that files can be put there, before anything is measured.
-
-    Raises:
-        OutputError: the folder cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
-
-
-def check_writable(folder: Path) -> None:
-    """Prove that `folder` can be made and written, and make nothing: a call that is refused leaves no empty folders.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error

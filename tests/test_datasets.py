@@ -163,6 +163,7 @@ def test_train_ids_are_read_where_label_ids_are_missing(root: Callable[..., Path
     for path in folder.glob("gtFine/val/*/*_labelIds.png"):
         path.unlink()
     found = open_dataset("cityscapes", folder)[0]
+    assert found.paths.label is not None
     assert found.paths.label.name.endswith("_labelTrainIds.png")
     assert torch.equal(found.target, wanted.target)
 

@@ -344,10 +344,10 @@ def test_void_predictions_count_as_misses_where_that_is_asked_for(
     assert plain is not None
     # A twelfth output that wins wherever the most frequent class did.
     usual = int(plain[:, :11].sum(0).argmax())
-    weight, bias = net.b.weight.data, net.b.bias.data
+    weight, bias = (net.get_parameter(f"b.{name}").data for name in ("weight", "bias"))
     net.b = torch.nn.Conv2d(8, 12, 1)
-    net.b.weight.data = torch.cat((weight, weight[usual : usual + 1]))
-    net.b.bias.data = torch.cat((bias, bias[usual : usual + 1] + 1e-3))
+    net.get_parameter("b.weight").data = torch.cat((weight, weight[usual : usual + 1]))
+    net.get_parameter("b.bias").data = torch.cat((bias, bias[usual : usual + 1] + 1e-3))
     torch.save(net.state_dict(), in_folder / "twelve.pth")
     options = {"checkpoint": in_folder / "twelve.pth", "void_output": 11, "void_rule": "count"}
     counted = evaluate(**options)
@@ -377,7 +377,9 @@ def test_no_option_of_eval_is_the_beginning_of_one_of_torchruns() -> None:
 
     theirs = [option for action in get_args_parser()._actions for option in action.option_strings]
     ours = [
-        option for item in get_command(app).commands["eval"].params for option in (*item.opts, *item.secondary_opts)
+        option
+        for item in vars(get_command(app))["commands"]["eval"].params
+        for option in (*item.opts, *item.secondary_opts)
     ]
     assert "--overlays" in ours
     # Kept for those who call segbench itself.

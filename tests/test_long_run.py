@@ -35,7 +35,7 @@ def test_a_stop_says_what_is_kept(tmp_path: Path) -> None:
     run = LongRun()
     run.started(66, 124)
     run.ended(ENET, 67)
-    assert str(run.stopped(tmp_path)) == f"stopped: 67 of 124 kept in {tmp_path}; the same command goes on"
+    assert run.kept(tmp_path) == f"67 of 124 kept in {tmp_path}; the same command goes on from there"
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(segbench_cli: Cli, tmp_
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
     last = rest.strip().splitlines()[-1]
-    assert last.startswith("segbench: stopped: ") and last.endswith("the same command goes on")
+    assert last.startswith("segbench: stopped; ") and last.endswith("the same command goes on from there")
     answer = segbench_cli(*wanted)
     assert answer.status == 0
     assert "4 of 4: " in answer.err or "4 of 4" in last

@@ -65,8 +65,9 @@ def test_the_readme_shows_the_head_of_the_stored_table_and_a_stored_plot() -> No
     readme = (ROOT / "README.md").read_text("utf-8")
     assert with_table(readme, (RESULTS / REPORT / "table.md").read_text("utf-8")) == readme
     assert "| sgcpnet |" in readme
-    (picture,) = re.findall(r"!\[[^]]*\]\(([^)]*)\)", readme)
-    assert (ROOT / picture).is_file()
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", readme)
+    assert len(pictures) == 2
+    assert all((ROOT / picture).is_file() for picture in pictures)
 
 
 def test_a_readme_without_marks_and_a_folder_without_counts_are_refused(tmp_path: Path) -> None:

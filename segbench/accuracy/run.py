@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from segbench import limits
 from segbench.accuracy import overlay as drawing
 from segbench.accuracy.claimed import claimed_by_weights, compare_with_claims, dataset_title
 from segbench.accuracy.datasets import open_dataset
@@ -119,10 +120,9 @@ class _Task:
         self.settings, self.group = settings, group
         if settings.rule is not None and settings.rule not in RULES:
             raise UnknownName("scoring rule", settings.rule, RULES)
-        if settings.void_rule not in VOID_RULES:
-            raise UnknownName("void rule", settings.void_rule, VOID_RULES)
-        if settings.workers < 0:
-            raise BadOption(f"workers must be 0 or more: {settings.workers} given")
+        if settings.void_rule not in (None, *VOID_RULES):
+            raise UnknownName("void rule", str(settings.void_rule), VOID_RULES)
+        limits.check("workers", settings.workers, 0, limits.PROCESSES)
         self.device: Device = open_device(group.device(settings.device))
         self.device.check_precision(settings.protocol.precision)
         say("looking through the data set")
@@ -145,7 +145,12 @@ class _Task:
 
     def _protocol(self) -> EvaluationProtocol:
         given, entry = self.settings.protocol, self.loaded.subject.entry
-        void, own = self.loaded.void, self._released()
+        void, void_rule, own = self.loaded.void, self.settings.void_rule, self._released()
+        if void is None and void_rule is not None:
+            raise BadOption(
+                f"--void-rule {void_rule} is about an output for ignored pixels, and this network has none: leave it "
+                "out, or name the output with --void-output"
+            )
         if own is not None and given.input_size is None and given.short_side is None and given.window is None:
             given = replace(given, input_size=own.input_size)
         if self.spec.sizes_vary and given.input_size is None and given.short_side is None:
@@ -166,7 +171,7 @@ class _Task:
                 output=self.settings.output,
                 align_corners=bool(getattr(self.loaded.net, "align_corners", False)),
                 void_output=void,
-                void_rule=None if void is None else self.settings.void_rule,
+                void_rule=None if void is None else void_rule or VOID_RULES[0],
             )
         )
 

@@ -33,7 +33,7 @@ class EvaluationSettings:
         std: instead of a name.
         rule: scoring rule; None for the data set's own.
         void_output: index of the output for ignored pixels; None for what is known of the network.
-        void_rule: ``drop`` or ``count``; see `segbench.accuracy.protocol.VOID_RULES`.
+        void_rule: ``drop`` or ``count``, see `segbench.accuracy.protocol.VOID_RULES`; None for ``drop``.
         skip_bad: leave out and name images that cannot be read.
         workers: processes that read images ahead.
         predictions: folder for prediction files.
@@ -63,7 +63,7 @@ class EvaluationSettings:
     std: tuple[float, ...] | None = None
     rule: str | None = None
     void_output: int | None = None
-    void_rule: str = "drop"
+    void_rule: str | None = None
     skip_bad: bool = False
     workers: int = 2
     predictions: Path | None = None

@@ -6,6 +6,7 @@ classes not in every image, and parts of each image are unlabelled.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -58,6 +59,9 @@ _CAMVID = {
     scenes.MOTORCYCLE: "MotorcycleScooter",
     scenes.BICYCLE: "Bicyclist",
 }
+
+MOST_IMAGES = 1_000_000
+BYTES_PER_PIXEL = 2
 
 _ADE20K = {
     scenes.ROAD: "road",
@@ -112,6 +116,9 @@ def write_synthetic(
         raise BadOption(f"a synthetic data set has at least 1 image in train and val: {images} given")
     height, width = size or SIZES[dataset]
     check(height, width)
+    if max(counts.values()) > MOST_IMAGES:
+        raise BadOption(f"images must be at most {MOST_IMAGES:,}: {images} given")
+    _require_space(folder, sum(counts.values()), height * width)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -124,6 +131,20 @@ def write_synthetic(
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
+
+
+def _require_space(folder: Path, images: int, pixels: int) -> None:
+    """Refuse more than the disk has room for, at half the size of a picture and its label that are not compressed.
+
+    Raises:
+        BadOption: says how much is needed and how much is free.
+    """
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    needed, free = images * pixels * BYTES_PER_PIXEL, shutil.disk_usage(place).free
+    if needed > free:
+        raise BadOption(f"{images:,} images need about {needed / 2**30:,.0f} GiB, and {free / 2**30:,.0f} GiB are free")
 
 
 def _width(spec: DatasetSpec, index: int, width: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from segbench.catalog.collect import Catalog
 from segbench.catalog.entry import FIDELITY_MEANING, Checkpoint, Entry, Fidelity, Golden, Preprocessing
 from segbench.catalog.known import KNOWN, KnownNetwork
-from segbench.errors import UnknownName
+from segbench.errors import BadType, UnknownName
 
 __all__ = [
     "CATALOG",
@@ -76,6 +76,7 @@ def find(name: str) -> Entry:
     """The entry of one network.
 
     Raises:
+        BadType: the name is no text.
         UnknownName: no such network; the nearest names are offered.
 
     Example:
@@ -89,6 +90,8 @@ def find(name: str) -> Entry:
             ...
         segbench.errors.UnknownName: unknown network 'enett': did you mean enet, esnet, segnet?; see `segbench models`
     """
+    if not isinstance(name, str):
+        raise BadType(f"a network has a name, such as 'enet': {type(name).__name__} given")
     entry = CATALOG.get(name.lower())
     if entry is None:
         raise _unknown(name)

@@ -31,6 +31,7 @@ BUILDING_BLOCKS = frozenset(
         "outputs",
         "own",
         "panoptic_branches",
+        "samples",
         "stubs",
         "weight_sets",
     }

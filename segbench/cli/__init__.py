@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import logging
+import os
 import re
 import shlex
 import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from segbench.cli import commands
-from segbench.errors import SegbenchError, Stopped
+from segbench.cli import commands, stopping
+from segbench.errors import SegbenchError, first_line
 
-_STOPPED = 130
 # What other tools call a command.
 _MEANT = {"list": "models", "ls": "models", "run": "profile", "bench": "profile", "benchmark": "profile"}
-_KEPT = "stopped; what was measured is on disk"
 
 app = typer.Typer(
     name="segbench",
@@ -31,9 +34,19 @@ app = typer.Typer(
 )
 commands.register(app)
 
+UNEXPECTED, INTERRUPTED = 3, 130
+"""Exit status of an error that is segbench's own fault, and of Ctrl-C."""
+# Why standard output takes no more; files that results go to say so themselves, with their names.
+_FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
+    # A closed stream would give its number to the next file that is opened, and get it what is printed.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -41,26 +54,36 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status. ``--debug`` anywhere shows tracebacks."""
     debug = "--debug" in arguments
     rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
-    command = typer.main.get_command(app)
+    notes = _Notes()
+    logging.getLogger("segbench").addHandler(notes)
     try:
-        status = command.main(args=rest, prog_name="segbench", standalone_mode=False)
-        # Some versions of Typer make an exit status of Ctrl-C, without a word.
-        if status != _STOPPED:
+        with stopping.signals():
+            return _command(rest, debug)
+    finally:
+        logging.getLogger("segbench").removeHandler(notes)
+
+
+def _command(rest: Sequence[str], debug: bool) -> int:
+    command, raised = typer.main.get_command(app), None
+    try:
+        status = command.main(args=list(rest), prog_name="segbench", standalone_mode=False)
+        sys.stdout.flush()
+        if status != INTERRUPTED:
             return status if isinstance(status, int) else 0
-        return _complain(_KEPT, debug=False, status=_STOPPED)
-    except SegbenchError as error:
-        return _complain(str(error), debug, status=_STOPPED if isinstance(error, Stopped) else 2)
+        # By Ctrl-C where signals cannot be handled: outside of the main thread.
+        message, status = stopping.in_words()
+    except stopping.Stopped as error:
+        message, status = stopping.in_words(error.number)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain(_KEPT, debug, status=_STOPPED)
-    except BrokenPipeError:
-        return 1
+        message, status = stopping.in_words()
     except Exception as error:
-        # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
-        format_message = getattr(error, "format_message", None)
-        if format_message is None:
-            raise
-        told = _nearer(error, format_message().rstrip("."))
-        return _complain(f"{told} (given: {shlex.join(rest)})", debug)
+        (message, status), raised = _in_words(error, rest), error
+    if debug and raised is not None:
+        traceback.print_exception(raised)
+    with contextlib.suppress(OSError):  # standard error is full or closed too
+        if message:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
+    return status
 
 
 def _nearer(error: Exception, message: str) -> str:
@@ -81,8 +104,42 @@ def _offer(message: str, offers: Sequence[str], otherwise: str) -> str:
     return f"{message}: did you mean {', '.join(offers)}?" if offers else f"{message}: see `{otherwise}`"
 
 
-def _complain(message: str, debug: bool, status: int = 2) -> int:
-    if debug:
-        traceback.print_exc()
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
-    return status
+def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
+    format_message = getattr(error, "format_message", None)
+    if isinstance(error, SegbenchError):
+        return str(error), 2
+    if format_message is not None:
+        return f"{_nearer(error, format_message().rstrip('.'))} (given: {shlex.join(rest)})", 2
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        _drop_output()
+        # A reader that has seen enough, such as `head`, is no error to speak of.
+        broken = isinstance(error, BrokenPipeError)
+        return ("", 1) if broken else (f"standard output cannot be written: {error.strerror}", 2)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"
+        "This is a fault of segbench: please report it to its developers with what the same call prints with --debug"
+    ), UNEXPECTED
+
+
+def _drop_output() -> None:
+    """What is left for standard output must not fail once more when Python ends."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+class _Notes(logging.Handler):
+    """Prints what the package logs, a line each, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it on standard error."""
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: note: {text}", markup=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from segbench import store
 from segbench.cli.options import PaperOrModel
-from segbench.cli.output import check_json_target, console, progress
+from segbench.cli.output import check_targets, console, progress, write_out
 from segbench.published_costs import published_costs
 
 
@@ -35,7 +34,7 @@ def audit(
     ] = False,
     markdown_path: Annotated[
         Path | None,
-        typer.Option("--markdown", metavar="PATH", help="Write the audit as Markdown.", show_default=False),
+        typer.Option("--markdown", metavar="PATH|-", help="Write the audit as Markdown.", show_default=False),
     ] = None,
 ) -> None:
     """Find the counting rule behind each printed cost, and the figures that no rule explains.
@@ -44,8 +43,7 @@ def audit(
 
     Example: segbench audit frmnet
     """
-    check_json_target(json_path)
-    check_json_target(str(markdown_path) if markdown_path else None)
+    check_targets(json=json_path, markdown=markdown_path)
     with progress("reading the published costs") as step:
         from segbench import audit as auditing
         from segbench.audit import render
@@ -56,13 +54,9 @@ def audit(
         speeds = auditing.audit_speed(claims, known) if speed or markdown_path else []
     rows = [item.to_json() for item in (speeds if speed else whole.judgements if whole else ())]
     if json_path is not None:
-        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-        if json_path == "-":
-            sys.stdout.write(text)
-        else:
-            store.write_text(Path(json_path), text)
-    if markdown_path is not None and whole is not None:
-        store.write_text(markdown_path, render.markdown(whole, speeds))
-    if json_path != "-":
+        write_out(json_path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    if whole is not None:
+        write_out(markdown_path, render.markdown(whole, speeds) if markdown_path else "")
+    if "-" not in (json_path, str(markdown_path)):
         table = render.speed_table(speeds) if speed or whole is None else render.rich_table(whole)
-        console(json_path).print(table)
+        console().print(table)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from segbench import resolution, store
+from segbench import files, resolution
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress, write_json
+from segbench.cli.output import check_targets, console, progress, write_json, write_out
 from segbench.errors import BadOption
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ OptionalModels = Annotated[
 Processes = Annotated[
     int, typer.Option(metavar="N", help="Fresh processes a side; what is not settled takes up to three times as many.")
 ]
-Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one process.")]
+Timeout = options.Timeout
 
 
 def check(
@@ -89,8 +91,9 @@ def check(
         device,
     )
     sizes = [resolution.parse(text) for text in res or []]
-    for target in (json_path, str(junit) if junit else None, str(benchmark_json) if benchmark_json else None):
-        check_json_target(target)
+    files.require_apart([("--baseline", baseline), ("--json", json_path)])
+    files.require_apart([("--current", current), ("--json", json_path)])
+    check_targets(json=json_path, junit=junit, benchmark_json=benchmark_json)
     with progress("importing torch") as say:
         from segbench.regress.looks import Options, parse_effect
 
@@ -179,13 +182,13 @@ def _report(outcome: Outcome, json_path: str | None, junit: Path | None, benchma
     from segbench.regress import output
     from segbench.regress.render import lines
 
-    out = console(json_path)
-    for line in lines(outcome):
-        out.print(line, soft_wrap=True)
-    if junit is not None:
-        store.write_text(junit, output.junit(outcome))
-    if benchmark_json is not None:
-        store.write_text(benchmark_json, output.benchmark_json(outcome.records()))
+    out = console("-" if "-" in map(str, (json_path, junit, benchmark_json)) else None)
+    said = lines(outcome)
+    # One by one, tens of thousands of them take half a minute.
+    while part := list(islice(said, 500)):
+        out.print(Text("\n").join(part), soft_wrap=True)
+    write_out(junit, output.junit(outcome))
+    write_out(benchmark_json, output.benchmark_json(outcome.records()))
     write_json(json_path, outcome.records())
     output.add_summary(outcome)
     if output.in_actions():

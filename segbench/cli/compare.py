@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from segbench import resolution, store
-from segbench.cli import options
+from segbench import resolution
+from segbench.cli import options, stopping
 from segbench.cli.long_run import LongRun, say
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
-from segbench.cli.output import check_json_target, console, progress, progress_console, write_json
+from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.cli.run_file import NAME, read_run_file
+from segbench.files import alone_in, require_apart, require_writable
 
 if TYPE_CHECKING:
     from segbench.job import Job
@@ -55,7 +56,7 @@ def compare(
     ),
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what the folder already holds.")] = False,
     seed: Annotated[int, typer.Option(help="Shuffles the order of timings.")] = 0,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one process.")] = 600.0,
+    timeout: options.Timeout = 600.0,
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
@@ -101,8 +102,9 @@ def compare(
         out = _unless_given(context, "out", out, found.out)
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
-    check_json_target(json_path)
-    store.check_writable(out)
+    check_targets(json=json_path)
+    require_apart([("--out", out / "records.jsonl"), ("--json", json_path)])
+    require_writable(out)
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch"):
         from segbench import compare as comparison
@@ -153,17 +155,18 @@ def compare(
             )
         ]
         reported = self_reported(miou or [], dataset, split, jobs)
+    with alone_in(out):
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
-    measured = _sweep(jobs, out, fresh, timeout)
-    records = comparison.ranking(jobs, measured, out, allow_mixed)
-    with meter.status("drawing"):
-        asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
-        table, files = write_report(
-            records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
-        )
-        if len(several) > 1 or len(sizes) > 1:
-            files += write_plots(sweep_plots(records), out / "plots")
+        measured = _sweep(jobs, out, fresh, timeout)
+        records = comparison.ranking(jobs, measured, out, allow_mixed)
+        with meter.status("drawing"):
+            asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
+            table, files = write_report(
+                records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
+            )
+            if len(several) > 1 or len(sizes) > 1:
+                files += write_plots(sweep_plots(records), out / "plots")
     mixed = comparison.mixed(records)
     if mixed and len(several) == 1:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
@@ -180,11 +183,7 @@ def compare(
 
 
 def _sweep(jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[Record]:
-    """Measure all jobs, a line for each as it ends.
-
-    Raises:
-        Stopped: by Ctrl-C.
-    """
+    """Measure all jobs, a line for each as it ends."""
     from segbench import compare as comparison
 
     run = LongRun()
@@ -196,11 +195,9 @@ def _sweep(jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[
                 run.started(news.done, news.total)
             else:
                 say(run.ended(news.record, news.done))
+            stopping.keeps(run.kept(out / comparison.RECORDS))
 
-        try:
-            return comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
-        except KeyboardInterrupt:
-            raise run.stopped(out) from None
+        return comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
 
 
 def _unless_given(context: typer.Context, name: str, value: Value, found: Value | None) -> Value:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segbench import resolution, store
+from segbench import limits, resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, forget_json, progress, progress_console, write_json
+from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
 if TYPE_CHECKING:
@@ -121,8 +121,13 @@ def evaluate(
         typer.Option(metavar="INDEX", help="The network's output for ignored pixels, if any.", show_default=False),
     ] = None,
     void_rule: Annotated[
-        str, typer.Option(metavar="drop|count", help="Drop that output, or count it as a wrong prediction.")
-    ] = "drop",
+        str | None,
+        typer.Option(
+            metavar="drop|count",
+            help="Drop that output (default), or count it as a wrong prediction.",
+            show_default=False,
+        ),
+    ] = None,
     device: options.DeviceOption = "auto",
     precision: options.Precision = "fp32",
     workers: Annotated[int, typer.Option(help="Processes that read images ahead.")] = 2,
@@ -147,6 +152,7 @@ def evaluate(
     ] = None,
     budget: options.Budget = None,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Do not time the network.")] = False,
+    timeout: options.Timeout = 600.0,
     json_path: options.JsonPath = None,
 ) -> None:
     """Score a checkpoint on a data set by its official rule, and time the same graph beside it.
@@ -157,15 +163,15 @@ def evaluate(
       segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
       segbench eval --predictions engine-out --dataset cityscapes --root cityscapes
     """
-    check_json_target(json_path)
+    check_targets(json=json_path)
     if out is not None:
         store.require_writable(out)
-    if overlays < 1:
-        raise BadOption(f"--overlays or --num must be 1 or more: {overlays} given")
+    limits.check("--overlays or --num", overlays, 1, limits.SECONDS)
     if predictions is None and (model is None or checkpoint is None):
         raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
     if predictions is not None and checkpoint is not None:
         raise BadOption("--predictions scores what is written already: give it without --checkpoint")
+    means, deviations = _mean_and_std(mean, std)
     forget_json(json_path)
     meter = progress_console()
     with meter.status("importing torch") as status:
@@ -173,6 +179,8 @@ def evaluate(
         from segbench.accuracy.protocol import EvaluationProtocol
         from segbench.accuracy.run import run
         from segbench.accuracy.settings import EvaluationSettings
+        from segbench.cli.isolated import evaluate_own
+        from segbench.spec import is_own
 
         if predictions is not None:
             from segbench.accuracy.label_maps import evaluate_label_maps
@@ -196,6 +204,7 @@ def evaluate(
             stride=_stride(stride),
             precision=precision,
         )
+        limits.check("--budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
         settings = EvaluationSettings(
             model=model,
             checkpoint=checkpoint,
@@ -205,8 +214,8 @@ def evaluate(
             protocol=protocol,
             device=device,
             normalisation=normalisation,
-            mean=_numbers("--mean", mean),
-            std=_numbers("--std", std),
+            mean=means,
+            std=deviations,
             rule=rule,
             void_output=void_output,
             void_rule=void_rule,
@@ -234,13 +243,13 @@ def evaluate(
             stage = what
             step(what, 0, None)
 
+        def count(done: int, total: int) -> None:
+            step(stage, done, total)
+
         try:
-            evaluation = run(
-                settings,
-                group,
-                begin,
-                lambda done, total: step(stage, done, total),
-            )
+            # Under torchrun a network has a process of its own already.
+            alone = is_own(model) and group.size == 1
+            evaluation = evaluate_own(settings, begin, count, timeout) if alone else run(settings, group, begin, count)
         except SegbenchError as error:
             # What is wrong is said once, by the first process.
             if group.main:
@@ -273,6 +282,15 @@ def _stride(text: str | None) -> tuple[int, int] | None:
     if text is not None and found is None:
         raise BadOption(f"--stride {text!r} is not HEIGHTxWIDTH in pixels, as in 512x512")
     return None if found is None else (int(found[1]), int(found[2]))
+
+
+def _mean_and_std(mean: str | None, std: str | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Both or neither."""
+    numbers = _numbers("--mean", mean), _numbers("--std", std)
+    if (mean is None) != (std is None):
+        one, missing = ("--mean", "--std") if std is None else ("--std", "--mean")
+        raise BadOption(f"{one} needs {missing}: a mean and a deviation, three numbers each, are accepted")
+    return numbers
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from segbench.errors import Stopped
 from segbench.record import Record
 from segbench.report.side_by_side import costs_and_speed
 from segbench.resolution import show
@@ -46,9 +45,9 @@ class LongRun:
             return line
         return f"{line}; about {duration((self._clock() - self._began) / self._ended * rest)} left"
 
-    def stopped(self, folder: Path) -> Stopped:
-        """What Ctrl-C ends in."""
-        return Stopped(f"stopped: {self.done} of {self.total} kept in {folder}; the same command goes on")
+    def kept(self, path: Path) -> str:
+        """What a stop leaves behind."""
+        return f"{self.done} of {self.total} kept in {path}; the same command goes on from there"
 
 
 def say(line: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 import typer
 
+from segbench import limits
 from segbench.catalog import list_models
 from segbench.errors import BadOption
 
@@ -36,6 +37,12 @@ def complete_resolution(incomplete: str) -> list[str]:
 def complete_mode(incomplete: str) -> list[str]:
     """Timed regions that begin with what was typed."""
     return [mode for mode in MODES if mode.startswith(incomplete)]
+
+
+def check_timeout(seconds: float) -> float:
+    """Refuse a ``--timeout`` that is no time; for a callback of the option."""
+    limits.check("--timeout", seconds, 0, limits.SECONDS, above=True, unit=" seconds")
+    return seconds
 
 
 Models = Annotated[
@@ -150,6 +157,10 @@ Batches = Annotated[
 Batch = Annotated[int, typer.Option(help="Images per forward; the protocol's is 1.")]
 Rounds = Annotated[
     int | None, typer.Option(help="Rounds of frames; the protocol's number by default.", show_default=False)
+]
+Timeout = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", callback=check_timeout, help="Longest time without a word from a process."),
 ]
 Budget = Annotated[
     float | None,

@@ -11,9 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segbench import store
+from segbench import files, store
 from segbench.cli.terminal import terminal
-from segbench.errors import OutputError
 from segbench.record import Record
 
 
@@ -60,18 +59,31 @@ def progress(first: str, *, disable: bool = False, ticking: bool = True) -> Iter
         yield step
 
 
-def check_json_target(target: str | None) -> None:
-    """Refuse a JSON file that cannot be written, before anything is measured.
+def check_targets(**targets: str | Path | None) -> None:
+    """Refuse files that cannot be written, before anything is measured.
+
+    Args:
+        targets: what options were given, by their names without dashes; ``-`` is standard output.
 
     Raises:
-        OutputError: its folder cannot be written.
+        OutputError: a file cannot be written.
+        BadOption: two options name one file.
     """
-    if target not in (None, "-"):
-        assert target is not None
-        path = Path(target)
-        if path.is_dir():
-            raise OutputError(f"cannot write {path}: it is a folder, --json takes a file or -")
-        store.check_writable(path.parent)
+    given = {f"--{name.replace('_', '-')}": target for name, target in targets.items()}
+    files.require_apart(given.items())
+    for target in given.values():
+        if target is not None and str(target) != "-":
+            files.require_writable_file(Path(target))
+
+
+def write_out(target: str | Path | None, text: str) -> None:
+    """Write a text to a file, or to standard output for ``-``; nowhere for None."""
+    if target is None:
+        return
+    if str(target) == "-":
+        sys.stdout.write(text)
+    else:
+        files.write_text(Path(target), text)
 
 
 def forget_json(target: str | None) -> None:
@@ -85,7 +97,5 @@ def forget_json(target: str | None) -> None:
 
 def write_json(target: str | None, records: Iterable[Record]) -> None:
     """Write Records as a JSON list to a file, or to standard output for ``-``."""
-    if target == "-":
-        sys.stdout.write(store.dumps(records))
-    elif target is not None:
-        store.write_text(Path(target), store.dumps(records))
+    if target is not None:
+        write_out(target, store.dumps(records))

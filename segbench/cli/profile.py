@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from segbench import catalog, resolution, store
-from segbench.cli import options
+from segbench import catalog, resolution
+from segbench.cli import options, stopping
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
-from segbench.cli.output import Step, check_json_target, console, progress, write_json
-from segbench.errors import BadOption, OutputError
+from segbench.cli.output import Step, check_targets, console, progress, write_json, write_out
+from segbench.errors import BadOption, SegbenchError
 from segbench.record import Record
 from segbench.spec import is_own
 
@@ -49,8 +48,9 @@ def profile(
     ] = False,
     csv_path: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="PATH", help="Write what --layers shows as CSV.", show_default=False),
+        typer.Option("--csv", metavar="PATH|-", help="Write what --layers shows as CSV.", show_default=False),
     ] = None,
+    timeout: options.Timeout = 600.0,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure parameters, operations, FPS and memory of a network; several stand side by side, with ratios.
@@ -63,13 +63,14 @@ def profile(
     own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
     several = options.batches(batch)
-    check_json_target(json_path)
+    check_targets(json=json_path, csv=csv_path)
     _check_layers(layers, depth, csv_path)
-    out = console(json_path)
+    reserved = "-" in (json_path, str(csv_path))
+    out = console("-" if reserved else None)
     with progress("importing torch"):
+        from segbench.cli.isolated import measure, resolve_all
         from segbench.job import Job, Settings
-        from segbench.measure.record import check_settings, measure_job
-        from segbench.measure.subject import resolve
+        from segbench.measure.record import check_settings
         from segbench.report.card import profile_card
         from segbench.report.layers import DEPTH, layers_csv
         from segbench.report.side_by_side import headline, side_by_side
@@ -91,10 +92,7 @@ def profile(
                 optimize=optimize,
             )
         )
-        subjects = [
-            resolve(name, classes, given, output) if is_own(name) else resolve(name, classes)
-            for name in dict.fromkeys(names)
-        ]
+        subjects = resolve_all(list(dict.fromkeys(names)), classes, timeout, given, output)
         jobs = [
             (subject, size, images)
             for subject in subjects
@@ -104,6 +102,9 @@ def profile(
         for subject, size, _ in jobs:
             subject.check_resolution(size)
     records: list[Record] = []
+    refused: SegbenchError | None = None
+    if json_path not in (None, "-"):
+        stopping.keeps(f"{json_path} holds the networks that were measured before")
     try:
         for subject, size, images in jobs:
             label = f"{subject.spec} at {resolution.show(size)}" + (f", batch {images}" if images > 1 else "")
@@ -122,31 +123,35 @@ def profile(
                     inputs=given if is_own(subject.spec) else (),
                     output=output if is_own(subject.spec) else None,
                 )
-            record = measure_job(job, say, subject=subject)
-            records.append(record)
-            if json_path != "-":
-                whole = len(jobs) == 1 or rules or layers or waterfall or record.failure
-                card = profile_card(record, counter or (), DEPTH if depth is None else depth, rules=rules)
-                out.print(card if whole else Text(headline(record), style="bold"))
-        if len(records) > 1 and json_path != "-":
+                finished = measure(job, subject, say, timeout)
+            records.append(record := finished.record)
+            refused = refused or finished.refused
+            if not (reserved or finished.refused):
+                # Of several networks a line each, and then all of them side by side.
+                whole = len(jobs) == 1 or rules or layers or waterfall or bool(record.failure)
+                out.print(
+                    profile_card(record, counter or (), DEPTH if depth is None else depth, rules=rules)
+                    if whole
+                    else headline(record),
+                    markup=False,
+                )
+        if len(records) > 1 and not reserved:
             out.print(side_by_side(records))
     finally:
         if records:
             write_json(json_path, records)
         if records and csv_path is not None:
-            store.write_text(csv_path, layers_csv(records, depth))
+            write_out(csv_path, layers_csv(records, depth))
+    if refused is not None:
+        raise refused
     if any(record.failure for record in records):
         raise typer.Exit(1)
 
 
 def _check_layers(layers: bool, depth: int | None, csv_path: Path | None) -> None:
-    """Refuse options of ``--layers`` without it, and a file that cannot be written."""
+    """Refuse options of ``--layers`` without it."""
     for given, name in ((depth, "--depth"), (csv_path, "--csv")):
         if given is not None and not layers:
             raise BadOption(f"{name} {given} belongs to --layers: give both")
     if depth is not None and depth < 0:
         raise BadOption(f"depth must be 0 (the network alone) or more: {depth} given")
-    if csv_path is not None:
-        if csv_path.is_dir():
-            raise OutputError(f"cannot write {csv_path}: it is a folder, --csv takes a file")
-        store.check_writable(csv_path.parent)

@@ -51,7 +51,7 @@ def report(
         records = read_all(paths)
         if not allow_mixed:
             require_one_device(records)
-        store.check_writable(out)
+        store.require_writable(out)
     with meter.status("importing torch"):
         from segbench.audit.recorded import verdicts
 

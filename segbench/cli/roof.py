@@ -11,7 +11,7 @@ import typer
 
 from segbench import resolution, store
 from segbench.cli import options
-from segbench.cli.output import check_json_target, console, progress
+from segbench.cli.output import check_targets, console, progress
 from segbench.errors import UnknownName
 from segbench.gpus import GPUS, Precision, find
 
@@ -64,7 +64,7 @@ def roof(
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
     size = resolution.parse(res) if res else None
-    check_json_target(json_path)
+    check_targets(json=json_path)
     with progress("importing torch"):
         from segbench.measure.subject import resolve
         from segbench.roof import roof as bound

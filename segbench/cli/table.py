@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segbench import resolution, store
+from segbench import files, resolution
 from segbench.cli.terminal import terminal
 from segbench.errors import BadOption, UnknownName
 
@@ -140,16 +140,13 @@ def _show(
     if out is None:
         sys.stdout.write(text)
     else:
-        store.write_text(out, text)
+        files.write_text(out, text)
 
 
 def check_file(path: Path) -> None:
     """Refuse a file that cannot be written.
 
     Raises:
-        BadOption: it is a folder.
-        OutputError: its folder cannot be written.
+        OutputError: it is a folder, or its folder cannot be written.
     """
-    if path.is_dir():
-        raise BadOption(f"--out {path} is a folder; a file is accepted")
-    store.check_writable(path.parent)
+    files.require_writable_file(path)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from segbench import limits
 from segbench import resolution as sizes
 from segbench.counting import macs, winograd
 from segbench.counting.kinds import is_arithmetic
@@ -18,7 +19,7 @@ from segbench.counting.prices import Prices, all_prices, priced
 from segbench.counting.rules import FFT_FLOPS, RULES, ModuleRule, OperationRule
 from segbench.counting.trace import Operation, Trace
 from segbench.counting.tracer import trace
-from segbench.errors import FactoryError, UnknownName
+from segbench.errors import BadType, FactoryError, UnknownName
 from segbench.inputs import parse_all
 
 LIVE = "live-macs"
@@ -52,6 +53,7 @@ def count(
         layers that Winograd's algorithm takes. Where anything is uncounted, the counts are lower bounds.
 
     Raises:
+        BadType: `net` is no module, or a size or the batch no whole number.
         SegbenchError: the network cannot be run with these inputs.
 
     Example:
@@ -81,10 +83,15 @@ def count(
         live-macs-3x3    615,859,200
         live-macs-3x1              0
     """
-    sizes.check(*resolution)
+    if not isinstance(net, nn.Module):
+        raise BadType(f"count takes a torch.nn.Module, as `segbench.build(name)` gives it: {type(net).__name__} given")
+    height, width = sizes.pair(resolution)
+    sizes.check(height, width)
+    limits.check_integer("batch", batch)
+    limits.check("batch", batch, 1, limits.BATCH)
     known = all_prices(prices)
     traced = trace(
-        net, (batch, 3, *resolution), inputs=parse_all(inputs) if inputs else None, output=output, whole=known
+        net, (batch, 3, height, width), inputs=parse_all(inputs) if inputs else None, output=output, whole=known
     )
     return {
         "params": traced.params,

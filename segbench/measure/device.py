@@ -246,7 +246,7 @@ def open_device(spec: str = "auto") -> Device:
     Raises:
         DeviceError: not a device, or one that this machine does not have.
     """
-    found = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,4}))?", spec.strip().lower())
+    found = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,4}))?", spec)
     if found is None:
         raise DeviceError(f"unknown device {spec!r}: accepted are auto, cpu, cuda and cuda:N, as in cuda:1")
     kind = found[0].split(":")[0]

@@ -8,6 +8,7 @@ from typing import Protocol as TypingProtocol
 
 from torch import nn
 
+from segbench import limits
 from segbench.counting.count import operation_counts, uncounted
 from segbench.counting.modules import modules
 from segbench.counting.prices import all_prices
@@ -55,11 +56,10 @@ def check_settings(settings: Settings) -> Settings:
             raise UnknownName("counter", counter, dict.fromkeys((*RULES, *TOOLS)))
     if settings.bounds not in BOUNDS:
         raise UnknownName("bounds", settings.bounds, BOUNDS)
-    if settings.batch < 1:
-        raise BadOption(f"batch must be 1 or more: {settings.batch} given")
+    limits.check("batch", settings.batch, 1, limits.BATCH)
+    limits.check("rounds", settings.rounds, 1, limits.ROUNDS)
     for budget in (settings.budget_s, settings.gpu_budget_s):
-        if budget is not None and budget <= 0:
-            raise BadOption(f"budget must be above 0 seconds: {budget:g} given")
+        limits.check("budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
     _check_protocol(settings)
     device = open_device(settings.device)
     if settings.speed:
@@ -159,12 +159,12 @@ def _classes(subject: Subject, traced: Trace) -> int:
     """Output channels: the catalog's, or those that came out.
 
     Raises:
-        FactoryError: not those that the user insists on.
+        FactoryError: not those that the user insists on, or an output without elements.
     """
     if subject.entry:
         return subject.classes or traced.output_shape[1]
     shape = traced.output_shape
-    if subject.asked is not None and (len(shape) != 4 or shape[1] != subject.asked):
+    if 0 in shape or (subject.asked is not None and (len(shape) != 4 or shape[1] != subject.asked)):
         raise FactoryError(shape_refused(subject.spec, shape, traced.input_shape, subject.asked))
     return shape[1] if len(shape) > 1 else 0
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from segbench import limits
 from segbench import resolution as sizes
 from segbench.catalog import Entry, find
 from segbench.errors import BadOption
@@ -96,8 +97,7 @@ def resolve(spec: str, classes: int | None = None, inputs: Sequence[str] = (), o
         UnknownName: no such catalog network.
         FactoryError: a user's factory that cannot be imported, raises, or returns no module.
     """
-    if classes is not None and classes < 1:
-        raise BadOption(f"classes must be 1 or more: {classes} given")
+    limits.check("classes", classes, 1, limits.CLASSES)
     if is_own(spec):
         given = parse_all(inputs)
         own = build_own(spec, classes, given, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from segbench import limits
 from segbench.catalog import find
 from segbench.errors import BadOption
 from segbench.models.base import Network
@@ -26,7 +27,8 @@ def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
 
     Raises:
         UnknownName: no such network.
-        BadOption: a class count below 1, or an option that the network does not take.
+        BadType: a name that is no text, or a class count that is no whole number.
+        BadOption: a class count out of range, or an option that the network does not take.
 
     Example:
         >>> import torch
@@ -44,8 +46,8 @@ def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
     """
     entry = find(name)
     classes = entry.classes if num_classes is None else num_classes
-    if classes < 1:
-        raise BadOption(f"classes must be 1 or more: {classes} given")
+    limits.check_integer("classes", classes)
+    limits.check("classes", classes, 1, limits.CLASSES)
     module, function = entry.factory.split(":")
     factory = getattr(importlib.import_module(module), function)
     try:

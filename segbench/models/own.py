@@ -112,7 +112,7 @@ class OwnNetwork(nn.Module):
     def check_shape(self, x: Tensor, logits: Tensor) -> None:
         """Refuse anything but ``(N, classes, h, w)``."""
         shape = tuple(logits.shape)
-        if len(shape) != 4 or shape[0] != x.shape[0] or (self.classes is not None and shape[1] != self.classes):
+        if len(shape) != 4 or 0 in shape or shape[0] != x.shape[0] or self.classes not in (None, shape[1]):
             raise FactoryError(shape_refused(self.spec, shape, tuple(x.shape), self.classes))
 
 
@@ -194,6 +194,8 @@ def _file(path: Path) -> ModuleType:
 
 def takes_classes(factory: Callable[..., Any]) -> bool:
     """Whether the factory accepts ``num_classes=``, by that name or among any others."""
+    if getattr(factory, "__init__", None) is nn.Module.__init__:
+        return False  # it passes on whatever it gets, to be refused
     parameters = _parameters(factory).values()
     return any(item.name == _CLASSES or item.kind is item.VAR_KEYWORD for item in parameters)
 
@@ -245,7 +247,8 @@ def build_own(
 
 def _built(spec: str, factory: Callable[[], Any]) -> Any:
     try:
-        return factory()
+        network = factory()
+        return network.eval() if isinstance(network, nn.Module) else network
     except SegbenchError:
         raise
     except Exception as error:

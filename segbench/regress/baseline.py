@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from segbench import store
+from segbench import files, store
 from segbench.catalog import match
 from segbench.errors import BadOption, RecordError
 from segbench.job import Job, Settings
@@ -96,9 +96,9 @@ def require_new(path: Path) -> None:
         BadOption: the file exists.
         OutputError: its folder cannot be written.
     """
+    files.require_writable_file(path)
     if path.exists():
         raise BadOption(f"{path} exists: `segbench baseline update` shows what would change and asks; or name another")
-    store.require_writable(path.parent)
 
 
 @dataclass(frozen=True)

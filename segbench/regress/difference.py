@@ -127,7 +127,7 @@ def _operations(before: Record, after: Record) -> Iterator[Finding]:
 def _signature(before: Signature, after: Signature) -> Iterator[Finding]:
     if before.resolution != after.resolution or before.gain != after.gain:
         return
-    if before.shape != after.shape:
+    if before.shape != after.shape or len(before.samples) != len(after.samples):
         yield Finding("logits", "x".join(map(str, before.shape)), "x".join(map(str, after.shape)))
         return
     old = [*before.samples, before.mean, before.std]
@@ -170,6 +170,8 @@ def _named(record: Record) -> list[dict[str, Any]]:
     if not _own(record):
         return rows
     inner = [row for row in rows if row["path"] == "network" or row["path"].startswith("network.")]
+    if not inner:
+        return rows  # counted without the wrapper
     return [{**row, "path": row["path"].removeprefix("network").removeprefix(".")} for row in inner] + [
         # Operations of the wrapper, such as the final resize, belong to no module of the user's.
         {**row, "path": "(output)", "params": 0, "macs": 0, "settings": {}}
@@ -309,7 +311,7 @@ def _numbered(rows: Rows) -> dict[tuple[str, int], Mapping[str, Any]]:
 def _alike(one: Sequence[Any], other: Sequence[Any]) -> bool:
     if len(one) != len(other):
         return False
-    for start in range(0, len(one), 3):
+    for start in range(0, len(one) - 2, 3):
         spread = one[start + 1]
         mean = one[start]
         # Sums of many values carry rounding of the size of the mean, however small the spread is.

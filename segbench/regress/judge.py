@@ -140,7 +140,7 @@ def costs(record: Record) -> dict[str, list[float]]:
         "FPS": [1 / fps for fps in speed.process_fps or [speed.fps]] if speed else [],
         "GPU busy": process_busy(speed) if speed else [],
         "latency": process_latencies(speed) if speed else [],
-        "memory": process_peaks(memory) if memory else [],
+        "memory": [peak for peak in process_peaks(memory) if peak > 0] if memory else [],
     }
     return {metric: values for metric, values in found.items() if values}
 
@@ -172,9 +172,10 @@ def hold(
     if not 0 < min_effect < 1:
         raise BadOption(f"the minimum effect must be above 0 % and below 100 %: {min_effect:.3g} given")
     names = pairs(baseline, current)
+    taken = set(names.values())
     outcome = Outcome(
         networks=[_held(one, baseline[one], current[other], accuracy) for one, other in names.items()],
-        added=[label(record) for name, record in current.items() if name not in names.values()],
+        added=[label(record) for name, record in current.items() if name not in taken],
         removed=[label(record) for name, record in baseline.items() if name not in names],
         min_effect=min_effect,
         strict=strict,

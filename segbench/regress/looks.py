@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from segbench import limits
 from segbench.errors import BadOption
 from segbench.processes import with_timings
 from segbench.record import Record
@@ -58,6 +59,9 @@ class Options:
             raise BadOption(f"--min-effect must be above 0 % and below 100 %, as in 3%: {self.min_effect:.4g} given")
         if self.processes < 2:
             raise BadOption(f"--processes must be 2 or more, as verdicts rest on repeats: {self.processes} given")
+        limits.check("--processes", self.processes, 2, limits.PROCESSES)
+        limits.check("--budget", self.budget_s, 0, limits.SECONDS, above=True, unit=" seconds")
+        limits.check("--timeout", self.timeout_s, 0, limits.SECONDS, above=True, unit=" seconds")
         return self
 
 

@@ -14,6 +14,7 @@ from segbench.report.measured import Measured, timings_of
 from segbench.report.pairing import belongs
 from segbench.report.plots import Plot, Step
 from segbench.report.scatter import Pair, correlation_note, draw_pairs
+from segbench.report.style import per_second
 from segbench.resolution import show
 
 RULES = ("conv-macs", "fvcore", "thop", "ptflops-0.6.3", "ptflops-0.6.9", "torchstat")
@@ -137,10 +138,14 @@ def launch_bound(rows: Sequence[Measured], claims: Sequence[Claim] = ()) -> Iter
             share = busy_share(row, conditions)
             if share is not None:
                 speed = row.timings[conditions].speed
-                bars.append((f"{row.model} {show(row.resolution)}", share, (speed and speed.verdict) or "no verdict"))
+                figures = [row.number(conditions, "fps"), speed.graph_fps if speed else None]
+                told = " / ".join(per_second(figure) for figure in figures if figure is not None)
+                bars.append(
+                    (f"{row.model} {show(row.resolution)}: {told}", share, (speed and speed.verdict) or "no verdict")
+                )
         if bars:
             bars.sort(key=lambda bar: (bar[1], bar[0]))
-            title = "Is the GPU kept busy?"
+            title = "Is the GPU kept busy? FPS as called / as a CUDA graph"
             axis = f"share of a frame's time with the GPU busy; {conditions.describe()}"
             left_out = max(len(bars) - _MOST_ROWS, 0)
             painter = functools.partial(draw_bars, title, axis, tuple(bars[:_MOST_ROWS]), left_out)

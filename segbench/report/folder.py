@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from segbench.errors import OutputError
+from segbench.files import OLD_REPORT, draft_folder
 
 MANIFEST = "report.json"
 """Lists the files that the report wrote, so that the next one removes those and nothing else."""
@@ -33,16 +32,12 @@ def replacing(folder: Path) -> Iterator[Path]:
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder, prefix=".report-"))
-    except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
-    try:
-        yield draft
-        _install(draft, folder)
+        with draft_folder(folder) as draft:
+            yield draft
+            _install(draft, folder)
     except OSError as error:
         raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
         if made:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # only if nothing was put there
@@ -71,24 +66,22 @@ def _install(draft: Path, folder: Path) -> None:
     manifest = {"files": [*new, MANIFEST]}
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     old = files_of(folder)
-    backup = Path(tempfile.mkdtemp(dir=folder, prefix=".old-report-"))
     moved: list[str] = []
     placed: list[str] = []
-    try:
-        for name in dict.fromkeys((*old, *new, MANIFEST)):
-            if (folder / name).is_file():
-                (backup / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).replace(backup / name)
-                moved.append(name)
-        for name in (*new, MANIFEST):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (draft / name).replace(folder / name)
-            placed.append(name)
-    except OSError:
-        _restore(folder, backup, moved, placed)
-        raise
-    finally:
-        shutil.rmtree(backup, ignore_errors=True)
+    with draft_folder(folder, OLD_REPORT) as backup:
+        try:
+            for name in dict.fromkeys((*old, *new, MANIFEST)):
+                if (folder / name).is_file():
+                    (backup / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).replace(backup / name)
+                    moved.append(name)
+            for name in (*new, MANIFEST):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (draft / name).replace(folder / name)
+                placed.append(name)
+        except BaseException:
+            _restore(folder, backup, moved, placed)
+            raise
     for name in old:
         with contextlib.suppress(OSError):
             (folder / name).parent.rmdir()  # only if nothing is left in it

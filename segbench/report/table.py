@@ -162,13 +162,14 @@ class Table:
         """The table in GitHub's Markdown, footers below it; every text of a Record is escaped."""
         headings = [column.full for column in self.columns]
         rules = ["---:" if column.number else ":---" for column in self.columns]
-        if any(self.reasons):
+        failed = any(self.reasons)
+        if failed:
             headings.append("Failure")
             rules.append(":---")
         lines = [_markdown_row(map(markdown, headings)), _markdown_row(rules)]
         for place, row in enumerate(self.rows):
             cells = [_markdown_cell(cell) for cell in row]
-            if any(self.reasons):
+            if failed:
                 cells.append(markdown(self.reasons[place] or DASH))
             lines.append(_markdown_row(cells))
         return "\n".join([*lines, "", *(f"- {markdown(footer)}" for footer in self.footers)]) + "\n"

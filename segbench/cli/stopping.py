@@ -1,0 +1,58 @@
+"""A call that is stopped, by Ctrl-C or a signal: it ends as on an error, cleans up, and says what is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+NOTHING = "files are as they were before"
+_kept = NOTHING
+
+
+class Stopped(BaseException):
+    """A signal asked this process to end; no KeyboardInterrupt, of which the parser of the command line makes its own.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end the block with `Stopped`, so that drafts and child processes go with it."""
+    keeps(NOTHING)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            # What nohup, or a shell for its background jobs, ignores stays ignored.
+            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def keeps(what: str) -> None:
+    """From now on, this is what a call that is stopped has kept, and how it goes on."""
+    global _kept  # noqa: PLW0603
+    _kept = what
+
+
+def in_words(number: int = signal.SIGINT) -> tuple[str, int]:
+    """What to say of a call that a signal stopped, and its exit status: 128 and the signal's number."""
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    return f"stopped{by}; {_kept}", 128 + number

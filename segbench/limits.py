@@ -1,0 +1,55 @@
+"""Numbers that a call gives: finite, and within what can be served. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+
+from segbench.errors import BadOption, BadType
+
+CLASSES = 65_535
+"""Output classes: as many as a label map of 16 bits tells apart."""
+
+BATCH = 65_535
+ROUNDS = 100_000
+PROCESSES = 1_000
+PIXEL = 65_535.0
+"""Means and deviations of pixels."""
+
+SECONDS = 10_000_000.0
+"""Some hundred days: longer than any measurement."""
+
+
+def check_integer(name: str, given: object) -> None:
+    """Refuse what is no whole number.
+
+    Raises:
+        BadType: says what was given.
+    """
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        raise BadType(f"{name} must be a whole number: {given!r:.80} given")
+
+
+def check(name: str, given: float | None, least: float, most: float, *, above: bool = False, unit: str = "") -> None:
+    """Refuse a number that is not finite or out of range; None is no number.
+
+    Args:
+        name: of the option or argument.
+        given: its value.
+        least: the smallest that is accepted.
+        most: the largest that is accepted.
+        above: `least` itself is not accepted.
+        unit: behind the limits, with a space before it.
+
+    Raises:
+        BadOption: says what was given and what is accepted.
+    """
+    if given is None:
+        return
+    if not math.isfinite(given):
+        raise BadOption(f"{name} must be a finite number: {given} given")
+    if given < least or (above and given == least):
+        raise BadOption(
+            f"{name} must be {f'above {least:g}' if above else f'{least:g} or more'}{unit}: {given:g} given"
+        )
+    if given > most:
+        raise BadOption(f"{name} must be at most {most:,.0f}{unit}: {given:g} given")

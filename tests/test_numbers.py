@@ -1,0 +1,103 @@
+"""Numbers of a call: finite and in range, refused in the option's own words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import segbench
+from segbench import limits
+from segbench.errors import BadOption, SegbenchError
+from tests.conftest import Answer
+
+Cli = Callable[..., Answer]
+
+COUNT = ("profile", "enet", "--res", "64x64", "--no-speed")
+EVAL = ("eval", "enet", "--checkpoint", "x.pth", "--dataset", "camvid", "--root", ".")
+CALLS: list[tuple[tuple[str, ...], str]] = [
+    *(((*COUNT, "--budget", value), "budget must be") for value in ("inf", "nan", "1e400", "0", "-1", "1e300")),
+    *(((*COUNT, "--timeout", value), "--timeout must be") for value in ("inf", "nan", "0", "-1", "1e300")),
+    *(((*COUNT, "--classes", value), "classes must be") for value in ("0", "-1", "2147483648", "100000000")),
+    *(((*COUNT, "--batch", value), "batch must be") for value in ("0", "1000000")),
+    *(((*COUNT, "--rounds", value), "rounds must be") for value in ("0", "99999999999999")),
+    (("profile", "enet", "--no-speed", "--res", "999999x999999"), "too large"),
+    (("profile", "enet", "--no-speed", "--res", "0x64"), "too small"),
+    (("profile", "enet", "--res", "64x64", "--device", "CPU"), "unknown device 'CPU'"),
+    (("compare", "enet", "--processes", "0"), "processes must be 1 or more"),
+    (("compare", "enet", "--processes", "1000000"), "processes must be at most 1,000"),
+    (("compare", "enet", "--timeout", "nan"), "--timeout must be a finite number"),
+    (("check", "--baseline", "x", "--timeout", "-1"), "--timeout must be above 0 seconds"),
+    (("check", "--baseline", "x", "--budget", "inf"), "--budget must be a finite number"),
+    (("baseline", "save", "enet", "--timeout", "nan"), "--timeout must be a finite number"),
+    (("baseline", "save", "enet", "--processes", "100000"), "--processes must be at most 1,000"),
+    ((*EVAL, "--mean", "1,1,1"), "--mean needs --std"),
+    ((*EVAL, "--std", "1,1,1"), "--std needs --mean"),
+    ((*EVAL, "--short-side", "99999999"), "short side must be"),
+    ((*EVAL, "--window", "99999x99999"), "too large"),
+    ((*EVAL, "--window", "64x64", "--stride", "128x128"), "stride must be"),
+    ((*EVAL, "--stride", "64x64"), "a stride needs a window"),
+    ((*EVAL, "--void-rule", "x"), "unknown void rule 'x'"),
+    ((*EVAL, "--workers", "-1"), "workers must be 0 or more"),
+    (("synthetic", "camvid", "new", "--images", "99999999999999999999"), "images must be at most"),
+    (("synthetic", "camvid", "new", "--images", "0"), "at least 1 image"),
+    (("synthetic", "camvid", "new", "--images", "1000000", "--size", "65535x65535"), "GiB are free"),
+    (("synthetic", "camvid", "new", "--size", "999999x999999"), "too large"),
+]
+
+
+@pytest.mark.parametrize(("call", "part"), CALLS, ids=[" ".join(call) for call, _ in CALLS])
+def test_a_number_out_of_range_is_refused(in_folder: Path, call: tuple[str, ...], part: str, segbench_cli: Cli) -> None:
+    answer = segbench_cli(*call)
+    assert answer.status == 2, (answer.out, answer.err)
+    assert answer.out == ""
+    assert len(answer.err.strip().splitlines()) <= 2
+    assert part in answer.err
+    assert list(in_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0, 11])
+def test_a_limit_is_finite_and_has_two_ends(value: float) -> None:
+    limits.check("it", 5, 0, 10, above=True)
+    limits.check("it", None, 0, 10)
+    with pytest.raises(BadOption, match=r"^it must be "):
+        limits.check("it", value, 0, 10, above=True)
+
+
+NET = nn.Conv2d(3, 4, 1)
+LIBRARY: Any = segbench
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "part"),
+    [
+        (lambda: LIBRARY.count(None, (64, 64)), TypeError, "NoneType given"),
+        (lambda: LIBRARY.count("enet", (64, 64)), TypeError, "torch.nn.Module"),
+        (lambda: LIBRARY.count(5, (64, 64)), TypeError, "int given"),
+        (lambda: LIBRARY.count(NET, (64,)), TypeError, r"\(height, width\)"),
+        (lambda: LIBRARY.count(NET, "64x64"), TypeError, r"\(height, width\)"),
+        (lambda: LIBRARY.count(NET, None), TypeError, r"\(height, width\)"),
+        (lambda: LIBRARY.count(NET, (64.5, 64)), TypeError, "whole number"),
+        (lambda: LIBRARY.count(NET, (math.nan, 64)), TypeError, "whole number"),
+        (lambda: LIBRARY.count(NET, (1, 64)), ValueError, "at least 64x64"),
+        (lambda: LIBRARY.count(NET, (64, 64), batch=0), ValueError, "batch must be 1 or more"),
+        (lambda: LIBRARY.count(NET, (64, 64), batch="2"), TypeError, "whole number"),
+        (lambda: LIBRARY.build(None), TypeError, "NoneType given"),
+        (lambda: LIBRARY.build(5), TypeError, "int given"),
+        (lambda: LIBRARY.build("nothing"), ValueError, "unknown network"),
+        (lambda: LIBRARY.build("enet", "19"), TypeError, "whole number"),
+        (lambda: LIBRARY.build("enet", 1.5), TypeError, "whole number"),
+        (lambda: LIBRARY.build("enet", 0), ValueError, "classes must be 1 or more"),
+        (lambda: LIBRARY.build("enet", 10**9), ValueError, "at most 65,535"),
+    ],
+)
+def test_arguments_of_the_library_are_refused_as_python_does(
+    call: Callable[[], object], kind: type[Exception], part: str
+) -> None:
+    with pytest.raises(SegbenchError, match=part) as found:
+        call()
+    assert isinstance(found.value, kind)

@@ -1,0 +1,99 @@
+"""Calls that are stopped, killed or fail by segbench's own fault: one line, and nothing lost or left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import kills
+from segbench import catalog
+from segbench.cli import run, stopping
+from segbench.errors import BadOption
+from tests.conftest import Answer
+from tests.processes import wait_for
+
+Cli = Callable[..., Answer]
+
+
+def test_an_unexpected_error_is_no_traceback_and_says_where_to_report_it(
+    segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(patterns: object) -> None:
+        raise KeyError("a key")
+
+    monkeypatch.setattr(catalog, "match", fail)
+    answer = segbench_cli("models")
+    assert answer.status == 3
+    assert answer.out == ""
+    first, second = answer.err.splitlines()
+    assert first.startswith("segbench: unexpected error: KeyError: 'a key' (test_stopping.py:")
+    assert "report it" in second
+    assert "Traceback" in segbench_cli("models", "--debug").err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_call_in_one_line(
+    segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(catalog, "match", lambda patterns: os.kill(os.getpid(), number))
+    answer = segbench_cli("models")
+    assert answer.status == 128 + number
+    by = "" if number == signal.SIGINT else f" by {number.name}"
+    assert answer.err == f"segbench: stopped{by}; files are as they were before\n"
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_what_nohup_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+
+        def refuse(patterns: object) -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+            raise BadOption("went on")
+
+        monkeypatch.setattr(catalog, "match", refuse)
+        assert run(["models"]) == 2
+        assert "went on" in capsys.readouterr().err
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_kept_is_said_for_one_call_alone() -> None:
+    with stopping.signals():
+        stopping.keeps("all is well")
+        assert stopping.in_words(signal.SIGTERM) == ("stopped by SIGTERM; all is well", 143)
+    with stopping.signals():
+        assert stopping.in_words() == (f"stopped; {stopping.NOTHING}", 130)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_a_comparison_that_is_stopped_says_how_it_goes_on(in_folder: Path) -> None:
+    call = ["compare", "enet", "erfnet", "--res", "1024x2048", "--budget", "600", "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "segbench", *call], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for((in_folder / "segbench-out").exists)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert out == ""
+    assert err == (
+        "segbench: stopped by SIGTERM; what was measured is in segbench-out/records.jsonl, "
+        "and the same call goes on from there\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+def test_ten_kills_lose_nothing_and_leave_nothing_running(tmp_path: Path) -> None:
+    assert len(list(kills.kill(10, tmp_path, networks=kills.NETWORKS[:2]))) == 10
