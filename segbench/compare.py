@@ -72,7 +72,9 @@ def sweep(
             _set_aside(path)
     # The rates of a device are measured once for all processes.
     jobs = [replace(job, settings=replace(job.settings, rates=folder / RATES)) for job in jobs]
-    found = answered(jobs, stored(folder))
+    found = answered([job for job in jobs if not job.refused], stored(folder))
+    # A network that takes no size near the one asked for is a row with the reason, not a failure to try again.
+    found.update({job: job.failed(job.refused) for job in jobs if job.refused})
     pending = [job for job in jobs if job not in found]
     say = on_progress or (lambda _: None)
 

@@ -141,6 +141,8 @@ class Job:
         signature_at: height, width and weight scale of the signature to compare with; None to choose them.
         inputs: what a user's own network takes; empty for one RGB image.
         output: key, field or index of its output that counts; None to look for it.
+        asked: height and width that were asked for, where the network does not take them; None where it does.
+        refused: why the network is not measured at the size asked for; empty where it is.
     """
 
     model: str
@@ -151,6 +153,8 @@ class Job:
     signature_at: tuple[int, int, float] | None = None
     inputs: tuple[str, ...] = ()
     output: str | None = None
+    asked: tuple[int, int] | None = None
+    refused: str = ""
 
     @property
     def key(self) -> tuple[str, int | None, tuple[int, int]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from segbench import catalog, limits, resolution
 from segbench.errors import BadOption, UnknownName
 from segbench.job import Job, Settings
+from segbench.resolution import show
 from segbench.results import Process
 from segbench.spec import OWN_SIZE, is_own
 
@@ -51,6 +52,8 @@ def plan(
     processes: int = 1,
     inputs: Sequence[str] = (),
     output: str | None = None,
+    *,
+    nearest: bool = False,
 ) -> list[Job]:
     """The jobs of a comparison: each network at the sizes asked for, or at those of its paper, in its processes.
 
@@ -62,6 +65,9 @@ def plan(
     drifting clock does not fall on one network or family, and a sweep that is cut has as many samples of each, plus or
     minus one. Counts, what bounds a network, waterfall and fast mode are found in the first process of a network.
 
+    With `nearest` a network that does not take a size is measured at the nearest that it takes (`Job.asked`), or, where
+    none is near, not at all (`Job.refused`).
+
     Raises:
         SegbenchError: a resolution that a network cannot take, or a number of processes below 1.
     """
@@ -71,7 +77,7 @@ def plan(
     repeats = replace(
         settings, counts=False, waterfall=False, optimize=False, layer_times=False, module_levels=0, bounds="none"
     )
-    networks: dict[tuple[str, tuple[int, int], int | None], None] = {}
+    networks: dict[tuple[str, tuple[int, int], int | None], tuple[tuple[int, int] | None, str]] = {}
     limits.check("classes", classes, 1, limits.CLASSES)
     for name in names:
         own = is_own(name)
@@ -80,13 +86,21 @@ def plan(
             ((size, None) for size in resolutions or [OWN_SIZE]) if own else sizes_and_classes(name, resolutions, paper)
         )
         for size, trained in places:
-            resolution.check(*size, rule, name)
-            networks[name, size, classes or trained] = None
+            if not nearest or rule.accepts(*size):
+                resolution.check(*size, rule, name)
+                networks[name, size, classes or trained] = None, ""
+                continue
+            near = rule.near(size)
+            if near is None:
+                networks[name, size, classes or trained] = size, f"takes {rule}, and none is near {show(size)}"
+            else:
+                networks.setdefault((name, near, classes or trained), (size, ""))
     chance, order = random.Random(seed), []
     for process in range(processes):
         number = Process(index=process, of=processes, seed=seed) if settings.speed else None
         for name, size, count in chance.sample(list(networks), len(networks)) if settings.speed else networks:
             own = is_own(name)
+            asked, refused = networks[name, size, count]
             job = Job(
                 model=name,
                 classes=count,
@@ -95,6 +109,8 @@ def plan(
                 process=number,
                 inputs=tuple(inputs) if own else (),
                 output=output if own else None,
+                asked=asked,
+                refused=refused,
             )
             order.append(job)
     return order

@@ -11,6 +11,8 @@ from segbench import limits
 from segbench.errors import BadResolution, BadType
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 65_535
+NEAR = 0.1
+"""Share of a side by which the nearest accepted size may differ from it to stand in its place."""
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -23,7 +25,7 @@ def parse(text: str) -> tuple[int, int]:
         >>> parse("512x1024")
         (512, 1024)
     """
-    found = re.fullmatch(r"\s*(\d{1,6})\s*[xX\u00d7]\s*(\d{1,6})\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,20})\s*[xX\u00d7]\s*(\d{1,20})\s*", text)
     if found is None:
         raise BadResolution(f"resolution {text!r} is not HEIGHTxWIDTH in pixels, as in 512x1024")
     height, width = int(found[1]), int(found[2])
@@ -80,6 +82,17 @@ class SizeRule:
             max(round((side - self.offset) / self.multiple), 1) * self.multiple + self.offset for side in resolution
         )
         return height, width
+
+    def near(self, resolution: tuple[int, int]) -> tuple[int, int] | None:
+        """The accepted size closest to `resolution`, if no side of it differs by more than 10 %.
+
+        Example:
+            >>> SizeRule(multiple=32).near((360, 480)), SizeRule(multiple=64).near((96, 96))
+            ((352, 480), None)
+        """
+        found = self.nearest(resolution)
+        far = any(abs(side - wanted) > NEAR * wanted for side, wanted in zip(found, resolution, strict=True))
+        return None if far or min(found) < SMALLEST_SIDE else found
 
     def check(self, height: int, width: int, model: str) -> None:
         """Refuse a size that the network does not take.

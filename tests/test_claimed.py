@@ -28,7 +28,7 @@ def test_figures_stand_as_printed_and_those_at_the_size_come_first() -> None:
     assert lines[0].split()[3] == "360x480"
     assert "163" in text
     assert "V100" in text
-    assert "segbench claims mfpnet" in text
+    assert "segbench claims --network mfpnet" in text
     assert len(lines) <= MOST_CLAIMS
 
 

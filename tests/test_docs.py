@@ -42,7 +42,7 @@ NOT_RUN_PROGRAMS = {
     "python examples/train_synthetic.py": "trains for minutes; tests/test_eval_cli.py evaluates",
 }
 # What a user puts into a repository of their own: tests/test_workflow.py runs the workflow's steps.
-NOT_RUN_LANGUAGES = {"bash", "yaml"}
+NOT_RUN_LANGUAGES = {"bash", "yaml", "toml"}
 NOT_RUN_OPTIONS = {
     "--device cuda": "needs a GPU",
     "--optimize": "compiles for minutes on a CPU",
@@ -181,6 +181,19 @@ def test_what_is_not_run_is_in_the_docs() -> None:
     assert set(NOT_RUN_LINES) <= set(lines)
 
 
+# The network of the user's own in docs/choosing.md.
+MINE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes=19):
+        super().__init__()
+        self.head = nn.Conv2d(3, num_classes, 3, 2, 1)
+
+    def forward(self, x):
+        return self.head(x)
+"""
+
 # Lines that leave no files: one that another page has run already is not run again.
 _SHOWS_ONLY = ("profile", "audit", "claims", "models", "env")
 _ran: set[str] = set()
@@ -200,6 +213,8 @@ def _given(page: Path, folder: Path) -> None:
     if page.name == "README.md":
         net = segbench.build("mfpnet", num_classes=11)
         torch.save(net.state_dict(), folder / "weights.pth")
+    if page.name == "choosing.md":
+        (folder / "mine.py").write_text(MINE, encoding="utf-8")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # data loading, from the threads of a test run
@@ -209,6 +224,7 @@ def _given(page: Path, folder: Path) -> None:
 )
 def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _given(page, in_folder)
+    printed = ""
     for block in blocks(page):
         if block.line > in_a_copy(page):
             break
@@ -221,7 +237,11 @@ def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pyt
         elif block.language == "console":
             for line in block.commands:
                 if reason_not_to_run(line) is None:
+                    capsys.readouterr()
                     assert _run_line(line) == 0, f"{where}: {line}\n{capsys.readouterr().err}"
+                    printed = capsys.readouterr().out
+        elif block.language == "text":
+            assert printed == block.text, where
         elif block.language not in NOT_RUN_LANGUAGES:
             pytest.fail(f"{where}: no test knows blocks of {block.language}")
 

@@ -30,34 +30,34 @@ _STYLES = {
 
 def rich_table(result: Audit) -> RenderableType:
     """The judgements as a table for the terminal, the summary below it."""
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading in {"claimed", "measured", "error"} else "left")
-    for item in result.judgements:
-        cells = _cells(item)
-        table.add_row(*cells, Text(_verdict(item), style=_STYLES[item.verdict]))
+    from segbench.report.listing import Listing
+
+    rows = [
+        (*_network_first(_cells(item)), Text(_verdict(item), style=_STYLES[item.verdict])) for item in result.judgements
+    ]
+    table = Listing(_network_first(HEADINGS), rows, frozenset({"claimed", "measured", "error"}), keys=2)
     parts: list[RenderableType] = [table]
     parts += [Text(line) for line in (*_explanations(result.judgements), *_remarks(result), result.summary)]
     return Group(*parts)
 
 
+def _network_first(cells: Sequence[str]) -> tuple[str, ...]:
+    """Cells of paper, table and network with the network before them, as a terminal's stacked rows begin."""
+    return (cells[2], *cells[:2], *cells[3:])
+
+
 def speed_table(rows: Sequence[SpeedJudgement]) -> RenderableType:
     """Printed FPS against peaks as a table for the terminal, the summary below it."""
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in ("paper", *SPEED_HEADINGS):
-        table.add_column(heading, justify="right" if heading in SPEED_NUMBERS else "left")
-    for row in rows:
-        table.add_row(row.paper, *_speed_cells(row))
+    from segbench.report.listing import Listing
+
+    cells = [_network_first((row.paper, *_speed_cells(row))) for row in rows]
+    table = Listing(_network_first(("paper", *SPEED_HEADINGS)), cells, SPEED_NUMBERS, keys=2)
     return Group(table, Text(summary(rows)))
 
 

@@ -6,10 +6,12 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import typer
@@ -17,6 +19,9 @@ from rich.console import Console
 
 from segbench.cli import commands, stopping
 from segbench.errors import SegbenchError, first_line
+
+# What other tools call a command.
+_MEANT = {"list": "models", "ls": "models", "run": "profile", "bench": "profile", "benchmark": "profile"}
 
 app = typer.Typer(
     name="segbench",
@@ -81,6 +86,24 @@ def _command(rest: Sequence[str], debug: bool) -> int:
     return status
 
 
+def _nearer(error: Exception, message: str) -> str:
+    """What Click says of an unknown command or option, without offers that have little to do with it."""
+    unknown = re.match(r"No such command '(.+?)'", message)
+    if unknown:
+        names = [*(command.name for command in app.registered_commands if command.name), "baseline"]
+        offers = [_MEANT[unknown[1]]] if unknown[1] in _MEANT else get_close_matches(unknown[1], names, cutoff=0.6)
+        return _offer(unknown[0], offers, "segbench --help")
+    option = getattr(error, "option_name", None)
+    if option is None or not message.startswith("No such option"):
+        return message
+    offers = get_close_matches(option, getattr(error, "possibilities", None) or (), cutoff=0.7)
+    return _offer(f"No such option {option}", offers, "--help")
+
+
+def _offer(message: str, offers: Sequence[str], otherwise: str) -> str:
+    return f"{message}: did you mean {', '.join(offers)}?" if offers else f"{message}: see `{otherwise}`"
+
+
 def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
     """What to say of an error, and the exit status."""
     # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
@@ -88,7 +111,7 @@ def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, SegbenchError):
         return str(error), 2
     if format_message is not None:
-        return f"{format_message().rstrip('.')} (given: {shlex.join(rest)})", 2
+        return f"{_nearer(error, format_message().rstrip('.'))} (given: {shlex.join(rest)})", 2
     if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
         _drop_output()
         # A reader that has seen enough, such as `head`, is no error to speak of.

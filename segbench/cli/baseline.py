@@ -65,7 +65,9 @@ def save(
         jobs = keeping.jobs_for(model, sizes, classes, settings)
         records = list(keeping.measure(jobs, how, step).values())
         keeping.write(baseline, records)
-    console().print(f"{len(records)} networks saved in {baseline}: commit it", markup=False)
+    console().print(
+        f"{len(records)} {'network' if len(records) == 1 else 'networks'} saved in {baseline}: commit it", markup=False
+    )
 
 
 @app.command()

@@ -17,10 +17,12 @@ from segbench.cli.compare import compare
 from segbench.cli.env import env
 from segbench.cli.eval import evaluate
 from segbench.cli.models import models
+from segbench.cli.plot import plot
 from segbench.cli.profile import profile
 from segbench.cli.report import report
 from segbench.cli.roof import roof
 from segbench.cli.synthetic import synthetic
+from segbench.cli.table import find, table
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +49,9 @@ def register(app: typer.Typer) -> None:
         ("synthetic", synthetic),
         ("check", check),
         ("report", report),
+        ("table", table),
+        ("find", find),
+        ("plot", plot),
         ("env", env),
     )
     for name, command in commands:

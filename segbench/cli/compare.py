@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from segbench import resolution
 from segbench.cli import options, stopping
+from segbench.cli.long_run import LongRun, say
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json
+from segbench.cli.run_file import NAME, read_run_file
 from segbench.files import alone_in, require_apart, require_writable
+
+if TYPE_CHECKING:
+    from segbench.job import Job
+    from segbench.record import Record
+
+Value = TypeVar("Value")
 
 
 def compare(
+    context: typer.Context,
     patterns: options.Patterns = None,
     everything: Annotated[bool, typer.Option("--all", help="Every network of the catalog.")] = False,
     paper: Annotated[
@@ -30,7 +41,7 @@ def compare(
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
-    batch: options.Batch = 1,
+    batch: options.Batches = "1",
     rounds: options.Rounds = None,
     budget: options.Budget = None,
     counter: options.Counters = None,
@@ -49,6 +60,27 @@ def compare(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
+    miou: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL=PERCENT",
+            help="The mIoU that you report for a network, with --dataset and --split; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Data set of --miou, such as cityscapes.", show_default=False)
+    ] = None,
+    split: Annotated[str | None, typer.Option(metavar="val|test", help="Split of --miou.", show_default=False)] = None,
+    run_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="What to measure, as TOML; segbench.toml of this folder where no network is named.",
+            show_default=False,
+        ),
+    ] = None,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
@@ -56,10 +88,20 @@ def compare(
     Networks of your own, or of a library, stand beside those of the catalog. A call that was interrupted goes on where
     it stopped.
 
+    A network that does not take a size is measured at the nearest it takes, marked as such.
+
     Example: segbench compare --all --no-speed --out segbench-out
     """
+    named = bool(patterns or everything or paper)
+    if run_file is not None or (not named and Path(NAME).is_file()):
+        found = read_run_file(run_file or Path(NAME))
+        patterns = patterns if named else list(found.networks)
+        res, classes = res or list(found.sizes), found.classes if classes is None else classes
+        # What the command line gives goes before the file; these two have defaults.
+        device = _unless_given(context, "device", device, found.device)
+        out = _unless_given(context, "out", out, found.out)
     sizes = [resolution.parse(text) for text in res or []]
-    given = input_texts(inputs)
+    given, several = input_texts(inputs), options.batches(batch)
     check_targets(json=json_path)
     require_apart([("--out", out / "records.jsonl"), ("--json", json_path)])
     require_writable(out)
@@ -72,6 +114,9 @@ def compare(
         from segbench.measure.record import check_settings
         from segbench.measure.subject import resolve
         from segbench.report.comparison import write_report
+        from segbench.report.plots import write_plots
+        from segbench.report.self_reported import self_reported
+        from segbench.report.sweeps import sweep_plots
 
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
         for name in own_networks(names, given, output):
@@ -83,7 +128,7 @@ def compare(
                 mode=mode,
                 preset=protocol,
                 precision=precision,
-                batch=batch,
+                batch=several[0],
                 rounds=rounds,
                 **options.budgets(budget),
                 counters=tuple(counter or ()),
@@ -93,24 +138,37 @@ def compare(
                 module_levels=planning.STAGE_LEVELS,
             )
         )
-        jobs = planning.plan(names, sizes, classes, settings, seed, paper, processes, given, output)
+        jobs = [
+            job
+            for images in several
+            for job in planning.plan(
+                names,
+                sizes,
+                classes,
+                replace(settings, batch=images),
+                seed,
+                paper,
+                processes,
+                given,
+                output,
+                nearest=True,
+            )
+        ]
+        reported = self_reported(miou or [], dataset, split, jobs)
     with alone_in(out):
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
-        stopping.keeps(f"what was measured is in {out / comparison.RECORDS}, and the same call goes on from there")
-        with progress("measuring") as step:
-
-            def show(news: comparison.Progress) -> None:
-                step(news.job.model, news.done, news.total)
-                if news.record is not None and news.record.failure:
-                    screen.print(f"{news.job.model}: {news.record.failure}", style="red", markup=False)
-
-            measured = comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+        measured = _sweep(jobs, out, fresh, timeout)
         records = comparison.ranking(jobs, measured, out, allow_mixed)
         with meter.status("drawing"):
-            table, files = write_report(records, out, paper=paper, judgements=verdicts(records, paper))
+            asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
+            table, files = write_report(
+                records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
+            )
+            if len(several) > 1 or len(sizes) > 1:
+                files += write_plots(sweep_plots(records), out / "plots")
     mixed = comparison.mixed(records)
-    if mixed:
+    if mixed and len(several) == 1:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
     if json_path != "-":
         screen.print(table.rich(screen.width))
@@ -119,5 +177,30 @@ def compare(
             markup=False,
         )
     write_json(json_path, records)
-    if any(record.failure for record in measured):
+    refused = {(job.model, job.resolution) for job in jobs if job.refused}
+    if any(record.failure and (record.model, record.resolution) not in refused for record in measured):
         raise typer.Exit(1)
+
+
+def _sweep(jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[Record]:
+    """Measure all jobs, a line for each as it ends."""
+    from segbench import compare as comparison
+
+    run = LongRun()
+    with progress("measuring") as step:
+
+        def show(news: comparison.Progress) -> None:
+            step(news.job.model, news.done, news.total)
+            if news.record is None:
+                run.started(news.done, news.total)
+            else:
+                say(run.ended(news.record, news.done))
+            stopping.keeps(run.kept(out / comparison.RECORDS))
+
+        return comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+
+
+def _unless_given(context: typer.Context, name: str, value: Value, found: Value | None) -> Value:
+    """What the run file says, unless the command line says something."""
+    source = context.get_parameter_source(name)
+    return value if found is None or (source is not None and source.name == "COMMANDLINE") else found

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from segbench.cli.terminal import terminal
 
 
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
@@ -24,7 +25,7 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead
     grid = Table.grid(padding=(0, 2))
     for key, value in _flat(environment):
         grid.add_row(key, value)
-    out = Console(highlight=False)
+    out = terminal()
     out.print(grid)
     for warning in warnings:
         out.print(f"\n{warning['seen']}", style="yellow", markup=False)

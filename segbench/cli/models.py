@@ -11,11 +11,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from segbench import catalog
 from segbench.catalog import CATALOG, FIDELITY_MEANING, KNOWN, Entry, KnownNetwork
 from segbench.cli.options import Patterns
+from segbench.cli.terminal import terminal
+from segbench.report.listing import Listing
 from segbench.resolution import show
 
 
@@ -48,7 +49,7 @@ def models(
         listed = [*(_plain(entry) for entry in entries), *(asdict(network) for network in known)]
         sys.stdout.write(json.dumps(listed, indent=1) + "\n")
         return
-    out = Console(highlight=False)
+    out = terminal()
     if entries:
         _print_built(out, entries)
     if known:
@@ -62,23 +63,19 @@ def _print_library(library: str, patterns: Sequence[str], as_json: bool) -> None
     if as_json:
         sys.stdout.write(json.dumps([f"{library}:{name}" for name in names], indent=1) + "\n")
         return
-    out = Console(highlight=False)
+    out = terminal()
     for name in names:
         out.print(f"{library}:{name}", markup=False)
     out.print(f"{len(names)} networks; `segbench profile {library}:NAME` measures one.", style="dim", markup=False)
 
 
 def _print_built(out: Console, entries: Sequence[Entry]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False, caption_justify="left")
-    for column in ("network", "family", "paper"):
-        table.add_column(column, overflow="fold", no_wrap=column == "network")
-    table.add_column("params", justify="right", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("fidelity", no_wrap=True)
-    for entry in entries:
-        resolution = show(entry.resolutions[0])
-        table.add_row(entry.name, entry.family, entry.paper, f"{entry.params:,}", resolution, entry.fidelity)
-    out.print(table)
+    rows = [
+        (entry.name, f"{entry.params:,}", show(entry.resolutions[0]), entry.fidelity, entry.family, entry.paper)
+        for entry in entries
+    ]
+    headings = ("network", "params", "size", "fidelity", "family", "paper")
+    out.print(Listing(headings, rows, frozenset({"params", "size"}), spare=frozenset({"family", "paper"})))
     shown = [fidelity for fidelity in FIDELITY_MEANING if any(entry.fidelity == fidelity for entry in entries)]
     out.print()
     out.print(f"{len(entries)} networks; parameters at each network's default class count.", style="dim")
@@ -87,13 +84,10 @@ def _print_built(out: Console, entries: Sequence[Entry]) -> None:
 
 
 def _print_known(out: Console, networks: Sequence[KnownNetwork]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("known, not built", "paper", "reason"):
-        table.add_column(column, overflow="fold", no_wrap=column.startswith("known"))
-    for network in networks:
-        table.add_row(network.name, network.paper, network.reason)
+    rows = [(network.name, network.paper) for network in networks]
+    reasons = [network.reason for network in networks]
     out.print()
-    out.print(table)
+    out.print(Listing(("known, not built", "paper"), rows, notes=reasons, noted="reason"))
 
 
 def _known(patterns: Sequence[str]) -> list[KnownNetwork]:

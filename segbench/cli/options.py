@@ -8,6 +8,9 @@ import typer
 
 from segbench import limits
 from segbench.catalog import list_models
+from segbench.errors import BadOption
+
+MODES = ("forward", "swiftnet")
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -20,6 +23,20 @@ def complete_paper_or_model(incomplete: str) -> list[str]:
     from segbench.claims import PAPERS
 
     return [name for name in dict.fromkeys((*PAPERS, *list_models())) if name.startswith(incomplete)]
+
+
+def complete_resolution(incomplete: str) -> list[str]:
+    """Sizes of the catalog that begin with what was typed."""
+    from segbench.catalog import CATALOG
+    from segbench.resolution import show
+
+    sizes = dict.fromkeys(show(size) for entry in CATALOG.values() for size in entry.resolutions)
+    return [size for size in sizes if size.startswith(incomplete)]
+
+
+def complete_mode(incomplete: str) -> list[str]:
+    """Timed regions that begin with what was typed."""
+    return [mode for mode in MODES if mode.startswith(incomplete)]
 
 
 def check_timeout(seconds: float) -> float:
@@ -59,7 +76,11 @@ Patterns = Annotated[
 Resolutions = Annotated[
     list[str] | None,
     typer.Option(
-        "--res", metavar="HxW", help="Input height x width; repeatable. The papers' own by default.", show_default=False
+        "--res",
+        metavar="HxW",
+        help="Input height x width; repeatable. The papers' own by default.",
+        autocompletion=complete_resolution,
+        show_default=False,
     ),
 ]
 Classes = Annotated[
@@ -95,6 +116,7 @@ Mode = Annotated[
     str | None,
     typer.Option(
         metavar="forward|swiftnet",
+        autocompletion=complete_mode,
         help="Timed region: the forward with resident input (default), or SwiftNet's Figure 5 with copies and argmax.",
         show_default=False,
     ),
@@ -124,6 +146,14 @@ Optimize = Annotated[
     ),
 ]
 Precision = Annotated[str, typer.Option(metavar="fp32|tf32|fp16|bf16", help="Arithmetic of the timed network.")]
+Batches = Annotated[
+    str,
+    typer.Option(
+        "--batch",
+        metavar="N[,N...]",
+        help="Images per forward, the protocol's is 1; 1,2,4,8 is a sweep.",
+    ),
+]
 Batch = Annotated[int, typer.Option(help="Images per forward; the protocol's is 1.")]
 Rounds = Annotated[
     int | None, typer.Option(help="Rounds of frames; the protocol's number by default.", show_default=False)
@@ -154,6 +184,18 @@ JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="Write the Records as a JSON list.", show_default=False),
 ]
+
+
+def batches(text: str) -> list[int]:
+    """``"1,2,4,8"`` as numbers, each once.
+
+    Raises:
+        BadOption: not whole numbers of 1 or more.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 7 and int(part) for part in parts):
+        raise BadOption(f"batch must be 1 or more, several as in 1,2,4,8: {text} given")
+    return list(dict.fromkeys(map(int, parts)))
 
 
 class Budgets(TypedDict):

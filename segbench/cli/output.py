@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segbench import files, store
+from segbench.cli.terminal import terminal
 from segbench.record import Record
 
 
 def console(json_target: str | None = None) -> Console:
     """The console for human output: standard error where standard output is reserved for JSON."""
-    return Console(stderr=json_target == "-", highlight=False)
+    return terminal(stderr=json_target == "-")
 
 
 def progress_console() -> Console:

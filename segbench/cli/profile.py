@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +28,14 @@ def profile(
     mode: options.Mode = None,
     protocol: options.ProtocolName = None,
     precision: options.Precision = "fp32",
-    batch: options.Batch = 1,
+    batch: options.Batches = "1",
     rounds: options.Rounds = None,
     budget: options.Budget = None,
     counter: options.Counters = None,
     no_speed: options.NoSpeed = False,
     optimize: options.Optimize = False,
     waterfall: options.Waterfall = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Show the operations under every counting rule.")] = False,
     layers: Annotated[
         bool, typer.Option("--layers", help="Parameters, MACs, output shape and share module by module.")
     ] = False,
@@ -51,7 +53,7 @@ def profile(
     timeout: options.Timeout = 600.0,
     json_path: options.JsonPath = None,
 ) -> None:
-    """Measure parameters, operations, FPS and memory of a network.
+    """Measure parameters, operations, FPS and memory of a network; several stand side by side, with ratios.
 
     Example: segbench profile mfpnet --res 512x1024
     """
@@ -60,6 +62,7 @@ def profile(
     given = input_texts(inputs)
     own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
+    several = options.batches(batch)
     check_targets(json=json_path, csv=csv_path)
     _check_layers(layers, depth, csv_path)
     reserved = "-" in (json_path, str(csv_path))
@@ -70,6 +73,7 @@ def profile(
         from segbench.measure.record import check_settings
         from segbench.report.card import profile_card
         from segbench.report.layers import DEPTH, layers_csv
+        from segbench.report.side_by_side import headline, side_by_side
 
         settings = check_settings(
             Settings(
@@ -77,7 +81,7 @@ def profile(
                 mode=mode,
                 preset=protocol,
                 precision=precision,
-                batch=batch,
+                batch=several[0],
                 rounds=rounds,
                 **options.budgets(budget),
                 counters=tuple(counter or ()),
@@ -89,16 +93,21 @@ def profile(
             )
         )
         subjects = resolve_all(list(dict.fromkeys(names)), classes, timeout, given, output)
-        jobs = [(subject, size) for subject in subjects for size in asked or [subject.default_resolution]]
-        for subject, size in jobs:
+        jobs = [
+            (subject, size, images)
+            for subject in subjects
+            for size in asked or [subject.default_resolution]
+            for images in several
+        ]
+        for subject, size, _ in jobs:
             subject.check_resolution(size)
     records: list[Record] = []
     refused: SegbenchError | None = None
     if json_path not in (None, "-"):
         stopping.keeps(f"{json_path} holds the networks that were measured before")
     try:
-        for subject, size in jobs:
-            label = f"{subject.spec} at {resolution.show(size)}"
+        for subject, size, images in jobs:
+            label = f"{subject.spec} at {resolution.show(size)}" + (f", batch {images}" if images > 1 else "")
             with progress(label, ticking=False) as step:
 
                 def say(
@@ -110,15 +119,24 @@ def profile(
                     model=subject.spec,
                     classes=subject.asked or subject.classes,
                     resolution=size,
-                    settings=settings,
+                    settings=replace(settings, batch=images),
                     inputs=given if is_own(subject.spec) else (),
                     output=output if is_own(subject.spec) else None,
                 )
                 finished = measure(job, subject, say, timeout)
-            records.append(finished.record)
+            records.append(record := finished.record)
             refused = refused or finished.refused
             if not (reserved or finished.refused):
-                out.print(profile_card(finished.record, counter or (), DEPTH if depth is None else depth))
+                # Of several networks a line each, and then all of them side by side.
+                whole = len(jobs) == 1 or rules or layers or waterfall or bool(record.failure)
+                out.print(
+                    profile_card(record, counter or (), DEPTH if depth is None else depth, rules=rules)
+                    if whole
+                    else headline(record),
+                    markup=False,
+                )
+        if len(records) > 1 and not reserved:
+            out.print(side_by_side(records))
     finally:
         if records:
             write_json(json_path, records)

@@ -18,6 +18,8 @@ from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
 from segbench.report.launching import headline
 from segbench.report.layers import DEPTH, layers_tree, slowest_table
+from segbench.report.listing import Listing
+from segbench.report.side_by_side import headline as headline_of
 from segbench.resolution import show
 from segbench.results import Optimized, Speed, WaterfallRow
 from segbench.units import AT_LEAST, DASH, scaled, significant
@@ -31,15 +33,19 @@ VERDICT_MEANING = {
 }
 
 
-def profile_card(record: Record, counters: Sequence[str] = (), depth: int | None = DEPTH) -> RenderableType:
+def profile_card(
+    record: Record, counters: Sequence[str] = (), depth: int | None = DEPTH, *, rules: bool = False
+) -> RenderableType:
     """Everything a Record says, for a person.
 
     Args:
         record: one measurement.
-        counters: counting rules to show beside ``macs``; every rule that the Record has where none is given.
+        counters: counting rules to show beside ``macs``.
         depth: deepest level of the modules, where the Record has them.
+        rules: show every counting rule that the Record has; without it and `counters` they are one line.
     """
-    parts: list[RenderableType] = [_title(record), Padding(_costs(record, counters), (0, 0, 0, 2))]
+    parts: list[RenderableType] = [Text(headline_of(record), style="bold"), _title(record)]
+    parts.append(Padding(_costs(record, counters, rules=rules), (0, 0, 0, 2)))
     if record.speed:
         parts += [Text(""), Padding(_speed(record, record.speed), (0, 0, 0, 2))]
     if record.waterfall:
@@ -60,11 +66,11 @@ def profile_card(record: Record, counters: Sequence[str] = (), depth: int | None
 
 def _title(record: Record) -> Text:
     entry = CATALOG.get(record.model)
-    title = Text(record.model, style="bold")
+    title = Text()
     size, classes = show(record.resolution), f"{record.classes} classes"
-    title.append(f"  {size} (HxW), {classes}, batch {record.batch}", style="default not bold")
+    title.append(f"  {size} (HxW), {classes}, batch {record.batch}")
     if entry:
-        title.append(f"; {entry.paper}", style="dim not bold")
+        title.append(f"; {entry.paper}", style="dim")
     return title
 
 
@@ -81,7 +87,7 @@ def _grid() -> Table:
 _BOUNDED = ("macs", "conv-macs", "2xmacs")
 
 
-def _costs(record: Record, counters: Sequence[str]) -> Table:
+def _costs(record: Record, counters: Sequence[str], *, rules: bool) -> Table:
     grid = _grid()
     if record.params is not None:
         grid.add_row("parameters", f"{record.params:,}", scaled(record.params))
@@ -89,9 +95,13 @@ def _costs(record: Record, counters: Sequence[str]) -> Table:
             reach = "those that reach the output"
             grid.add_row("live parameters", f"{record.live_params:,}", scaled(record.live_params), reach)
     for rule, total in record.operations.items():
-        if rule in MEANINGS and (not counters or rule == "macs" or rule in counters):
+        if rule in MEANINGS and (rules or rule == "macs" or rule in counters):
             mark = AT_LEAST if record.uncounted and rule in _BOUNDED else ""
             grid.add_row(rule, f"{mark}{total:,}", f"{mark}{scaled(total)}", MEANINGS[rule])
+    others = [total for rule, total in record.operations.items() if rule in MEANINGS and rule != "macs"]
+    if others and not rules and not counters:
+        spread = f"{scaled(min(others))} to {scaled(max(others))}"
+        grid.add_row("other rules", "", spread, f"{len(others)} more ways to count; --rules shows them")
     flops = record.operations.get("fft-flops")
     if flops:
         grid.add_row("fft-flops", f"{flops:,}", scaled(flops), "Fourier transforms, 5 N log2 N operations each")
@@ -252,18 +262,11 @@ def claimed_table(record: Record) -> RenderableType | None:
     rows = list(dict.fromkeys(map(_cells, claims)))
     if not rows:
         return None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for heading in ("in", "size", "data set"):
-        table.add_column(heading)
-    for heading in ("M params", "G FLOPs", "FPS"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("GPU", style="dim")
-    table.add_column("mIoU %", justify="right", no_wrap=True)
-    for row in rows[:MOST_CLAIMS]:
-        table.add_row(*(Text(cell) for cell in row))
+    headings = ("in", "size", "data set", "M params", "G FLOPs", "FPS", "GPU", "mIoU %")
+    table = Listing(headings, rows[:MOST_CLAIMS], frozenset({"M params", "G FLOPs", "FPS", "mIoU %"}))
     title = Text("claimed: as printed, on the papers' own GPUs and under their own counting rules", style="dim")
     more = len(rows) - MOST_CLAIMS
-    rest = [Text(f"and {more} more: segbench claims {record.model}", style="dim")] if more > 0 else []
+    rest = [Text(f"and {more} more: segbench claims --network {record.model}", style="dim")] if more > 0 else []
     marks = dict.fromkeys(
         f"{MARK} {claim.paper} {claim.where}, {getattr(claim, field)}: {of}"
         for claim in claims

@@ -15,12 +15,12 @@ from segbench.errors import BadOption, RecordError
 from segbench.record import Record
 from segbench.report.charts import claimed_against_measured, launch_bound, rule_spread, waterfalls
 from segbench.report.folder import MANIFEST, files_of, replacing
-from segbench.report.leaderboard import comparison_table
+from segbench.report.leaderboard import Asked, comparison_table
 from segbench.report.measured import Measured, measured
 from segbench.report.page import page
 from segbench.report.paper_table import PaperView, paper_view
 from segbench.report.papers import paper_tables
-from segbench.report.pareto import pareto_plots, timings_note
+from segbench.report.pareto import distances, pareto_plots, timings_note
 from segbench.report.plots import SUFFIXES, Plot, write_plots
 from segbench.report.table import Table
 
@@ -76,6 +76,8 @@ def write_report(
     style: str = "screen",
     formats: Sequence[str] = SUFFIXES,
     plots: Sequence[str] = tuple(PLOTS),
+    asked: Asked = MappingProxyType({}),
+    reported: Sequence[Claim] = (),
 ) -> tuple[Report, list[Path]]:
     """Write tables, plots and the page; the same Records give the same bytes.
 
@@ -90,6 +92,8 @@ def write_report(
         style: of the plots: ``screen``, or ``paper`` for column width and embedded fonts.
         formats: of the plots: ``svg``, ``pdf``, ``png``.
         plots: kinds to draw, of `PLOTS`; none for an empty list.
+        asked: sizes that were asked for and that a network does not take, as for `comparison_table`.
+        reported: what the user gives for networks, as claims of `segbench.report.pairing.SELF_REPORTED`.
 
     Returns:
         The report, for the terminal, and the files written.
@@ -99,12 +103,14 @@ def write_report(
         OutputError: the folder cannot be written.
     """
     check_style(style, formats, plots)
-    claims, rows, judgements = load_claims(paper=paper), measured(records), list(judgements)
+    claims, rows, judgements = [*load_claims(paper=paper), *reported], measured(records), list(judgements)
     views = tuple(paper_view(table, judgements) for table in paper_tables(rows, claims, paper))
-    table = comparison_table(rows, claims)
+    table = comparison_table(rows, claims, asked)
     note = timings_note(rows) if "pareto" in plots else ""
     table = replace(table, footers=(*table.footers, note)) if note else table
     drawn = [plot for kind, draw in PLOTS.items() if kind in plots for plot in draw(rows, claims)]
+    where = [line for name in dict.fromkeys(claim.model for claim in reported) for line in distances(drawn, name)]
+    table = replace(table, footers=(*table.footers, *where)) if where else table
     with replacing(folder) as draft:
         write_plots(drawn, draft / "plots", paper=style == "paper", suffixes=formats)
         for name, text in _texts(table, views):

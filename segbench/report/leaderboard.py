@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
@@ -14,7 +15,7 @@ from segbench.conditions import AccuracyConditions, TimingConditions, beside, he
 from segbench.record import Record
 from segbench.report.launching import LAUNCH_BOUND, steady
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
-from segbench.report.pairing import Claimed, Pairing
+from segbench.report.pairing import SELF_REPORTED, Claimed, Pairing, belongs
 from segbench.report.style import billions, millions, per_second
 from segbench.report.table import Cell, Column, Table, ranked
 from segbench.resolution import show
@@ -23,6 +24,9 @@ from segbench.units import AT_LEAST, DASH
 
 OWN = "own"
 Group = tuple[int, tuple[int, int], int]
+Asked = Mapping[tuple[str, tuple[int, int]], tuple[int, int]]
+ELSEWHERE = "\u2020"
+"""Beside a size that is not the one asked for."""
 _MOST_TIMING_COLUMNS = 2
 
 # Names of columns that are older than the conditions; every other condition's column has its own name.
@@ -47,7 +51,11 @@ CSV_COLUMNS = tuple(
 )
 
 
-def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table:
+def comparison_table(
+    rows: Sequence[Measured],
+    claims: Iterable[Claim],
+    asked: Asked = MappingProxyType({}),
+) -> Table:
     """What was measured, beside what the papers print for the same network, classes and size.
 
     Measured and claimed figures never share a column, nor do timings under unlike conditions: each set of conditions
@@ -63,10 +71,14 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
     Args:
         rows: as `segbench.report.measured.measured` gathers them.
         claims: as from `segbench.claims.load_claims`.
+        asked: for a network and the size at which it was measured, the size that was asked for and that it does not
+            take. Such a row stands with those of the size asked for, is marked, and is not ranked.
     """
+    reported = [claim for claim in claims if claim.paper == SELF_REPORTED]
+    claims = [claim for claim in claims if claim.paper != SELF_REPORTED]
     pairing, timings = Pairing(claims), timings_of(rows)
-    sizes = Counter(_group(row) for row in rows)
-    rows = sorted(rows, key=lambda row: _rank(row, timings, sizes))
+    sizes = Counter(_group(row, asked) for row in rows)
+    rows = sorted(rows, key=lambda row: _rank(row, timings, sizes, asked))
     titles, benchmarks = headings(timings), benchmarks_of(rows)
     scored, several = bool(benchmarks), len({row.record.classes for row in rows}) > 1
     columns = (
@@ -80,6 +92,7 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
             for title in titles
         ),
         *([Column("Measured mIoU (%)")] if scored else []),
+        *([Column("Self-reported mIoU (%)")] if reported else []),
         Column("Claimed mIoU (%)", joined=("Claimed", "mIoU")),
         Column("Claimed FPS", joined=("Claimed", "FPS")),
         Column("Fidelity", stacked=True),
@@ -90,10 +103,17 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
     for row in rows:
         miou, fps = pairing.miou(row.record), pairing.fps(row.record)
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
-        cells = [Cell.of(row.model), _size(row, several), Cell.of(millions(row.params)), _macs(row)]
+        cells = [
+            Cell.of(row.model),
+            _size(row, several, asked.get((row.model, row.resolution))),
+            Cell.of(millions(row.params)),
+            _macs(row),
+        ]
         cells += [_fps(row, conditions) for conditions in timings]
         if scored:
             cells.append(_measured_miou(row, benchmarks))
+        if reported:
+            cells.append(_self_reported(row, reported))
         cells += [
             Cell(tuple(_miou_lines(miou))) if miou else Cell.of(DASH),
             Cell(tuple(_fps_lines(fps))) if fps else Cell.of(DASH),
@@ -107,13 +127,14 @@ def comparison_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> Table
         if row.failure:
             failures.append((_label(cells), row.failure))
         lines += list(_csv_lines(row, miou, fps))
-    _mark(rows, body, timings, 4 + len(timings))
+    at = [place for place, row in enumerate(rows) if (row.model, row.resolution) not in asked]
+    _mark([rows[place] for place in at], [body[place] for place in at], timings, 4 + len(timings))
     return Table(
         "Measured networks beside the figures that papers print",
         columns,
         tuple(map(tuple, body)),
         tuple(failures),
-        tuple(_footers(rows, timings, titles, papers)),
+        (*_footers(rows, timings, titles, papers), *_nearest_footers(rows, asked), *_reported_footers(reported)),
         CSV_COLUMNS,
         tuple(lines),
         tuple(row.failure for row in rows),
@@ -178,17 +199,19 @@ def fidelity_footer(fidelities: Iterable[str | None]) -> str:
     return f"Fidelity: {'. '.join(meanings)}." if meanings else ""
 
 
-def _group(row: Measured) -> Group:
+def _group(row: Measured, asked: Asked = MappingProxyType({})) -> Group:
     """Networks that can be compared have as many classes, at the same size and batch."""
-    return row.record.classes, row.resolution, row.record.batch
+    return row.record.classes, asked.get((row.model, row.resolution), row.resolution), row.record.batch
 
 
-def _rank(row: Measured, timings: Sequence[TimingConditions], sizes: Mapping[Group, int]) -> tuple[object, ...]:
+def _rank(
+    row: Measured, timings: Sequence[TimingConditions], sizes: Mapping[Group, int], asked: Asked
+) -> tuple[object, ...]:
     """Networks that can be compared stand together; the fastest first, under the first conditions that have it."""
-    height, width = row.resolution
+    _, (height, width), _ = _group(row, asked)
     group = (
-        *(-_usual(row.record.classes), row.record.classes, -sizes[_group(row)]),
-        *(height * width, row.resolution, row.record.batch),
+        *(-_usual(row.record.classes), row.record.classes, -sizes[_group(row, asked)]),
+        *(height * width, (height, width), row.record.batch),
     )
     for place, conditions in enumerate(timings):
         fps = row.number(conditions, "fps")
@@ -229,8 +252,10 @@ def _label(row: Sequence[Cell]) -> str:
     return ", ".join(filter(None, (f"{name} {size}", details)))
 
 
-def _size(row: Measured, several: bool) -> Cell:
+def _size(row: Measured, several: bool, asked: tuple[int, int] | None) -> Cell:
     details = [f"{row.record.classes} classes"] if several else []
+    if asked is not None and not row.failure:
+        details.append(f"{ELSEWHERE} {show(asked)} asked")
     if row.record.batch != 1:
         details.append(f"batch {row.record.batch}")
     return Cell.of(show(row.resolution), ", ".join(details))
@@ -242,6 +267,35 @@ def _fps(row: Measured, conditions: TimingConditions) -> Cell:
     if timed is None or timed.speed is None:
         return Cell.of(DASH)
     return Cell.of(per_second(timed.speed.fps), steady(timed.speed))
+
+
+def _self_reported(row: Measured, claims: Iterable[Claim]) -> Cell:
+    """The mIoU that the user gives for a network, on which data set and split."""
+    lines = [
+        (str(claim.miou_percent), f"{claim.dataset} {claim.split}")
+        for claim in claims
+        if belongs(claim, row.record) and not row.failure
+    ]
+    return Cell(tuple(lines)) if lines else Cell.of(DASH)
+
+
+def _nearest_footers(rows: Iterable[Measured], asked: Asked) -> Iterator[str]:
+    """Which networks were measured at another size than was asked for."""
+    named = [
+        f"{row.model} at {show(row.resolution)}"
+        for row in rows
+        if (row.model, row.resolution) in asked and not row.failure
+    ]
+    if named:
+        yield (
+            f"{ELSEWHERE} measured at the nearest size that the network takes, so neither ranked with the others nor "
+            f"on their frontier: {', '.join(named)}."
+        )
+
+
+def _reported_footers(claims: Sequence[Claim]) -> Iterator[str]:
+    if claims:
+        yield "Self-reported: given by the caller of segbench; neither measured here nor printed by a paper."
 
 
 def _measured_miou(row: Measured, benchmarks: Sequence[AccuracyConditions]) -> Cell:

@@ -25,6 +25,10 @@ from segbench.claims import DATASET_CLASSES, Claim, Figure
 from segbench.record import Record
 
 Size = tuple[int, int] | None
+
+SELF_REPORTED = "self-reported"
+"""In place of a paper: what the user gives for a network."""
+
 _SPLIT_ORDER = {"test": 0, "val": 1, "trainval": 2, "train": 3, "": 4}
 
 

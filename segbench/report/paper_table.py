@@ -20,6 +20,7 @@ _HEADINGS: dict[Quantity, str] = {"params": "Params (M)", "macs": "FLOPs (G)", "
 _MORE: dict[Quantity, bool] = {"params": False, "macs": False, "fps": True, "miou": True}
 
 _ALL_COLUMNS_FROM = 160
+_GAP = 2
 
 CSV_COLUMNS = (
     *("paper", "table", "row", "printed_name", "model", "dataset", "split", "height", "width", "gpu"),
@@ -54,7 +55,19 @@ class PaperView:
         title = Text(plain(self.table.title), style="bold")
         if width >= _ALL_COLUMNS_FROM:
             return Group(title, self.table.rich(width))
-        return Group(title, self._narrow(), *self.table.notes())
+        figures = [
+            max(len(_HEADINGS[quantity].split(" (")[0]), *(self._longest(row, quantity) for row in self.source.rows))
+            for quantity in self.source.quantities
+        ]
+        names = [word for cells in self.table.rows for line in cells[0].lines for text in line for word in text.split()]
+        needed = max(map(len, names), default=0) + len("measured") + sum(figures) + _GAP * (len(figures) + 1)
+        shown = self._narrow() if width >= needed else self.table.listing()
+        return Group(title, shown, *self.table.notes())
+
+    @staticmethod
+    def _longest(row: PaperRow, quantity: Quantity) -> int:
+        item = row.quantities[quantity]
+        return max(len(item.claimed_text), len(_short(item.text)), len(item.ratio_text))
 
     def _narrow(self) -> RenderableType:
         from rich import box
@@ -62,7 +75,8 @@ class PaperView:
         from rich.text import Text
 
         table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
-        table.add_column("Network", overflow="fold")
+        names = [word for cells in self.table.rows for line in cells[0].lines for text in line for word in text.split()]
+        table.add_column("Network", overflow="fold", min_width=max(map(len, names), default=0))
         table.add_column("", no_wrap=True, style="dim")
         for quantity in self.source.quantities:
             table.add_column(Text(_HEADINGS[quantity].replace(" (", "\n(")), justify="right", overflow="fold")

@@ -13,9 +13,10 @@ from segbench.conditions import AccuracyConditions, TimingConditions, headings, 
 from segbench.report.drawing import draw
 from segbench.report.escape import slug
 from segbench.report.measured import Measured, panels, timings_of
-from segbench.report.pairing import Pairing, Size, claimed_cost, claimed_fps
+from segbench.report.pairing import SELF_REPORTED, Pairing, Size, claimed_cost, claimed_fps
 from segbench.report.plots import Metric, Plot, Point
 from segbench.resolution import show
+from segbench.units import significant
 
 Group = tuple[str, Size, str]
 Panels = Mapping[tuple[AccuracyConditions, tuple[int, int]], str]
@@ -197,7 +198,8 @@ def _points(
             if (row.model, claimed.claim.paper) in drawn:
                 continue
             drawn.add((row.model, claimed.claim.paper))
-            label = row.model if len(own) == 1 else f"{row.model} [{claimed.claim.paper}]"
+            several = len(own) > 1 or claimed.claim.paper == SELF_REPORTED
+            label = f"{row.model} [{claimed.claim.paper}]" if several else row.model
             solid = (cost, float(claimed.figure.value))
             yield Point(
                 row.model, family, label, solid, hollow[claimed.claim.paper], interval, split=claimed.claim.split
@@ -211,6 +213,25 @@ def _points(
             if claimed.claim.paper in papers and (claimed.claim.dataset, claimed.claim.size) == (dataset, size)
         ]
         yield from _peers([peer for peer in peers if peer.model not in measured_here], claims, metric)
+
+
+def distances(plots: Iterable[Plot], model: str) -> Iterator[str]:
+    """How far a network is from the frontier of each plot of costs on which it stands, in words."""
+    for plot in plots:
+        metric = next((metric for metric in (PARAMS, MACS) if plot.name.endswith(f"-{metric.key}")), None)
+        own = [point for point in plot.points if point.model == model and point.solid]
+        others = [point for point in plot.points if point.model != model and point.solid]
+        if metric is None or not own or not others or own[0].solid is None:
+            continue
+        cost, score = own[0].solid
+        as_good = [(point.solid[0], point.label) for point in others if point.solid and point.solid[1] >= score]
+        unit = metric.axis.partition("(")[2].rstrip(")")
+        if not as_good or min(as_good)[0] >= cost:
+            yield f"{model}: on the frontier ({plot.title})"
+        else:
+            least, name = min(as_good)
+            more = significant(cost - least)
+            yield f"{model}: {more} {unit} {metric.title} more than {name}, which has its mIoU ({plot.title})"
 
 
 def _peers(preferred: Sequence[Claim], claims: Sequence[Claim], metric: Metric) -> Iterator[Point]:

@@ -160,19 +160,29 @@ def fit(text: Text, room: float) -> None:
         text.set_fontsize(max(float(text.get_fontsize()) * room / taken, SMALLEST))
 
 
-def save(figure: Figure, path: Path, *, paper: bool = False) -> None:
+def save(figure: Figure, path: Path, *, paper: bool = False, fonts: int | None = None) -> None:
     """Write a PNG, SVG or PDF whose bytes depend on the figure alone: no date, no version.
+
+    Args:
+        figure: what to write.
+        path: its ending is the format.
+        paper: in the style of a paper's column.
+        fonts: type of the fonts in a PDF, 3 or 42 (TrueType); the style's by default.
 
     Raises:
         OSError: the file cannot be written.
     """
+    import matplotlib as mpl
+
     metadata: Mapping[str, dict[str, str | None]] = {
         ".svg": {"Date": None, "Creator": "segbench"},
         ".pdf": {"CreationDate": None, "Producer": None, "Creator": "segbench"},
         ".png": {"Software": None},
     }
     with plot_style(paper), _quiet_fonts():
-        figure.savefig(path, metadata=metadata[path.suffix])
+        if fonts is not None:
+            mpl.rcParams["pdf.fonttype"] = fonts  # plot_style restores it
+        figure.savefig(path, metadata=metadata[path.suffix.lower()])
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import io
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from segbench.report.escape import csv_cell, latex, markdown, plain
 from segbench.units import DASH
@@ -19,6 +19,8 @@ WIDE = 120
 _MOST_ON_TERMINAL = 500
 # A longer heading over figures takes several lines.
 _LONGEST_UNBROKEN = 16
+# Letters between two columns on a terminal: one of padding and the rule's own.
+_BETWEEN = 2
 # What a page takes below a caption and above the notes, be the type as large as the document's.
 _MOST_ON_PAGE = 40
 
@@ -108,35 +110,41 @@ class Table:
         # The first stacked column stands under the name; the others are for wider terminals and for files.
         under = next((place for place, column in enumerate(self.columns) if narrow and column.stacked), None)
         places = [[place] for place in shown] if not narrow else _joined(shown, self.columns)
-        for first, *others in places:
-            column = self.columns[first]
-            name = column.joined[0] if others and column.joined else column.heading
-            heading = plain(name).replace(" (", "\n(") if narrow else plain(name)
-            table.add_column(
-                Text(f"{plain(column.group)}\n{heading}" if column.group else heading),
-                justify="right" if column.number else "left",
-                no_wrap=(column.number and not column.group and not others and len(heading) <= _LONGEST_UNBROKEN)
-                or column.heading in {"Size", "Fidelity"},
-                overflow="fold",
-                min_width=self._least_width(first, narrow=narrow, shared=bool(others)),
-            )
+        headings = [self._heading(own, narrow=narrow) for own in places]
+        body = []
         for row in self.rows[:_MOST_ON_TERMINAL]:
             cells = list(row)
             if under is not None:
                 cells[0] = Cell(((cells[0].lines[0][0], row[under].lines[0][0]),))
-            table.add_row(*(terminal_cell(_together(own, cells, self.columns)) for own in places))
+            body.append([_together(own, cells, self.columns) for own in places])
+        widths = _widths(headings, body, [self.columns[own[0]].number for own in places], width)
         more = len(self.rows) - _MOST_ON_TERMINAL
         left_out = [Text(f"{more:,} more rows are in the files.")] if more > 0 else []
+        if widths is None:
+            return Group(self.listing(), *left_out, *self.notes())
+        for own, heading, room in zip(places, headings, widths, strict=True):
+            justify: Literal["left", "right"] = "right" if self.columns[own[0]].number else "left"
+            table.add_column(Text(heading), justify=justify, overflow="fold", width=room)
+        for row_cells in body:
+            table.add_row(*map(terminal_cell, row_cells))
         return Group(table, *left_out, *self.notes())
 
-    def _least_width(self, place: int, *, narrow: bool, shared: bool) -> int | None:
-        """Letters that a column needs on a terminal: a figure is never broken."""
-        if narrow and place == 0:
-            return len("reconstruction")
-        if shared:
-            return len("Cityscapes")
-        figures = [figure for row in self.rows for figure, _ in row[place].lines]
-        return max(map(len, figures), default=None) if self.columns[place].number else None
+    def _heading(self, places: Sequence[int], *, narrow: bool) -> str:
+        """What stands over a column of the terminal's table."""
+        column = self.columns[places[0]]
+        name = column.joined[0] if len(places) > 1 and column.joined else column.heading
+        heading = plain(name).replace(" (", "\n(") if narrow else plain(name)
+        return f"{plain(column.group)}\n{heading}" if column.group else heading
+
+    def listing(self) -> RenderableType:
+        """The rows one under the other, for a terminal that is too narrow for the table."""
+        from segbench.report.listing import Listing
+
+        rows = [
+            tuple("; ".join(" ".join(filter(None, map(plain, line))) for line in cell.lines) for cell in row)
+            for row in self.rows[:_MOST_ON_TERMINAL]
+        ]
+        return Listing(tuple(plain(column.full) for column in self.columns), rows)
 
     def notes(self) -> list[RenderableType]:
         """What stands below the table on a terminal: failures with their reasons, then the footers."""
@@ -214,6 +222,30 @@ class Table:
             "\\bottomrule",
             "\\end{tabular}}",
         ]
+
+
+def _widths(
+    headings: Sequence[str], body: Sequence[Sequence[Cell]], numbers: Sequence[bool], width: int
+) -> list[int] | None:
+    """Letters for each column so that no figure and no word is broken; None where the terminal is too narrow."""
+    least, natural = [], []
+    for place, heading in enumerate(headings):
+        cells = [row[place] for row in body]
+        lines = [heading, *(text for cell in cells for line in cell.lines for text in line)]
+        # A figure stays in one line, and so does a short heading over figures.
+        whole = [line[0] for cell in cells for line in cell.lines] if numbers[place] or place == 0 else []
+        if numbers[place] and max(map(len, heading.split("\n"))) <= _LONGEST_UNBROKEN:
+            whole += heading.split("\n")
+        words = [word for line in lines for word in line.split()]
+        least.append(max(map(len, (*whole, *words)), default=0))
+        natural.append(max((len(part) for line in lines for part in line.split("\n")), default=0))
+    room = width - _BETWEEN * (len(headings) - 1)
+    if sum(least) > room:
+        return None
+    spare, wanted = room - sum(least), sum(natural) - sum(least)
+    if spare >= wanted:
+        return natural
+    return [low + (high - low) * spare // wanted for low, high in zip(least, natural, strict=True)]
 
 
 def _joined(shown: Iterable[int], columns: Sequence[Column]) -> list[list[int]]:

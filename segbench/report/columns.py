@@ -1,0 +1,277 @@
+"""The columns of `segbench table`, `find` and `plot`: what each is called, what it means, and where it comes from.
+
+Imports no torch and no pandas.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from segbench.audit.counts import Counts
+from segbench.audit.judge import judge
+from segbench.catalog import CATALOG
+from segbench.claims import Claim, load_claims
+from segbench.conditions import TimingConditions
+from segbench.counting.meanings import MEANINGS
+from segbench.errors import UnknownName
+from segbench.record import Record
+from segbench.report.measured import Measured, measured
+from segbench.report.pairing import Pairing, belongs
+from segbench.resolution import show
+
+Kind = Literal["text", "whole", "number"]
+Value = str | int | float | None
+PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network at one size, with one timing where it was timed, and what papers print for it there.
+
+    Attributes:
+        source: where its Record comes from: `PUBLISHED`, or ``measured`` for the files that were given.
+        row: its costs and figures.
+        timing: the conditions of its timing; None where it was not timed.
+        context: the claims and the audit.
+    """
+
+    source: str
+    row: Measured
+    timing: TimingConditions | None
+    context: Context
+
+    @property
+    def record(self) -> Record:
+        """The latest Record."""
+        return self.row.record
+
+    def timed(self, quantity: str) -> float | None:
+        """A timed quantity, as `Measured.number` names it."""
+        return self.row.number(self.timing, quantity)
+
+    def score(self) -> float | None:
+        """The measured mIoU in percent, the official one of a whole split first."""
+        scores = self.row.scores()
+        return scores[0][1] if scores else None
+
+    def claim(self, quantity: str) -> Claim | None:
+        """The row of a paper that prints a quantity for this network, classes and size; of several the first."""
+        if self.record.batch != 1 and quantity != "params_m":
+            return None
+        fitting = self.context.claims_of(self.row)
+        # Parameters have no size.
+        sized = [claim for claim in fitting if quantity == "params_m" or claim.size == self.record.resolution]
+        return next((claim for claim in sized if getattr(claim, quantity)), None)
+
+    def claimed(self, quantity: str, unit: int = 1) -> float | None:
+        """The printed figure in base units."""
+        if quantity == "miou_percent":
+            # By the rules of `segbench.report.pairing`: test before val, tables before prose.
+            found = [item for item in self.context.pairing.miou(self.record) if item.claim.size]
+            return float(found[0].figure.value) if found and self.record.batch == 1 else None
+        claim = self.claim(quantity)
+        return None if claim is None else float(getattr(claim, quantity).value * unit)
+
+    def ratio(self, measured: float | None, claimed: float | None) -> float | None:
+        """Measured over claimed."""
+        return measured / claimed if measured is not None and claimed else None
+
+
+class Context:
+    """What stands beside Records: printed figures, and the audit's verdicts on them."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        """Gather the claims; the audit waits until it is asked for."""
+        self.pairing = Pairing(load_claims())
+        self._records = records
+        self._claims: dict[tuple[object, ...], list[Claim]] = {}
+
+    def claims_of(self, row: Measured) -> list[Claim]:
+        """The claims on a row's network, for its classes, at its size or without one; tables before prose."""
+        key = row.model, row.record.classes, row.resolution
+        if key not in self._claims:
+            found = [claim for claim in self.pairing.claims if belongs(claim, row.record)]
+            self._claims[key] = sorted(found, key=lambda claim: not claim.table.isdigit())
+        return self._claims[key]
+
+    @functools.cached_property
+    def verdicts(self) -> Mapping[tuple[str, tuple[int, int]], str]:
+        """The audit's verdict on the operations that are printed for a network at a size; of several the first."""
+        found: dict[tuple[str, tuple[int, int]], str] = {}
+        for item in judge(self.pairing.claims, Counts(self._records, recount=False)).judgements:
+            if item.quantity == "flops" and item.best.resolution is not None:
+                found.setdefault((item.claim.model, item.best.resolution), str(item.verdict))
+        return MappingProxyType(found)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: an identifier, as expressions take it.
+        kind: a text, a whole number, or a number.
+        meaning: with the unit.
+        value: of a row.
+        axis: what divides the number on an axis of a plot, and the letter of the unit.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    value: Callable[[Row], Value]
+    axis: tuple[float, str] = (1.0, "")
+
+
+def _identifier(rule: str) -> str:
+    """A counting rule as an expression can name it: ``conv_macs``, ``_2xmacs``."""
+    name = re.sub(r"\W", "_", rule)
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def _entry(field: str) -> Callable[[Row], Value]:
+    return lambda row: getattr(CATALOG.get(row.row.model), field, None)
+
+
+def _speed(field: str) -> Callable[[Row], Value]:
+    def value(row: Row) -> Value:
+        timed = row.row.timings.get(row.timing) if row.timing else None
+        found: Value = getattr(timed.speed, field, None) if timed and timed.speed else None
+        return found
+
+    return value
+
+
+def _condition(field: str) -> Callable[[Row], Value]:
+    return lambda row: getattr(row.timing, field) if row.timing else None
+
+
+def _rule(rule: str) -> Callable[[Row], Value]:
+    return lambda row: row.row.operations.get(rule)
+
+
+def _miou_is(row: Row) -> Value:
+    return "measured" if row.score() is not None else "claimed" if row.claimed("miou_percent") is not None else None
+
+
+def _miou(row: Row) -> Value:
+    score = row.score()
+    return row.claimed("miou_percent") if score is None else score
+
+
+def _peak(row: Row) -> Value:
+    timed = row.row.timings.get(row.timing) if row.timing else None
+    return timed.memory.peak_mib if timed and timed.memory else None
+
+
+def _in(row: Row) -> Value:
+    found = [item.claim for item in row.context.pairing.miou(row.record) if item.claim.size]
+    claim = found[0] if found else row.claim("gflops") or row.claim("fps") or row.claim("params_m")
+    return f"{claim.paper} {claim.where}" if claim else None
+
+
+_M, _G = (1e6, "M"), (1e9, "G")
+_ALL = (
+    Column("source", "text", "published with segbench, or measured: from the files given", lambda row: row.source),
+    Column("network", "text", "catalog name, or source:name of one of your own", lambda row: row.row.model),
+    Column("family", "text", "networks of one paper", _entry("family")),
+    Column("paper", "text", "where the network comes from", _entry("paper")),
+    Column("fidelity", "text", "how far it is known to be the authors'", lambda row: row.record.fidelity),
+    Column("resolution", "text", "height x width of the input, such as 512x1024", lambda row: show(row.row.resolution)),
+    Column("height", "whole", "of the input, pixels", lambda row: row.row.resolution[0]),
+    Column("width", "whole", "of the input, pixels", lambda row: row.row.resolution[1]),
+    Column("classes", "whole", "of the output", lambda row: row.record.classes),
+    Column("batch", "whole", "images per forward", lambda row: row.record.batch),
+    Column("params", "whole", "parameters", lambda row: row.row.params, _M),
+    Column("live_params", "whole", "parameters that reach the output", lambda row: row.record.live_params, _M),
+    *(Column(_identifier(rule), "whole", f"operations: {text}", _rule(rule), _G) for rule, text in MEANINGS.items()),
+    Column("live_macs", "whole", "MACs that reach the output", _rule("live-macs"), _G),
+    Column("fps", "number", "measured, images/s", lambda row: row.timed("fps")),
+    Column("graph_fps", "number", "measured as a CUDA graph, images/s", lambda row: row.timed("graph_fps")),
+    Column("latency", "number", "measured, median, ms", lambda row: row.timed("latency")),
+    Column("busy_ms", "number", "of a frame in which the GPU was busy, ms", lambda row: row.timed("gpu_busy_ms")),
+    Column("enqueue_ms", "number", "that the host takes to launch a frame, ms", lambda row: row.timed("enqueue_ms")),
+    Column("energy_mj", "number", "of an image, mJ", lambda row: row.timed("energy")),
+    Column("peak_mib", "number", "peak memory, MiB", _peak),
+    Column("bound_by", "text", "launch-bound, compute-bound or memory-bound", _speed("verdict")),
+    Column("device", "text", "that was timed: cuda or cpu", _condition("device")),
+    Column("device_name", "text", "name of the chip", _condition("device_name")),
+    Column("mode", "text", "timed region", _speed("mode")),
+    Column("precision", "text", "fp32, tf32, fp16 or bf16", _speed("precision")),
+    Column("miou", "number", "percent: measured, or else claimed at this size; miou_is says which", _miou, (1.0, "%")),
+    Column("miou_is", "text", "measured or claimed", _miou_is),
+    Column("measured_miou", "number", "measured, percent", lambda row: row.score(), (1.0, "%")),
+    Column("claimed_miou", "number", "as printed for this size, percent", lambda row: row.claimed("miou_percent")),
+    Column("claimed_params", "whole", "as printed", lambda row: _whole(row.claimed("params_m", 10**6)), _M),
+    Column("claimed_flops", "whole", "as printed for this size", lambda row: _whole(row.claimed("gflops", 10**9)), _G),
+    Column("claimed_fps", "number", "as printed for this size, on the paper's own GPU", lambda row: row.claimed("fps")),
+    Column("claimed_gpu", "text", "of claimed_fps", lambda row: getattr(row.claim("fps"), "gpu", None) or None),
+    Column("claimed_in", "text", "the paper, and where in it, of the claimed figures; of several the first", _in),
+    Column(
+        "ratio_params",
+        "number",
+        "params over claimed_params",
+        lambda row: row.ratio(row.row.params, row.claimed("params_m", 10**6)),
+    ),
+    Column(
+        "ratio_macs",
+        "number",
+        "macs over claimed_flops, whatever its counting rule",
+        lambda row: row.ratio(row.row.macs, row.claimed("gflops", 10**9)),
+    ),
+    Column(
+        "ratio_fps",
+        "number",
+        "fps over claimed_fps, whatever the GPUs",
+        lambda row: row.ratio(row.timed("fps"), row.claimed("fps")),
+    ),
+    Column(
+        "verdict",
+        "text",
+        "of the audit, on claimed_flops under the counting rule that explains them best",
+        lambda row: row.context.verdicts.get((row.row.model, row.row.resolution)),
+    ),
+    Column("failure", "text", "why it could not be measured", lambda row: row.row.failure or None),
+    Column("created", "text", "when it was measured, UTC", lambda row: row.record.created or None),
+)
+COLUMNS: Mapping[str, Column] = MappingProxyType({column.name: column for column in _ALL})
+"""Every column by its name, in the order in which they are listed."""
+_RULES = {rule: _identifier(rule) for rule in (*MEANINGS, "live-macs")}
+
+
+def find_column(name: str) -> Column:
+    """A column by its name; a counting rule also as Records spell it, such as ``conv-macs``.
+
+    Raises:
+        UnknownName: no such column; offers the nearest.
+    """
+    known = COLUMNS.get(_RULES.get(name, name))
+    if known is None:
+        raise UnknownName("column", name, COLUMNS, "see `segbench table --columns list`")
+    return known
+
+
+def rows_of(records: Iterable[Record], published: Iterable[Record] = ()) -> list[Row]:
+    """What can be chosen from: the Records given, then the published costs; a row for each timing of a network.
+
+    Args:
+        records: those of the user.
+        published: as from `segbench.published_costs.published_costs`.
+    """
+    own, others = list(records), list(published)
+    context = Context([*others, *own])
+    return [
+        Row(source, row, timing, context)
+        for source, some in (("measured", own), (PUBLISHED, others))
+        for row in measured(some)
+        for timing in (*sorted(row.timings, key=TimingConditions.order), *([] if row.timings else [None]))
+    ]
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

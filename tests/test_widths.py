@@ -1,0 +1,137 @@
+"""What is printed can be read at any width: no name or figure is cut or broken, and a pipe has no width."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from segbench import store
+from segbench.catalog import CATALOG, KNOWN
+from segbench.claims import load_claims
+from segbench.record import Record
+from segbench.report.card import claimed_table
+from segbench.report.leaderboard import comparison_table
+from segbench.report.listing import Listing
+from segbench.report.measured import measured
+from segbench.report.paper_table import paper_view
+from segbench.report.papers import paper_tables
+from tests.conftest import Answer
+
+Cli = Callable[..., Answer]
+WIDTHS = (60, 80, 120, 200)
+COSTS = Path(__file__).parent.parent / "results" / "costs.jsonl"
+
+
+@pytest.fixture(params=(*WIDTHS, None), ids=str)
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int | None:
+    """A terminal's columns, or none for a pipe."""
+    if request.param is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", str(request.param))
+    columns: int | None = request.param
+    return columns
+
+
+def _fits(text: str, width: int | None) -> list[str]:
+    lines = text.splitlines()
+    assert "…" not in text
+    assert width is None or max(map(len, lines)) <= width
+    return lines
+
+
+def _whole(text: str) -> set[str]:
+    """Names and figures, as they stand between spaces."""
+    return set(re.split(r"[\s;()]+|,(?=\s)", text))
+
+
+def test_models_is_a_line_a_network_and_breaks_none(segbench_cli: Cli, width: int | None) -> None:
+    answer = segbench_cli("models")
+    lines, words = _fits(answer.out, width), _whole(answer.out)
+    for entry in CATALOG.values():
+        assert {entry.name, f"{entry.params:,}", entry.fidelity} <= words
+    if width != 60:
+        assert len(lines) < len(CATALOG) + 12
+
+
+def test_networks_that_are_not_built_have_their_reason(segbench_cli: Cli, width: int | None) -> None:
+    name, network = next(iter(KNOWN.items()))
+    answer = segbench_cli("models", "--all", name)
+    _fits(answer.out, width)
+    assert {name, *_whole(network.reason)} <= _whole(answer.out)
+
+
+def test_claims_break_no_word_and_keep_the_notes(segbench_cli: Cli, width: int | None) -> None:
+    answer = segbench_cli("claims", "mfpnet")
+    _fits(answer.out, width)
+    words = _whole(answer.out)
+    for claim in load_claims(paper="mfpnet"):
+        figures = (claim.params_m, claim.gflops, claim.fps, claim.miou_percent)
+        assert {str(figure) for figure in figures if figure} <= words
+        assert set(_whole(claim.note)) <= words
+        assert claim.model in words or claim.printed_name in answer.out
+
+
+def test_claims_of_a_network_that_a_paper_is_named_after(segbench_cli: Cli) -> None:
+    assert "deeplabv3plus" in segbench_cli("claims", "mfpnet").out
+    own = segbench_cli("claims", "--network", "mfpnet").out
+    assert "deeplabv3plus" not in own
+    assert f"{len(load_claims(model='mfpnet'))} rows" in own
+    assert segbench_cli("claims", "--network").status == 2
+
+
+def test_provenance_breaks_no_word(segbench_cli: Cli, width: int | None) -> None:
+    _fits(segbench_cli("claims", "mfpnet", "--provenance").out, width)
+
+
+@pytest.mark.parametrize("options", [(), ("--speed",)], ids=str)
+def test_the_audit_breaks_no_figure(segbench_cli: Cli, width: int | None, options: tuple[str, ...]) -> None:
+    answer = segbench_cli("audit", "frfnet", *options)
+    _fits(answer.out, width)
+    figures = [str(claim.fps if options else claim.gflops) for claim in load_claims(paper="frfnet") if claim.model]
+    assert {figure for figure in figures if figure in answer.out} <= _whole(answer.out)
+    assert "bisenet-r18" in _whole(answer.out)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_claims_of_a_profile_keep_their_sizes(columns: int) -> None:
+    console = Console(width=columns)
+    with console.capture() as shown:
+        console.print(claimed_table(Record(model="mfpnet", classes=19, resolution=(512, 1024), params=1)))
+    _fits(shown.get(), columns)
+    assert {"512x1024", "Cityscapes", "1.00157"} <= _whole(shown.get())
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_comparison_keeps_its_names_and_figures(columns: int) -> None:
+    rows = measured(store.read(COSTS))
+    view = paper_view(paper_tables(rows, load_claims(), None)[0])
+    console = Console(width=columns)
+    with console.capture() as shown:
+        console.print(comparison_table(rows[:80], load_claims()).rich(columns))
+    _fits(shown.get(), columns)
+    words = _whole(shown.get())
+    for row in rows[:80]:
+        assert row.model in words and f"{row.resolution[0]}x{row.resolution[1]}" in words
+    with console.capture() as shown:
+        console.print(view.rich(columns))
+    _fits(shown.get(), columns)
+    assert {row.claim.model for row in view.source.rows if row.claim.model} <= _whole(shown.get())
+
+
+def test_a_listing_is_a_table_where_it_fits_and_stacked_where_it_does_not() -> None:
+    listing = Listing(("name", "size", "more"), [("a-network", "512x1024", "some words")], frozenset({"size"}))
+
+    def shown(columns: int) -> list[str]:
+        console = Console(width=columns)
+        with console.capture() as text:
+            console.print(listing)
+        return text.get().splitlines()
+
+    # 9 + 2 + 8 + 2 + 10 letters.
+    assert shown(31) == ["name           size  more", "a-network  512x1024  some words"]
+    assert shown(30) == ["a-network  size 512x1024", "  more some words"]

@@ -1,0 +1,51 @@
+"""A wrong call says what was meant, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segbench.cli.options import complete_mode, complete_resolution
+from tests.conftest import Answer
+
+Cli = Callable[..., Answer]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (("list",), "did you mean models?"),
+        (("profil",), "did you mean profile"),
+        (("baselin",), "did you mean baseline?"),
+        (("zzz",), "see `segbench --help`"),
+        (("models", "--jsn"), "did you mean --json?"),
+        (("models", "--sort"), "see `--help`"),
+    ],
+)
+def test_an_unknown_word_offers_what_was_meant(segbench_cli: Cli, call: tuple[str, ...], told: str) -> None:
+    answer = segbench_cli(*call)
+    assert answer.status == 2
+    assert told in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+
+
+def test_a_size_with_too_many_digits_is_told_so(segbench_cli: Cli) -> None:
+    answer = segbench_cli("profile", "mfpnet", "--res", "99999999x64", "--no-speed")
+    assert answer.status == 2
+    assert "too large" in answer.err and "HEIGHTxWIDTH" not in answer.err
+
+
+def test_a_refused_call_leaves_no_folder(segbench_cli: Cli, in_folder: Path) -> None:
+    assert segbench_cli("compare", "nosuchnet", "--no-speed", "--out", "deep/out").status == 2
+    assert segbench_cli("profile", "enet", "--device", "tpu", "--json", "deep/r.json").status == 2
+    assert segbench_cli("table", "--columns", "nothing", "--out", "deep/t.csv").status == 2
+    assert segbench_cli("report", "none.jsonl", "--out", "deep/report").status == 2
+    assert list(in_folder.iterdir()) == []
+
+
+def test_modes_and_sizes_complete() -> None:
+    assert complete_mode("sw") == ["swiftnet"]
+    assert "512x1024" in complete_resolution("512")
+    assert all(size.startswith("360x") for size in complete_resolution("360x"))
