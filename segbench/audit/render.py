@@ -35,7 +35,7 @@ def rich_table(result: Audit) -> RenderableType:
 
     from segbench.report.listing import Listing
 
-    rows = [
+    rows: list[tuple[str | Text, ...]] = [
         (*_network_first(_cells(item)), Text(_verdict(item), style=_STYLES[item.verdict])) for item in result.judgements
     ]
     table = Listing(_network_first(HEADINGS), rows, frozenset({"claimed", "measured", "error"}), keys=2)
