@@ -18,10 +18,10 @@ from segbench import store
 from segbench.counting.meanings import MEANINGS
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.record import Record
-from segbench.report.choosing import Choice, chosen, columns_of
-from segbench.report.columns import COLUMNS, find_column, rows_of
-from segbench.report.where import Where
 from segbench.results import Accuracy, Latency, Speed
+from segbench.selection.choosing import Choice, chosen, columns_of
+from segbench.selection.columns import COLUMNS, find_column, rows_of
+from segbench.selection.where import Where
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -33,10 +33,10 @@ def plot(
     Example: segbench plot --networks enet,bisenetv2,mfpnet --x macs --y miou --out f.pdf
     """
     with progress_console().status("drawing"):
-        from segbench.report import choosing
-        from segbench.report.chosen_plot import axis_column, check_ending, check_highlight, write_plot
-        from segbench.report.columns import COLUMNS, find_column
-        from segbench.report.where import Where
+        from segbench.selection import choosing
+        from segbench.selection.chosen_plot import axis_column, check_ending, check_highlight, write_plot
+        from segbench.selection.columns import COLUMNS, find_column
+        from segbench.selection.where import Where
 
         check_ending(out)
         check_file(out)

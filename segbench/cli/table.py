@@ -113,9 +113,9 @@ def _show(
     *,
     published: bool,
 ) -> None:
-    from segbench.report import choosing
-    from segbench.report.columns import COLUMNS
-    from segbench.report.where import Where
+    from segbench.selection import choosing
+    from segbench.selection.columns import COLUMNS
+    from segbench.selection.where import Where
 
     if form not in choosing.FORMATS:
         raise UnknownName("format", form, choosing.FORMATS)

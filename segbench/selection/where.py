@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from segbench.errors import BadOption
-from segbench.report.columns import Column, find_column
+from segbench.selection.columns import Column, find_column
 
 if TYPE_CHECKING:
     import pandas as pd

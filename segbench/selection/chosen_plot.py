@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segbench.errors import BadOption, OutputError, UnknownName
-from segbench.report.columns import COLUMNS, Column, find_column
 from segbench.report.labels import Box, place_labels
 from segbench.report.plots import SUFFIXES
 from segbench.report.style import DOMINATED, INK, MUTED, SCREEN, looks, new_figure, plot_style, save
+from segbench.selection.columns import COLUMNS, Column, find_column
 from segbench.units import significant
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.errors import BadOption, RecordError, UnknownName
 from segbench.published_costs import published_costs
-from segbench.report.columns import COLUMNS, PUBLISHED, Column, Row, find_column, rows_of
 from segbench.report.escape import csv_cell, latex, markdown
 from segbench.report.gather import read_all
 from segbench.report.listing import Listing
-from segbench.report.where import Where
+from segbench.selection.columns import COLUMNS, PUBLISHED, Column, Row, find_column, rows_of
+from segbench.selection.where import Where
 from segbench.units import DASH, significant
 
 if TYPE_CHECKING:
