@@ -37,6 +37,7 @@ IN_A_COPY = {"adding-a-network.md": "\n## Into the catalog\n"}
 # Command lines that are parsed and not run, with the reason. By the program, by an option, or by the whole line.
 NOT_RUN_PROGRAMS = {
     "pip": "installs",
+    "python -m pytest": "would run this very test",
     "python -m segbench.published": "recounts and redraws all that is published",
     "torchrun": "starts two processes",
     "python examples/train_synthetic.py": "trains for minutes; tests/test_eval_cli.py evaluates",

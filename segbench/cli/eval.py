@@ -164,6 +164,8 @@ def evaluate(
       segbench eval --predictions engine-out --dataset cityscapes --root cityscapes
     """
     check_targets(json=json_path)
+    # A call that fails leaves no older result that looks like its own.
+    forget_json(json_path)
     if out is not None:
         store.require_writable(out)
     limits.check("--overlays or --num", overlays, 1, limits.SECONDS)
@@ -172,7 +174,6 @@ def evaluate(
     if predictions is not None and checkpoint is not None:
         raise BadOption("--predictions scores what is written already: give it without --checkpoint")
     means, deviations = _mean_and_std(mean, std)
-    forget_json(json_path)
     meter = progress_console()
     with meter.status("importing torch") as status:
         from segbench.accuracy.distributed import process_group
