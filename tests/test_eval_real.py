@@ -425,8 +425,10 @@ def test_a_stride_is_judged_in_its_own_words(call: Callable[..., Answer]) -> Non
 
 
 def test_options_for_ones_own_network_reach_the_evaluation(call: Callable[..., Answer]) -> None:
-    options = ("--align-corners", "--channel-order", "bgr", "--mean", "100,110,120")
-    options += ("--std", "50,60,70", "--pixel-scale", "1")
+    options = (
+        *("--align-corners", "--channel-order", "bgr", "--pixel-scale", "1"),
+        *("--mean", "100,110,120", "--std", "50,60,70"),
+    )
     answer = call(*options, "--json", "-")
     protocol = json.loads(answer.out)[0]["accuracy"]["protocol"]
     assert (protocol["align_corners"], protocol["channels"], protocol["scale"]) == (True, "bgr", 1.0)
