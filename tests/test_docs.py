@@ -37,7 +37,6 @@ IN_A_COPY = {"adding-a-network.md": "\n## Into the catalog\n"}
 # Command lines that are parsed and not run, with the reason. By the program, by an option, or by the whole line.
 NOT_RUN_PROGRAMS = {
     "pip": "installs",
-    "python -m pytest": "would run this very test",
     "python -m segbench.published": "recounts and redraws all that is published",
     "torchrun": "starts two processes",
     "python examples/train_synthetic.py": "trains for minutes; tests/test_eval_cli.py evaluates",
@@ -49,6 +48,7 @@ NOT_RUN_OPTIONS = {
     "--optimize": "compiles for minutes on a CPU",
 }
 NOT_RUN_LINES = {
+    "python -m pytest -n auto": "would run this very test",
     "segbench eval erfnet --checkpoint erfnet-scenes.pth --dataset cityscapes --root scenes": "wants trained weights",
     "segbench profile mfpnet --res 512x1024": "times at full size; speed-protocol.md does at a small one",
     "segbench profile mypackage.mymodule:MyNet --res 512x1024 --classes 19": "adding-a-network.md does at a small size",

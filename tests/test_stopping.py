@@ -88,8 +88,7 @@ def test_a_comparison_that_is_stopped_says_how_it_goes_on(in_folder: Path) -> No
     assert process.returncode == 143
     assert out == ""
     assert err == (
-        "segbench: stopped by SIGTERM; what was measured is in segbench-out/records.jsonl, "
-        "and the same call goes on from there\n"
+        "segbench: stopped by SIGTERM; 0 of 2 kept in segbench-out/records.jsonl; the same command goes on from there\n"
     )
 
 

@@ -86,8 +86,9 @@ def _print_built(out: Console, entries: Sequence[Entry]) -> None:
 def _print_known(out: Console, networks: Sequence[KnownNetwork]) -> None:
     rows = [(network.name, network.paper) for network in networks]
     reasons = [network.reason for network in networks]
-    out.print()
-    out.print(Listing(("known, not built", "paper"), rows, notes=reasons, noted="reason"))
+    # A line of its own: stacked rows have no headings.
+    out.print("\nknown, not built:")
+    out.print(Listing(("network", "paper"), rows, notes=reasons, noted="reason"))
 
 
 def _known(patterns: Sequence[str]) -> list[KnownNetwork]:
