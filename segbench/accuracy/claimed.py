@@ -7,14 +7,10 @@ import re
 from typing import Any
 
 from segbench.checkpoints import Released
-from segbench.claims import DATASET_CLASSES, PAPERS, load_claims
+from segbench.claims import PAPERS, load_claims
+from segbench.conditions import spec_title
 from segbench.datasets.spec import DatasetSpec
 from segbench.resolution import show
-
-
-def dataset_title(spec: DatasetSpec) -> str:
-    """The data set's name as the claims write it: both readings of CamVid's originals are ``CamVid``."""
-    return next(name for name in DATASET_CLASSES if spec.name.startswith(name.lower()))
 
 
 def compare_with_claims(model: str, spec: DatasetSpec, split: str, miou: float) -> list[dict[str, Any]]:
@@ -33,7 +29,7 @@ def compare_with_claims(model: str, spec: DatasetSpec, split: str, miou: float) 
     rows = []
     for claim in load_claims(model=model):
         printed = claim.miou_percent
-        if claim.dataset != dataset_title(spec) or claim.split not in ("", split) or printed is None:
+        if claim.dataset != spec_title(spec.name) or claim.split not in ("", split) or printed is None:
             continue
         rows.append(
             {

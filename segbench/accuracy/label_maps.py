@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segbench.accuracy.claimed import compare_with_claims, dataset_title
+from segbench.accuracy.claimed import compare_with_claims
 from segbench.accuracy.datasets import find_spec
 from segbench.accuracy.predictions import count_predictions
 from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.run import Evaluation, figures
 from segbench.accuracy.scoring import RULES, score
 from segbench.catalog import CATALOG
+from segbench.conditions import spec_title
 from segbench.errors import UnknownName
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
@@ -58,7 +59,7 @@ def evaluate_label_maps(
     job = Job(model=model or UNNAMED, classes=spec.num_classes, resolution=size, settings=settings)
     record = job.blank()
     record.accuracy = Accuracy(
-        dataset=dataset_title(spec),
+        dataset=spec_title(spec.name),
         variant=spec.name,
         split=split,
         images=counted.images,

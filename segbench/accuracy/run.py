@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segbench import limits
 from segbench.accuracy import overlay as drawing
-from segbench.accuracy.claimed import claimed_by_weights, compare_with_claims, dataset_title
+from segbench.accuracy.claimed import claimed_by_weights, compare_with_claims
 from segbench.accuracy.datasets import open_dataset
 from segbench.accuracy.distributed import Group
 from segbench.accuracy.evaluate import Progress, Tally, Visit, evaluate
@@ -24,6 +24,7 @@ from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
 from segbench.catalog import Checkpoint
+from segbench.conditions import spec_title
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.job import Job, Settings
@@ -284,7 +285,7 @@ class _Task:
     def _accuracy(self, tally: Tally, scores: Scores, size: tuple[int, int]) -> Accuracy:
         settings, spec = self.settings, self.spec
         return Accuracy(
-            dataset=dataset_title(spec),
+            dataset=spec_title(spec.name),
             variant=spec.name,
             split=settings.split,
             images=tally.images,
