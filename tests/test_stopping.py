@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,8 +88,11 @@ def test_a_comparison_that_is_stopped_says_how_it_goes_on(in_folder: Path) -> No
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert out == ""
-    assert err == (
-        "segbench: stopped by SIGTERM; 0 of 2 kept in segbench-out/records.jsonl; the same command goes on from there\n"
+    # The folder is made before the first network begins; how many are kept is known only then.
+    assert re.fullmatch(
+        "segbench: stopped by SIGTERM; (0 of 2|what was measured is) kept in segbench-out/records.jsonl; "
+        "the same command goes on from there\n",
+        err,
     )
 
 

@@ -155,10 +155,12 @@ def compare(
             )
         ]
         reported = self_reported(miou or [], dataset, split, jobs)
+    run = LongRun()
+    stopping.keeps(run.kept(out / comparison.RECORDS))
     with alone_in(out):
         if not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out)
-        measured = _sweep(jobs, out, fresh, timeout)
+        measured = _sweep(run, jobs, out, fresh, timeout)
         records = comparison.ranking(jobs, measured, out, allow_mixed)
         with meter.status("drawing"):
             asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
@@ -167,8 +169,7 @@ def compare(
             )
             if len(several) > 1 or len(sizes) > 1:
                 files += write_plots(sweep_plots(records), out / "plots")
-    mixed = comparison.mixed(records)
-    if mixed and len(several) == 1:
+    if (mixed := comparison.mixed(records)) and len(several) == 1:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
     if json_path != "-":
         screen.print(table.rich(screen.width))
@@ -177,16 +178,14 @@ def compare(
             markup=False,
         )
     write_json(json_path, records)
-    refused = {(job.model, job.resolution) for job in jobs if job.refused}
-    if any(record.failure and (record.model, record.resolution) not in refused for record in measured):
+    if _any_failed(jobs, measured):
         raise typer.Exit(1)
 
 
-def _sweep(jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[Record]:
+def _sweep(run: LongRun, jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[Record]:
     """Measure all jobs, a line for each as it ends."""
     from segbench import compare as comparison
 
-    run = LongRun()
     with progress("measuring") as step:
 
         def show(news: comparison.Progress) -> None:
@@ -198,6 +197,12 @@ def _sweep(jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[
             stopping.keeps(run.kept(out / comparison.RECORDS))
 
         return comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+
+
+def _any_failed(jobs: Sequence[Job], records: Sequence[Record]) -> bool:
+    """Whether a network failed; one that takes no size near the one asked for did not."""
+    refused = {(job.model, job.resolution) for job in jobs if job.refused}
+    return any(record.failure and (record.model, record.resolution) not in refused for record in records)
 
 
 def _unless_given(context: typer.Context, name: str, value: Value, found: Value | None) -> Value:

@@ -46,8 +46,9 @@ class LongRun:
         return f"{line}; about {duration((self._clock() - self._began) / self._ended * rest)} left"
 
     def kept(self, path: Path) -> str:
-        """What a stop leaves behind."""
-        return f"{self.done} of {self.total} kept in {path}; the same command goes on from there"
+        """What a stop leaves behind; how many are kept is known from the first network on."""
+        kept = f"{self.done} of {self.total} kept" if self.total else "what was measured is kept"
+        return f"{kept} in {path}; the same command goes on from there"
 
 
 def say(line: str) -> None:
