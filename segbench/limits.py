@@ -12,8 +12,6 @@ CLASSES = 65_535
 BATCH = 65_535
 ROUNDS = 100_000
 PROCESSES = 1_000
-PIXEL = 65_535.0
-"""Means and deviations of pixels."""
 
 SECONDS = 10_000_000.0
 """Some hundred days: longer than any measurement."""

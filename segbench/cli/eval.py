@@ -15,6 +15,7 @@ from segbench.errors import BadOption, SegbenchError
 
 if TYPE_CHECKING:
     from segbench.accuracy.run import Evaluation
+    from segbench.accuracy.settings import EvaluationSettings
 
 
 def evaluate(
@@ -169,74 +170,85 @@ def evaluate(
     if out is not None:
         store.require_writable(out)
     limits.check("--overlays or --num", overlays, 1, limits.SECONDS)
-    if predictions is None and (model is None or checkpoint is None):
-        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
-    if predictions is not None and checkpoint is not None:
-        raise BadOption("--predictions scores what is written already: give it without --checkpoint")
+    limits.check("--budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
     means, deviations = _mean_and_std(mean, std)
-    meter = progress_console()
-    with meter.status("importing torch") as status:
+    if predictions is not None:
+        if checkpoint is not None:
+            raise BadOption("--predictions scores what is written already: give it without --checkpoint")
+        _show(_score_label_maps(predictions, dataset, root, split, model, rule, void_rule), out, json_path)
+        return
+    if model is None or checkpoint is None:
+        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
+    from segbench.accuracy.protocol import EvaluationProtocol
+    from segbench.accuracy.settings import EvaluationSettings
+
+    protocol = EvaluationProtocol(
+        input_size=_size(res),
+        short_side=short_side,
+        resize_filter=resize_filter,
+        scales=_numbers("--scales", scales) or (1.0,),
+        flip=flip,
+        window=_size(window),
+        stride=_stride(stride),
+        precision=precision,
+    )
+    settings = EvaluationSettings(
+        model=model,
+        checkpoint=checkpoint,
+        dataset=dataset,
+        root=root,
+        split=split,
+        protocol=protocol,
+        device=device,
+        normalisation=normalisation,
+        mean=means,
+        std=deviations,
+        rule=rule,
+        void_output=void_output,
+        void_rule=void_rule,
+        skip_bad=skip_bad,
+        workers=workers,
+        predictions=save_predictions,
+        overlays=overlay,
+        overlay_count=overlays,
+        weights=weights,
+        drop=tuple(drop or ()),
+        align_corners=align_corners,
+        channels=channel_order,
+        output=output,
+        pixel_scale=pixel_scale,
+        allow_nonfinite=allow_nonfinite,
+        speed=not no_speed,
+        **options.budgets(budget),
+    )
+    evaluation, shown = _score_network(settings, timeout)
+    if shown:
+        _show(evaluation, out, json_path)
+    if evaluation.record.failure:
+        raise typer.Exit(1)
+
+
+def _score_label_maps(
+    folder: Path, dataset: str, root: Path, split: str, model: str | None, rule: str | None, void_rule: str | None
+) -> Evaluation:
+    """Score what something else predicted."""
+    with progress_console().status("scoring"):
+        from segbench.accuracy.label_maps import evaluate_label_maps
+
+        return evaluate_label_maps(
+            folder, dataset, root, split, model=model, rule=rule, void_counts=void_rule == "count"
+        )
+
+
+def _score_network(settings: EvaluationSettings, timeout: float) -> tuple[Evaluation, bool]:
+    """Predict, score and time, and whether this process shows it: under torchrun the first one does."""
+    with progress_console().status("importing torch"):
         from segbench.accuracy.distributed import process_group
-        from segbench.accuracy.protocol import EvaluationProtocol
         from segbench.accuracy.run import run
-        from segbench.accuracy.settings import EvaluationSettings
         from segbench.cli.isolated import evaluate_own
         from segbench.spec import is_own
 
-        if predictions is not None:
-            from segbench.accuracy.label_maps import evaluate_label_maps
-
-            status.update("scoring")
-            void_counts = void_rule == "count"
-            evaluation = evaluate_label_maps(
-                predictions, dataset, root, split, model=model, rule=rule, void_counts=void_counts
-            )
-            _show(evaluation, out, json_path)
-            return
-        assert model is not None
-        assert checkpoint is not None
-        protocol = EvaluationProtocol(
-            input_size=_size(res),
-            short_side=short_side,
-            resize_filter=resize_filter,
-            scales=_numbers("--scales", scales) or (1.0,),
-            flip=flip,
-            window=_size(window),
-            stride=_stride(stride),
-            precision=precision,
-        )
-        limits.check("--budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
-        settings = EvaluationSettings(
-            model=model,
-            checkpoint=checkpoint,
-            dataset=dataset,
-            root=root,
-            split=split,
-            protocol=protocol,
-            device=device,
-            normalisation=normalisation,
-            mean=means,
-            std=deviations,
-            rule=rule,
-            void_output=void_output,
-            void_rule=void_rule,
-            skip_bad=skip_bad,
-            workers=workers,
-            predictions=save_predictions,
-            overlays=overlay,
-            overlay_count=overlays,
-            weights=weights,
-            drop=tuple(drop or ()),
-            align_corners=align_corners,
-            channels=channel_order,
-            output=output,
-            pixel_scale=pixel_scale,
-            allow_nonfinite=allow_nonfinite,
-            speed=not no_speed,
-            **options.budgets(budget),
-        )
-        status.update("starting")
-    with process_group(device) as group, progress("starting", disable=not group.main, ticking=False) as step:
+    with process_group(settings.device) as group, progress("starting", disable=not group.main, ticking=False) as step:
         stage = "starting"
 
         def begin(what: str) -> None:
@@ -249,17 +261,14 @@ def evaluate(
 
         try:
             # Under torchrun a network has a process of its own already.
-            alone = is_own(model) and group.size == 1
-            evaluation = evaluate_own(settings, begin, count, timeout) if alone else run(settings, group, begin, count)
+            if is_own(settings.model) and group.size == 1:
+                return evaluate_own(settings, begin, count, timeout), group.main
+            return run(settings, group, begin, count), group.main
         except SegbenchError as error:
             # What is wrong is said once, by the first process.
             if group.main:
                 raise
             raise typer.Exit(2) from error
-    if group.main:
-        _show(evaluation, out, json_path)
-    if evaluation.record.failure:
-        raise typer.Exit(1)
 
 
 def _show(evaluation: Evaluation, out: Path | None, json_path: str | None) -> None:

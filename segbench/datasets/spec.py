@@ -17,9 +17,6 @@ IGNORE = 255
 
 Colour = tuple[int, int, int]
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 @dataclass(frozen=True)
 class ClassLabel:
@@ -149,11 +146,8 @@ class DatasetSpec:
         splits: by name.
         predictions: the official prediction files.
         rule: official scoring rule, a key of `segbench.accuracy.scoring.RULES`.
-        normalisation: name of the field's usual normalisation of its images.
         default_size: height and width of published images, or the usual input size where they vary.
         sizes_vary: images have no common size.
-        mean: RGB, of pixels from 0 to 1; the field's default normalisation.
-        std: RGB.
         void_columns: predictions that are no class; train id ``num_classes`` is the first.
         source: who published layout, labels and rule.
         ignore_index: train id of pixels that are not scored.
@@ -170,9 +164,6 @@ class DatasetSpec:
     source: str
     enclosing: tuple[str, ...] = ()
     sizes_vary: bool = False
-    normalisation: str = "imagenet"
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
     void_columns: tuple[VoidColumn, ...] = (VoidColumn("void"),)
     ignore_index: int = IGNORE
 

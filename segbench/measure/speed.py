@@ -147,7 +147,7 @@ def time_frames(
     if sum(timing.round_seconds) >= LEAST_ENERGY_S:
         timing.energy_mj = counters.energy_mj
     timing.throttled_ms = counters.throttled_ms
-    timing.shortened = _shortened(timing, protocol, rounds, begin, budget_s)
+    timing.shortened = _shortened(timing, protocol, budget_s)
     return timing
 
 
@@ -224,7 +224,7 @@ def _plan(timing: Timing, protocol: Protocol, begin: float, now: float, budget_s
     return fewer, min(frames, affordable // fewer)
 
 
-def _shortened(timing: Timing, protocol: Protocol, planned: int, begin: float, budget_s: float | None) -> str | None:
+def _shortened(timing: Timing, protocol: Protocol, budget_s: float | None) -> str | None:
     if budget_s is None:
         return None
     cuts = []
