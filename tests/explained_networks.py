@@ -11,11 +11,11 @@ from segbench.models.backbones.resnet import Bottleneck, ResNet
 from segbench.models.backbones.xception import Xception71
 from segbench.models.base import Network, resize
 from segbench.models.deeplabv3 import RATES
-from segbench.models.deeplabv3plus import ASPP, MMSegDeepLabV3Plus, separable_conv
+from segbench.models.deeplabv3plus import ASPP, MMSegDeepLabV3Plus
 from segbench.models.dilation8 import Dilation8
 from segbench.models.hanet import hanet_r101
 from segbench.models.ifa import IFA
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, separable_conv
 
 CLASSES = 19
 

@@ -24,7 +24,7 @@ from segbench.models.backbones.mobilenetv2 import MobileNetV2
 from segbench.models.backbones.resnet import Bottleneck, ResNet, ResNeXtBottleneck
 from segbench.models.backbones.xception import Xception71
 from segbench.models.base import Network, resize
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, separable_conv
 
 WIDTH = 256  # of the ASPP branches and of the decoder
 
@@ -91,14 +91,6 @@ class ASPP(nn.Module):
         maps = [branch(x) for branch in self.branches]
         joined = torch.cat([pooled, *maps] if self.pooling_first else [*maps, pooled], 1)
         return joined if self.project is None else self.project(joined)
-
-
-def separable_conv(in_channels: int, out_channels: int, kernel_size: int = 3, dilation: int = 1) -> nn.Sequential:
-    """Depthwise and pointwise convolution, BN and ReLU after each, as in the authors' decoder."""
-    return nn.Sequential(
-        ConvBNReLU(in_channels, in_channels, kernel_size, dilation=dilation, groups=in_channels),
-        ConvBNReLU(in_channels, out_channels),
-    )
 
 
 class Decoder(nn.Module):

@@ -15,15 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segbench.models.base import Network, resize
-from segbench.models.layers import ConvBN, ConvBNReLU
-
-
-def ds_conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """DSConv of table 1: a depth-wise 3x3 and a pointwise convolution, each with BN and ReLU."""
-    return nn.Sequential(
-        ConvBNReLU(in_channels, in_channels, 3, stride, groups=in_channels),
-        ConvBNReLU(in_channels, out_channels, 1),
-    )
+from segbench.models.layers import ConvBN, ConvBNReLU, separable_conv
 
 
 class LearningToDownsample(nn.Module):
@@ -32,8 +24,8 @@ class LearningToDownsample(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Sequential(nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
-        self.dsconv1 = ds_conv(32, 48, stride=2)
-        self.dsconv2 = ds_conv(48, 64, stride=2)
+        self.dsconv1 = separable_conv(32, 48, stride=2)
+        self.dsconv2 = separable_conv(48, 64, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, 3, H, W)`` to ``(N, 64, H/8, W/8)``."""
@@ -149,8 +141,8 @@ class FastSCNN(Network):
         self.feature_fusion = FeatureFusion()
         self.classifier = nn.Sequential(
             OrderedDict(
-                dsconv1=ds_conv(128, 128),
-                dsconv2=ds_conv(128, 128),
+                dsconv1=separable_conv(128, 128),
+                dsconv2=separable_conv(128, 128),
                 conv=nn.Sequential(nn.Dropout(0.1), nn.Conv2d(128, num_classes, 1)),
             )
         )

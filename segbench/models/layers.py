@@ -100,6 +100,16 @@ class ConvBNReLU(ConvBN):
         )
 
 
+def separable_conv(
+    in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    """Depthwise and pointwise convolution, batch normalisation and ReLU after each; the first strides and dilates."""
+    return nn.Sequential(
+        ConvBNReLU(in_channels, in_channels, kernel_size, stride, dilation, in_channels),
+        ConvBNReLU(in_channels, out_channels),
+    )
+
+
 class BNPReLU(nn.Sequential):
     """Batch normalisation and a PReLU with one slope per channel, as ESPNet and its descendants use them.
 

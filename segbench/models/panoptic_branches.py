@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from segbench.models.backbones.wide_resnet41 import WideResNet41
 from segbench.models.backbones.xception71 import Xception71
 from segbench.models.base import Network, resize
-from segbench.models.deeplabv3plus import ASPP, separable_conv
-from segbench.models.layers import ConvBNReLU, set_norm_eps
+from segbench.models.deeplabv3plus import ASPP
+from segbench.models.layers import ConvBNReLU, separable_conv, set_norm_eps
 
 BN_EPS = 1e-3
 ASPP_CHANNELS = 256

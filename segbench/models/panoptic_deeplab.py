@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from segbench.models.backbones.resnet import Bottleneck, ResNet
 from segbench.models.backbones.xception65 import Xception65
 from segbench.models.base import Network, resize
-from segbench.models.layers import ConvBNReLU
+from segbench.models.layers import ConvBNReLU, separable_conv
 
 CHANNELS = 256
 ATROUS_RATES = (3, 6, 9)
@@ -49,16 +49,6 @@ class ASPP(nn.Module):
         return self.project(torch.cat((*(conv(x) for conv in self.convs), pooled), dim=1))
 
 
-class SeparableConv5x5(nn.Sequential):
-    """Depthwise 5x5 and pointwise convolution, each with batch normalisation and ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        """Build the pair."""
-        super().__init__(
-            ConvBNReLU(in_channels, in_channels, 5, groups=in_channels), ConvBNReLU(in_channels, out_channels)
-        )
-
-
 class SemanticDecoder(nn.Module):
     """ASPP, and three steps up to stride 4."""
 
@@ -70,7 +60,7 @@ class SemanticDecoder(nn.Module):
         self.project = nn.ModuleList(
             ConvBNReLU(width, projected) for width, projected in zip(reversed(finer), PROJECTED, strict=True)
         )
-        self.fuse = nn.ModuleList(SeparableConv5x5(CHANNELS + projected, CHANNELS) for projected in PROJECTED)
+        self.fuse = nn.ModuleList(separable_conv(CHANNELS + projected, CHANNELS, 5) for projected in PROJECTED)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Four maps, finest first, to ``(N, 256, H, W)`` at the size of the first."""
@@ -105,7 +95,7 @@ class PanopticDeepLab(Network):
         super().__init__()
         self.backbone = backbone
         self.decoder = SemanticDecoder(backbone.channels)
-        self.head = SeparableConv5x5(CHANNELS, CHANNELS)
+        self.head = separable_conv(CHANNELS, CHANNELS, 5)
         self.classifier = nn.Conv2d(CHANNELS, num_classes, 1)
 
     def logits(self, x: Tensor) -> Tensor:
