@@ -1,6 +1,6 @@
 """What goes wrong for a user: one or two lines that say what was given and what is accepted.
 
-The command line prints a `SegbenchError` without a traceback and ends with exit status 2.
+The command line prints a `SegbenchError` without a traceback and ends with exit status 2; with 1 for a `ForwardError`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,18 @@ def first_line(error: BaseException) -> str:
     """The first line of an exception's text, at most 200 characters; the name of its type where it has no text."""
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
+
+
+def one_line(error: BaseException, most: int | None = 300) -> str:
+    """An exception of a user's own code: its type and its text, of which `most` characters are kept.
+
+    All lines of it, because such code may say what matters on its last one.
+    """
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # the class is the user's own too
+        text = ""
+    return f"{type(error).__name__}: {text[:most]}" if text else type(error).__name__
 
 
 class SegbenchError(Exception):
@@ -57,6 +69,10 @@ class BadResolution(BadOption):
 
 class FactoryError(SegbenchError):
     """A user's own network that cannot be imported, built, or run."""
+
+
+class ForwardError(FactoryError):
+    """A network that was built and whose forward fails: a measurement that failed, and no wrong call."""
 
 
 class DeviceError(SegbenchError):

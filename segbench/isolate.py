@@ -23,6 +23,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from segbench.errors import SegbenchError, one_line
+
 Task = TypeVar("Task")
 
 
@@ -35,6 +37,15 @@ class Outcome(Generic[Task]):
     failure: str | None
     seconds: float
     error: type[BaseException] | None = None
+
+    @property
+    def refusal(self) -> SegbenchError | None:
+        """What the process found to be wrong with the task, as it was raised there; None where nothing was."""
+        if self.error is None or self.failure is None or not issubclass(self.error, SegbenchError):
+            return None
+        refusal = SegbenchError.__new__(self.error)
+        Exception.__init__(refusal, self.failure.removeprefix(f"{self.error.__name__}: "))
+        return refusal
 
 
 @dataclass
@@ -155,8 +166,8 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
 def _reason(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"sys.exit({'' if error.code is None else repr(error.code)[:80]}) was called"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    # What segbench says itself is said whole.
+    return one_line(error, most=None if isinstance(error, SegbenchError) else 300)
 
 
 def _importable(error: BaseException) -> type[BaseException] | None:

@@ -192,10 +192,14 @@ def test_one_layer_put_into_a_sequential_is_one_addition(project: Path, segbench
     assert modules == ["  - decoder.refine.1 (BatchNorm2d) added: 16 parameters, 0 MACs"]
 
 
-def test_a_network_that_fails_now_is_a_regression(project: Path, segbench_cli: Cli) -> None:
-    _write(project, NETWORK.replace("return Net(num_classes)", "raise ValueError('no weights')"))
+@pytest.mark.parametrize(("place", "status"), [("return Net(num_classes)", 2), ("x = self.units(self.stem(x))", 1)])
+def test_a_network_that_fails_now_is_a_regression_and_one_that_cannot_be_built_is_refused(
+    project: Path, place: str, status: int, segbench_cli: Cli
+) -> None:
+    assert place in NETWORK
+    _write(project, NETWORK.replace(place, "raise ValueError('no weights')"))
     answer = segbench_cli("check", "-b", "base.json")
-    assert answer.status == 1
+    assert answer.status == status
     assert "FAILED" in answer.out
     assert "no weights" in answer.out
 

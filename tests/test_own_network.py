@@ -119,7 +119,6 @@ def test_a_factory_without_classes_keeps_its_own(package: str, segbench_cli: Cli
         ("no_module", "returned str"),
         ("Flat", r"\(N, 7, h, w\)"),
         ("Nothing", r"\(N, 7, h, w\)"),
-        ("Fails", "not today"),
         ("TwoInputs", "input"),
     ],
 )
@@ -132,6 +131,13 @@ def test_a_factory_that_cannot_serve_is_two_clear_lines(
     assert len(answer.err.strip().splitlines()) <= 2
     assert "Traceback" not in answer.err
     assert re.search(message, answer.err)
+
+
+def test_a_forward_that_raises_is_a_failed_measurement(package: str, segbench_cli: Cli) -> None:
+    answer = segbench_cli("profile", f"{package}:Fails", "--res", "64x64", "--no-speed", "--json", "-")
+    assert answer.status == 1, answer.err
+    (record,) = json.loads(answer.out)
+    assert "fails on inputs of 1x3xHxW at 64x64: ValueError: not today" in record["failure"]
 
 
 def test_classes_that_the_network_does_not_return_are_refused(package: str, segbench_cli: Cli) -> None:

@@ -49,7 +49,7 @@ class Loop(Good):
 class Interrupt(Good):
     def forward(self, x): raise KeyboardInterrupt
 class Raises(Good):
-    def forward(self, x): raise ValueError("not today")
+    def forward(self, x): raise KeyError("not today")
 class Nothing(Good):
     def forward(self, x): return super().forward(x)[:, :, :0]
 class Without(nn.Module):
@@ -122,6 +122,7 @@ def test_what_ends_an_import_or_a_build_is_refused(folder: Path, spec: str, part
         ("Segfault", "SIGSEGV"),
         ("Loop", "timed out after 3 s"),
         ("Interrupt", "KeyboardInterrupt"),
+        ("Raises", "KeyError: 'not today'"),
     ],
 )
 def test_what_ends_a_forward_is_a_row_and_the_next_network_goes_on(
@@ -135,16 +136,13 @@ def test_what_ends_a_forward_is_a_row_and_the_next_network_goes_on(
     assert [row["failure"] for row in others] == [None, None]
 
 
-@pytest.mark.parametrize(("name", "part"), [("Raises", "not today"), ("Nothing", "returned the shape")])
-def test_a_network_that_cannot_serve_is_refused_after_the_others(
-    folder: Path, name: str, part: str, segbench_cli: Cli
-) -> None:
-    answer = profile(segbench_cli, f"wild:{name}", "wild:Good", "--json", "rows.json")
+def test_a_network_that_returns_no_logits_is_refused_after_the_others(folder: Path, segbench_cli: Cli) -> None:
+    answer = profile(segbench_cli, "wild:Nothing", "wild:Good", "--json", "rows.json")
     assert answer.status == 2
-    assert part in answer.err
+    assert "returned the shape" in answer.err
     assert len(answer.err.strip().splitlines()) <= 2
     rows = json.loads((folder / "rows.json").read_text())
-    assert [part in (row["failure"] or "") for row in rows] == [True, False]
+    assert ["returned the shape" in (row["failure"] or "") for row in rows] == [True, False]
 
 
 def test_standard_output_and_global_state_stay_segbenchs_own(folder: Path, segbench_cli: Cli) -> None:
@@ -169,17 +167,60 @@ def test_what_a_network_starts_ends_with_it(folder: Path, segbench_cli: Cli) -> 
     wait_for(lambda: not alive(child))
 
 
-def test_a_check_and_a_baseline_outlive_it(folder: Path, segbench_cli: Cli) -> None:
+def test_a_baseline_holds_what_could_be_measured(folder: Path, segbench_cli: Cli) -> None:
     sizes = ("--res", "64x64", "--no-speed", "-b", "base.json")
-    answer = segbench_cli("baseline", "save", "wild:Good", "wild:Interrupt", *sizes)
+    answer = segbench_cli("baseline", "save", "wild:Good", "wild:build_os_exit", *sizes)
     assert answer.status == 2
-    assert "KeyboardInterrupt" in answer.err
-    assert not (folder / "base.json").exists()
-    assert segbench_cli("baseline", "save", "wild:Good", *sizes).status == 0
-    (folder / "wild.py").write_text(NETWORKS.replace("return self.head(x)", "sys.exit(0)", 1))
-    answer = segbench_cli("check", "-b", "base.json")
+    assert "wild:build_os_exit cannot be built: crashed: the process ended with status 0" in answer.err
+    answer = segbench_cli("baseline", "save", "wild:Interrupt", *sizes)
     assert answer.status == 1
-    assert "sys.exit(0)" in answer.out
+    assert "no baseline is written" in answer.out
+    assert not (folder / "base.json").exists()
+    answer = segbench_cli("baseline", "save", "wild:Interrupt", "wild:Good", "wild:Raises", *sizes)
+    assert answer.status == 1
+    first, second, last = answer.out.splitlines()
+    assert first == "wild:Interrupt 64x64 failed: KeyboardInterrupt"
+    assert "KeyError: 'not today'" in second
+    assert last.startswith("1 network saved in base.json") and "baseline update" in last
+    (row,) = json.loads((folder / "base.json").read_text())
+    assert row["model"] == "wild:Good"
+
+
+def test_an_update_keeps_the_row_of_what_fails(folder: Path, segbench_cli: Cli) -> None:
+    sizes = ("--res", "64x64", "--no-speed", "-b", "base.json")
+    assert segbench_cli("baseline", "save", "wild:Good", "wild:Without", *sizes).status == 0
+    before = json.loads((folder / "base.json").read_text())
+    text = NETWORKS.replace("return self.head(x)", "sys.exit(0)", 1).replace("[:, :19]", "[:, 2:21]")
+    (folder / "wild.py").write_text(text)
+    answer = segbench_cli("baseline", "update", "-b", "base.json", "--yes")
+    assert answer.status == 1
+    assert "wild:Good 64x64 failed: sys.exit(0) was called" in answer.out
+    good, without = json.loads((folder / "base.json").read_text())
+    assert good == before[0]
+    assert without["signature"]["samples"] != before[1]["signature"]["samples"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "part"),
+    [
+        (("return self.head(x)", "sys.exit(0)"), 1, "sys.exit(0) was called"),
+        (("self.head = nn.Conv2d(3, num_classes, 1)", "os._exit(0)"), 2, "cannot be built: crashed"),
+        (("import torch", "raise OSError('no such library')"), 2, "cannot import wild: OSError: no such library"),
+    ],
+)
+def test_a_check_judges_the_other_networks(
+    folder: Path, change: tuple[str, str], status: int, part: str, segbench_cli: Cli
+) -> None:
+    (folder / "calm.py").write_text("from torch import nn\ndef build(): return nn.Conv2d(3, 19, 1)\n")
+    call = ("baseline", "save", "wild:Good", "calm:build", "--res", "64x64", "--no-speed", "-b", "base.json")
+    assert segbench_cli(*call).status == 0
+    (folder / "wild.py").write_text(NETWORKS.replace(*change, 1))
+    answer = segbench_cli("check", "-b", "base.json")
+    assert answer.status == status
+    assert part in answer.out
+    assert "calm:build 64x64: unchanged" in answer.out
+    assert part in answer.err or status == 1
+    assert len(answer.err.splitlines()) <= 1
 
 
 def test_children_import_nothing_from_the_current_folder(in_folder: Path) -> None:

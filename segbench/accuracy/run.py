@@ -236,7 +236,7 @@ class _Task:
         """The Record, without its speed."""
         size, note = self._resolution(tally)
         result = measure_job(self._job(size), subject=self.loaded.subject)
-        result.failure = failure
+        result.failure = failure or result.failure
         result.notes.extend(note)
         if tally is not None and scores is not None:
             result.accuracy = self._accuracy(tally, scores, size)
@@ -342,7 +342,7 @@ class _Task:
             fresh=self.loaded.fresh,
         )
         record.speed, record.memory, record.protocol = timed.speed, timed.memory, timed.protocol
-        record.failure = timed.failure
+        record.failure = record.failure or timed.failure
         record.notes.extend(timed.notes)
 
 

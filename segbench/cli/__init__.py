@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from segbench.cli import commands, stopping
-from segbench.errors import SegbenchError, first_line
+from segbench.errors import ForwardError, SegbenchError, first_line
 
 # What other tools call a command.
 _MEANT = {"list": "models", "ls": "models", "run": "profile", "bench": "profile", "benchmark": "profile"}
@@ -109,7 +109,7 @@ def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
     # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
     format_message = getattr(error, "format_message", None)
     if isinstance(error, SegbenchError):
-        return str(error), 2
+        return str(error), 1 if isinstance(error, ForwardError) else 2
     if format_message is not None:
         return f"{_nearer(error, format_message().rstrip('.'))} (given: {shlex.join(rest)})", 2
     if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from segbench import resolution
@@ -64,10 +66,20 @@ def save(
         )
         jobs = keeping.jobs_for(model, sizes, classes, settings)
         records = list(keeping.measure(jobs, how, step).values())
-        keeping.write(baseline, records)
-    console().print(
-        f"{len(records)} {'network' if len(records) == 1 else 'networks'} saved in {baseline}: commit it", markup=False
-    )
+        failed = keeping.failures(records)
+        saved = [record for record in records if not record.failure]
+        if saved:
+            keeping.write(baseline, saved)
+    screen = console()
+    _print_failed(screen, failed)
+    if not saved:
+        screen.print("no baseline is written", markup=False)
+    else:
+        then = "`segbench baseline update MODEL` adds what failed" if failed else "commit it"
+        number = f"{len(saved)} {'network' if len(saved) == 1 else 'networks'}"
+        screen.print(f"{number} saved in {baseline}: {then}", markup=False)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -103,18 +115,30 @@ def update(
             how,
             step,
         )
+    _print_failed(screen, change.failed)
     if not change.lines:
         screen.print("nothing changes but times within their noise")
     for line in change.lines:
         screen.print(line, markup=False, soft_wrap=True)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise BadOption(f"{baseline} is left as it was: there is nobody to ask; --yes writes without asking")
-        if not typer.confirm(f"write {baseline}?"):
-            screen.print(f"{baseline} is left as it was", markup=False)
-            return
-    keeping.write(baseline, change.records)
-    screen.print(f"{len(change.records)} networks in {baseline}: commit it", markup=False)
+    if yes or _agreed(baseline):
+        keeping.write(baseline, change.records)
+        screen.print(f"{len(change.records)} networks in {baseline}: commit it", markup=False)
+    else:
+        screen.print(f"{baseline} is left as it was", markup=False)
+    if change.failed:
+        raise typer.Exit(1)
+
+
+def _agreed(baseline: Path) -> bool:
+    """Ask whether to write."""
+    if not sys.stdin.isatty():
+        raise BadOption(f"{baseline} is left as it was: there is nobody to ask; --yes writes without asking")
+    return typer.confirm(f"write {baseline}?")
+
+
+def _print_failed(screen: Console, failed: Sequence[str]) -> None:
+    for line in failed:
+        screen.print(line, style="red", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -123,6 +123,8 @@ def check(
             assert baseline is not None
             outcome = _baseline(baseline, current, model or [], how, say)
     _report(outcome, json_path, junit, benchmark_json)
+    if outcome.refused:
+        raise outcome.refused[0]
     if outcome.status:
         raise typer.Exit(outcome.status)
 

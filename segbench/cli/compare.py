@@ -110,18 +110,17 @@ def compare(
         from segbench import compare as comparison
         from segbench import planning
         from segbench.audit.recorded import verdicts
+        from segbench.cli.isolated import resolve_all
         from segbench.job import Settings
         from segbench.measure.record import check_settings
-        from segbench.measure.subject import resolve
         from segbench.report.comparison import write_report
         from segbench.report.plots import write_plots
         from segbench.report.self_reported import self_reported
         from segbench.report.sweeps import sweep_plots
 
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
-        for name in own_networks(names, given, output):
-            # Built once here, so that a mistake is told before anything is measured.
-            resolve(name, classes, given, output)
+        # Built once, so that a mistake is told before anything is measured.
+        resolve_all(own_networks(names, given, output), classes, timeout, given, output)
         settings = check_settings(
             Settings(
                 device=device,

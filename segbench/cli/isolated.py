@@ -11,12 +11,14 @@ import torch
 from segbench.accuracy.datasets import find_spec
 from segbench.accuracy.run import Evaluation, run
 from segbench.accuracy.settings import EvaluationSettings
-from segbench.errors import FactoryError, SegbenchError
+from segbench.errors import FactoryError, ForwardError, SegbenchError
+from segbench.gpus import Gpu, Precision
 from segbench.isolate import Outcome, run_isolated, tell
 from segbench.job import Job, Settings
 from segbench.measure.record import PRELOAD, Stage, measure_job
 from segbench.measure.subject import Subject, resolve
 from segbench.record import Record
+from segbench.roof import Roof, roof
 from segbench.spec import is_own
 
 Task = TypeVar("Task")
@@ -62,7 +64,7 @@ def resolve_all(
     ):
         name = outcome.task[0]
         if outcome.failure is not None:
-            raise _refusal(outcome.error, outcome.failure) or FactoryError(f"{name} cannot be built: {outcome.failure}")
+            raise outcome.refusal or FactoryError(f"{name} cannot be built: {outcome.failure}")
         found[name] = outcome.result
     return [found[name] if name in found else resolve(name, classes) for name in names]
 
@@ -81,8 +83,7 @@ def measure(job: Job, subject: Subject, say: Stage, timeout_s: float) -> Finishe
     outcome = one(_measure, job, timeout_s, lambda news: say(*news))
     if outcome.failure is None:
         return Finished(outcome.result)
-    refused = _refusal(outcome.error, outcome.failure)
-    return Finished(job.failed(str(refused or outcome.failure)), refused)
+    return Finished(job.failed(str(outcome.refusal or outcome.failure)), outcome.refusal)
 
 
 def evaluate_own(
@@ -100,7 +101,7 @@ def evaluate_own(
         timeout_s: seconds without a word, such as that of an image, after which the process is ended.
 
     Returns:
-        The results; of a network that ended or blocked its process, a Record with a `failure`.
+        The results; of a network that failed, ended or blocked its process, a Record with a `failure`.
 
     Raises:
         SegbenchError: the call, the network, the checkpoint or the data set is wrong.
@@ -118,12 +119,39 @@ def evaluate_own(
     if outcome.failure is None:
         evaluation, matrix = outcome.result
         return replace(evaluation, confusion=None if matrix is None else torch.from_numpy(matrix))
-    refused = _refusal(outcome.error, outcome.failure)
-    if refused is not None:
-        raise refused
+    if outcome.refusal is not None and not isinstance(outcome.refusal, ForwardError):
+        raise outcome.refusal
     size = settings.protocol.input_size or spec.default_size
     job = Job(model=settings.model, classes=subject.classes, resolution=size, settings=Settings(speed=False))
-    return Evaluation(job.failed(outcome.failure), spec)
+    return Evaluation(job.failed(str(outcome.refusal or outcome.failure)), spec)
+
+
+def roof_of(
+    model: str, classes: int | None, size: tuple[int, int] | None, card: Gpu, precision: Precision, timeout_s: float
+) -> Roof:
+    """The bound of a network's FPS on a card, a user's own network run in a process of its own; see `segbench.roof`.
+
+    Args:
+        model: catalog name, or a user's own network.
+        classes: output channels; None for the network's own.
+        size: height and width; None for the network's own.
+        card: the card.
+        precision: of the arithmetic.
+        timeout_s: seconds after which the process is ended.
+
+    Raises:
+        SegbenchError: the network cannot be built, or does not take this size.
+        ForwardError: it fails when it runs.
+    """
+    (subject,) = resolve_all([model], classes, timeout_s)
+    task = (subject, size or subject.default_resolution, card, precision)
+    if not is_own(model):
+        return _roof(task)
+    outcome = one(_roof, task, timeout_s, lambda _: None)
+    if outcome.failure is not None:
+        raise outcome.refusal or ForwardError(f"{subject.spec} failed: {outcome.failure}")
+    found: Roof = outcome.result
+    return found
 
 
 def one(
@@ -134,15 +162,6 @@ def one(
         function, [task], timeout_s=timeout_s, preload=PRELOAD, on_news=lambda _, news: on_news(news), **how
     )
     return outcome
-
-
-def _refusal(error: type[BaseException] | None, reason: str) -> SegbenchError | None:
-    """What the process found to be wrong with the call, as it was raised there."""
-    if error is None or not issubclass(error, SegbenchError):
-        return None
-    refusal = SegbenchError.__new__(error)
-    Exception.__init__(refusal, reason.removeprefix(f"{error.__name__}: "))
-    return refusal
 
 
 def _resolve(task: tuple[str, int | None, tuple[str, ...], str | None]) -> Subject:
@@ -158,3 +177,7 @@ def _evaluate(settings: EvaluationSettings) -> tuple[Evaluation, Any]:
 
 def _measure(job: Job) -> Record:
     return measure_job(job, lambda what, done=0, total=None: tell((what, done, total)))
+
+
+def _roof(task: tuple[Subject, tuple[int, int], Gpu, Precision]) -> Roof:
+    return roof(*task)

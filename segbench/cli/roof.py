@@ -51,6 +51,7 @@ def roof(
     precision: Annotated[
         str, typer.Option(metavar="fp32|fp16", help="Arithmetic; FP16 takes tensor cores where the card has them.")
     ] = "fp32",
+    timeout: options.Timeout = 600.0,
     json_path: Annotated[
         str | None,
         typer.Option("--json", metavar="PATH|-", help="Write the bound as a JSON object.", show_default=False),
@@ -66,11 +67,9 @@ def roof(
     size = resolution.parse(res) if res else None
     check_targets(json=json_path)
     with progress("importing torch"):
-        from segbench.measure.subject import resolve
-        from segbench.roof import roof as bound
+        from segbench.cli.isolated import roof_of
 
-        subject = resolve(model, classes)
-        found = bound(subject, size or subject.default_resolution, card, cast(Precision, precision))
+        found = roof_of(model, classes, size, card, cast(Precision, precision), timeout)
     if json_path is not None:
         text = json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n"
         if json_path == "-":

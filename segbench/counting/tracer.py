@@ -17,7 +17,7 @@ from segbench.counting import copies
 from segbench.counting.dispatch import OperationMode
 from segbench.counting.log import Log
 from segbench.counting.trace import Trace
-from segbench.errors import BadResolution, FactoryError, SegbenchError, first_line
+from segbench.errors import BadResolution, FactoryError, ForwardError, SegbenchError, first_line, one_line
 from segbench.inputs import Input
 
 
@@ -45,7 +45,8 @@ def trace(
         build: makes the network once more, for one that cannot be copied.
 
     Raises:
-        FactoryError: the network does not take these inputs, cannot be copied, or fails on them.
+        FactoryError: the network does not take these inputs, or cannot be copied.
+        ForwardError: it fails on them.
         BadResolution: the shape is not four positive integers, or the network rejects the size.
     """
     return trace_and_copy(net, shape, inputs=inputs, output=output, whole=whole, build=build)[0]
@@ -84,7 +85,7 @@ def trace_and_copy(
         what = f"an image of {'x'.join(map(str, shape))} (NxCxHxW)"
         if inputs is not None:
             what = f"inputs of {', '.join(map(str, given))} at {sides[0]}x{sides[1]}"
-        raise FactoryError(f"{copies.name_of(net)} fails on {what}: {first_line(error)}") from error
+        raise ForwardError(f"{copies.name_of(net)} fails on {what}: {one_line(error)}") from error
 
 
 def _copy(net: nn.Module, device: str, build: Callable[[], nn.Module] | None) -> nn.Module:

@@ -16,7 +16,7 @@ from segbench.counting.rules import RULES
 from segbench.counting.tools import TOOLS, tool_counts
 from segbench.counting.trace import OPAQUE, Trace
 from segbench.counting.tracer import trace_and_copy
-from segbench.errors import BadOption, DeviceError, FactoryError, SegbenchError, UnknownName
+from segbench.errors import BadOption, DeviceError, FactoryError, ForwardError, SegbenchError, UnknownName
 from segbench.job import BOUNDS, Job, Settings
 from segbench.measure.bounds import TRACED_FRAMES, busy_ms, launches, traced, what_bounds
 from segbench.measure.cores import chosen_cores, kept_to
@@ -101,11 +101,12 @@ def measure_job(
         fresh: builds the network that is timed, such as one with a checkpoint's weights; that of `subject` by default.
 
     Returns:
-        A Record. A measurement that failed (out of memory, a CUDA error) stands in its `failure`; what was measured
-        before it is kept.
+        A Record. A measurement that failed (out of memory, a CUDA error, a forward that raises) stands in its
+        `failure`; what was measured before it is kept.
 
     Raises:
-        SegbenchError: the network cannot take this size, or a user's own network cannot be built or run.
+        SegbenchError: the network cannot take this size, or a user's own network cannot be built, does not take its
+            inputs, or returns no logits.
     """
     subject = subject or resolve(job.model, job.classes, job.inputs, job.output)
     subject.check_resolution(job.resolution)
@@ -115,7 +116,11 @@ def measure_job(
     )
     if job.settings.counts:
         say("counting")
-        _count(result, subject, job, say)
+        try:
+            _count(result, subject, job, say)
+        except ForwardError as error:
+            result.failure = str(error)
+            return result
     if job.settings.signature:
         say("signing")
         _sign(result, subject, job)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from segbench import resolution as sizes
 from segbench.counting.copies import global_state_kept
-from segbench.errors import FactoryError, SegbenchError
+from segbench.errors import FactoryError, ForwardError, SegbenchError, one_line
 from segbench.inputs import IMAGE
 from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
@@ -89,8 +89,8 @@ def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Si
             except SegbenchError:
                 raise
             except Exception as error:
-                reason = " ".join(str(error).split())[:200]
-                raise FactoryError(f"{subject.spec} fails on an image of {sizes.show(resolution)}: {reason}") from error
+                where = sizes.show(resolution)
+                raise ForwardError(f"{subject.spec} fails on an image of {where}: {one_line(error)}") from error
             values = logits.double().flatten()
             mean, std = float(values.mean()), float(values.std())
             if gain is not None or (math.isfinite(std) and 1e-6 < std < 1e6 and std > 1e-3 * abs(mean)):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench import libraries
-from segbench.errors import FactoryError, SegbenchError
+from segbench.errors import FactoryError, SegbenchError, one_line
 from segbench.inputs import IMAGE, Input
 from segbench.models.base import resize, tracing
 from segbench.models.outputs import logits_in, selected, several_outputs
@@ -168,7 +168,7 @@ def _module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        raise FactoryError(f"cannot import {name}: {_one_line(error)}") from error
+        raise FactoryError(f"cannot import {name}: {one_line(error)}") from error
 
 
 def _file(path: Path) -> ModuleType:
@@ -188,7 +188,7 @@ def _file(path: Path) -> ModuleType:
         found.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise FactoryError(f"cannot import {path}: {_one_line(error)}") from error
+        raise FactoryError(f"cannot import {path}: {one_line(error)}") from error
     return module
 
 
@@ -252,7 +252,7 @@ def _built(spec: str, factory: Callable[[], Any]) -> Any:
     except SegbenchError:
         raise
     except Exception as error:
-        raise FactoryError(f"{spec} raised {_one_line(error)}") from error
+        raise FactoryError(f"{spec} raised {one_line(error)}") from error
 
 
 def _check_inputs(network: nn.Module, spec: str, inputs: tuple[Input, ...]) -> None:
@@ -266,9 +266,3 @@ def _check_inputs(network: nn.Module, spec: str, inputs: tuple[Input, ...]) -> N
             f"{spec} needs {len(needed)} inputs ({', '.join(needed)}), and {given} is given: "
             "repeat --input for each, as in --input 1x3xHxW --input 1x1xHxW"
         )
-
-
-def _one_line(error: Exception) -> str:
-    """All of a message, because a user's own code may say what matters on its last line; 300 characters of it."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any
 
 from segbench import files, store
 from segbench.catalog import match
-from segbench.errors import BadOption, RecordError
+from segbench.errors import BadOption, FactoryError
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
 from segbench.measure.subject import resolve
@@ -58,7 +58,7 @@ def jobs_for(
 
 
 def measure(
-    jobs: Sequence[Job], options: Options, say: Say, counted: Mapping[Job, Record] | None = None
+    jobs: Sequence[Job], options: Options, say: Say, counted: sampling.Counts | None = None
 ) -> dict[Job, Record]:
     """Counts, modules and signature of every job, and speed and memory over processes where its settings ask.
 
@@ -68,25 +68,27 @@ def measure(
         say: told of progress.
         counted: the Records without timings, where there are some already.
 
+    Returns:
+        A Record of each job; of a network that fails when it runs, one with a `failure`.
+
     Raises:
-        RecordError: a network could not be measured: a baseline with holes would pass what it does not hold.
+        FactoryError: a network of the user's own cannot be imported or built.
     """
-    counts = counted or sampling.describe_all(jobs, say, options.timeout_s).records
-    records = {job: counts[job] for job in jobs}
-    _require_measured(records.values())
-    timed = [job for job in jobs if job.settings.speed]
+    counts = counted or sampling.describe_all(jobs, say, options.timeout_s)
+    for job in jobs:
+        if job in counts.refused:
+            raise FactoryError(f"no baseline is written: {counts.refused[job]}")
+    records = {job: counts.records[job] for job in jobs}
+    timed = [job for job in jobs if job.settings.speed and not records[job].failure]
     if timed:
         timings = sampling.time_all(timed, options.processes, say, timeout_s=options.timeout_s)
         records.update({job: with_timings(records[job], timings[job]) for job in timed})
-        _require_measured(records.values())
     return records
 
 
-def _require_measured(records: Iterable[Record]) -> None:
-    broken = [record for record in records if record.failure]
-    if broken:
-        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        raise RecordError(f"no baseline is written: {label(broken[0])} failed: {broken[0].failure}{more}")
+def failures(records: Iterable[Record]) -> list[str]:
+    """Which networks could not be measured, and why: a line each."""
+    return [f"{label(record)} failed: {record.failure}" for record in records if record.failure]
 
 
 def require_new(path: Path) -> None:
@@ -106,12 +108,14 @@ class Change:
     """What an update would write.
 
     Attributes:
-        records: all rows of the new baseline.
+        records: all rows of the new baseline; of what could not be measured, the old one's.
         lines: the difference from the old one, one line each.
+        failed: what could not be measured, one line each.
     """
 
     records: list[Record]
     lines: list[str]
+    failed: list[str]
 
 
 def prepare_update(
@@ -131,7 +135,7 @@ def prepare_update(
         say: told of progress.
 
     Raises:
-        RecordError: a network could not be measured.
+        FactoryError: a network of the user's own cannot be imported or built.
         DeviceError: this machine lacks the device that the baseline was timed on.
     """
     chosen, new = choose(old, models)
@@ -145,13 +149,14 @@ def prepare_update(
     counts = sampling.describe_all([*jobs.values(), *further], say, options.timeout_s)
     gone = [name for name, job in jobs.items() if job in counts.unknown]
     there = {name: job for name, job in jobs.items() if name not in gone}
-    measured = measure([*there.values(), *further], options, say, counts.records)
-    current = {name: measured[job] for name, job in there.items()}
-    added = [measured[job] for job in further]
-    outcome = hold(chosen, current, force=True)
+    measured = measure([*there.values(), *further], options, say, counts)
+    current = {name: measured[job] for name, job in there.items() if not measured[job].failure}
+    added = [measured[job] for job in further if not measured[job].failure]
+    outcome = hold({name: chosen[name] for name in (*current, *gone)}, current, force=True)
     rows = {name: current.get(name, record) for name, record in old.items() if name not in gone}
     records = list(collate([*rows.values(), *added], "the new baseline").values())
-    return Change(records, [*_difference(outcome), *(f"{label(record)}: added" for record in added)])
+    lines = [*_difference(outcome), *(f"{label(record)}: added" for record in added)]
+    return Change(records, lines, failures(measured.values()))
 
 
 def _difference(outcome: Outcome) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from segbench.errors import BadOption
+from segbench.errors import BadOption, SegbenchError
 from segbench.processes import process_busy, process_latencies, process_peaks
 from segbench.record import Record
 from segbench.regress.difference import Finding, compare_accuracies, compare_counts, explain, unlike_accuracies
@@ -108,6 +108,7 @@ class Outcome:
         min_effect: smallest relative change that matters.
         strict: what is open fails too.
         warnings: about the run as a whole.
+        refused: what is wrong with networks of the user's own that cannot be imported or built.
     """
 
     networks: list[Held]
@@ -117,6 +118,7 @@ class Outcome:
     min_effect: float = 0.03
     strict: bool = False
     warnings: list[str] = field(default_factory=list)
+    refused: list[SegbenchError] = field(default_factory=list)
 
     @property
     def status(self) -> int:

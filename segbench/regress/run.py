@@ -116,6 +116,7 @@ def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequen
             held.not_judged = refused[held.name]
     outcome.removed += [label(chosen[name]) for name in removed]
     outcome.added += added
+    outcome.refused += counts.refused.values()
     return outcome
 
 

@@ -7,12 +7,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from segbench.errors import UnknownName
-from segbench.isolate import run_isolated
+from segbench.errors import FactoryError, SegbenchError, UnknownName
+from segbench.isolate import run_isolated, tell
 from segbench.job import Job, Settings
 from segbench.measure.cores import chosen_cores
 from segbench.measure.record import PRELOAD, measure_job
 from segbench.record import Record
+from segbench.spec import is_own
 
 GROWTH_ONE = 2
 """Processes added to the current side of an unsettled network, as a multiple of the first look's: a stored baseline
@@ -63,7 +64,8 @@ def describe(job: Job) -> Record:
         SegbenchError: there is no such network, or it cannot be built or run.
     """
     return measure_job(
-        replace(job, settings=replace(job.settings, speed=False, counts=True, structure=True, signature=True))
+        replace(job, settings=replace(job.settings, speed=False, counts=True, structure=True, signature=True)),
+        lambda what, *_: tell(what),
     )
 
 
@@ -85,24 +87,38 @@ class Counts:
     Attributes:
         records: by job; a failure is kept in its Record.
         unknown: jobs whose network does not exist (any more).
+        refused: what is wrong with a network of the user's own that cannot be imported or built.
     """
 
     records: dict[Job, Record]
     unknown: frozenset[Job]
+    refused: dict[Job, SegbenchError]
 
 
 def describe_all(jobs: Sequence[Job], say: Say, timeout_s: float = 600.0) -> Counts:
     """Counts, modules and signature of every job, each in a process of its own."""
     found: dict[Job, Record] = {}
-    unknown = set()
+    unknown, built = set(), set()
+    refused: dict[Job, SegbenchError] = {}
     workers = max(1, min(os.cpu_count() or 1, 8))
-    for outcome in run_isolated(describe, jobs, workers=workers, timeout_s=timeout_s, preload=PRELOAD):
+    for outcome in run_isolated(
+        describe,
+        jobs,
+        workers=workers,
+        timeout_s=timeout_s,
+        preload=PRELOAD,
+        # The first that is told is the stage after the network was built.
+        on_news=lambda job, _: built.add(job),
+    ):
         job = outcome.task
-        found[job] = outcome.result or job.failed(outcome.failure or "")
+        reason = outcome.refusal
+        if outcome.failure is not None and is_own(job.model) and job not in built:
+            reason = refused[job] = reason or FactoryError(f"{job.model} cannot be built: {outcome.failure}")
+        found[job] = outcome.result or job.failed(str(reason or outcome.failure))
         if outcome.error is UnknownName:
             unknown.add(job)
         say(f"counting {job.title}", len(found), len(jobs))
-    return Counts({job: found[job] for job in jobs}, frozenset(unknown))
+    return Counts({job: found[job] for job in jobs}, frozenset(unknown), refused)
 
 
 def time_all(
