@@ -187,10 +187,10 @@ def test_rows_of_unlike_machines_are_no_processes_of_one_number() -> None:
     one, other = (_timing(100, process=Process(index=index, of=2)) for index in range(2))
     assert other.speed is not None
     other.speed = replace(other.speed, device_name="Y")
-    with pytest.raises(RecordError, match=r"unlike conditions: .*device name X -> Y"):
+    with pytest.raises(RecordError, match=r"different conditions: .*device name X -> Y"):
         collate([one, other], "file")
     newer = _timing(100, process=Process(index=1, of=2), environment={"driver": "580"})
-    with pytest.raises(RecordError, match=r"unlike conditions: .*driver none -> 580"):
+    with pytest.raises(RecordError, match=r"different conditions: .*driver none -> 580"):
         collate([one, newer], "file")
 
 

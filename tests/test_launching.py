@@ -16,7 +16,7 @@ from segbench.measure.simulated import Behaviour, process_rounds
 from segbench.processes import one_number
 from segbench.protocol import PRESETS
 from segbench.record import Record
-from segbench.regress.judge import hold
+from segbench.regress.judge import compare_records
 from segbench.regress.rows import key
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, judge
 from segbench.report.launching import headline, steady
@@ -99,10 +99,10 @@ def _processes(scale: float, busy: float) -> Record:
 def test_check_rests_on_the_steady_figure_too_and_says_which_moved() -> None:
     before, slower = _processes(1.0, 8.5), _processes(1.0, 9.4)
     assert before.speed is not None and len(before.speed.process_gpu_busy_ms or []) == 10
-    (network,) = hold({key(before): before}, {key(before): slower}).networks
+    (network,) = compare_records({key(before): before}, {key(before): slower}).networks
     assert {item.metric: item.verdict.verdict for item in network.comparisons}["GPU busy"] == SLOWER
     assert {item.metric for item in network.verdicts(SLOWER)} == {"GPU busy"}
-    (network,) = hold({key(before): before}, {key(before): before}).networks
+    (network,) = compare_records({key(before): before}, {key(before): before}).networks
     assert {item.metric: item.verdict.verdict for item in network.comparisons}["GPU busy"] == SAME
 
 

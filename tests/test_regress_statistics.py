@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.false_alarms import WORLDS, check
 from segbench.errors import BadOption
-from segbench.regress.looks import parse_effect
+from segbench.regress.measuring import parse_effect
 from segbench.regress.verdicts import (
     FASTER,
     LEVEL,

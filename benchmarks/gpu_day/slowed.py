@@ -23,7 +23,7 @@ from segbench.measure.frame import Frame, Prepare, make_frame
 from segbench.protocol import Protocol
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.looks import Options
+from segbench.regress.measuring import Options
 from segbench.regress.render import lines
 from segbench.regress.run import check_now, read_baseline
 from segbench.regress.verdicts import SLOWER
@@ -81,9 +81,9 @@ def main(path: Path) -> int:
     for line in lines(outcome):
         print(line)
     missed = [
-        held.title
-        for held in outcome.networks
-        if not any(item.metric == "FPS" and item.verdict.verdict == SLOWER for item in held.comparisons)
+        network.title
+        for network in outcome.networks
+        if not any(item.metric == "FPS" and item.verdict.verdict == SLOWER for item in network.comparisons)
     ]
     print(f"slowed by {SHARE:.0%}, not found: {', '.join(missed)}" if missed else f"slowed by {SHARE:.0%}: all found")
     return 1 if missed else 0

@@ -1,4 +1,4 @@
-"""``segbench baseline``: Records to hold later runs against, kept in the repository and reviewed like code."""
+"""``segbench baseline``: Records to compare later runs with, kept in the repository and reviewed like code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 from segbench.units import scaled, significant
 
-app = typer.Typer(help="Keep Records to hold later runs against: save, update, show.", no_args_is_help=True)
+app = typer.Typer(help="Keep Records to compare later runs with: save, update, show.", no_args_is_help=True)
 
 BaselinePath = Annotated[Path, typer.Option("--baseline", "-b", metavar="PATH", help="The baseline's file.")]
 DEFAULT = Path("results/baseline.json")
@@ -49,7 +49,7 @@ def save(
         from segbench.job import Settings
         from segbench.measure.record import check_settings
         from segbench.regress import baseline as keeping
-        from segbench.regress.looks import Options
+        from segbench.regress.measuring import Options
 
         keeping.require_new(baseline)
         how = Options(processes=processes, speed=not no_speed, timeout_s=timeout).check()
@@ -103,7 +103,7 @@ def update(
     screen = console()
     with progress("importing torch") as step:
         from segbench.regress import baseline as keeping
-        from segbench.regress.looks import Options
+        from segbench.regress.measuring import Options
         from segbench.regress.run import read_baseline
 
         old = read_baseline(baseline)

@@ -17,7 +17,7 @@ from segbench.errors import BadOption
 if TYPE_CHECKING:
     from segbench.job import Settings
     from segbench.regress.judge import Outcome
-    from segbench.regress.looks import Options
+    from segbench.regress.measuring import Options
     from segbench.regress.sampling import Say
 
 OptionalModels = Annotated[
@@ -39,7 +39,7 @@ def check(
     model: OptionalModels = None,
     baseline: Annotated[
         Path | None,
-        typer.Option("--baseline", "-b", metavar="PATH", help="Records to hold against.", show_default=False),
+        typer.Option("--baseline", "-b", metavar="PATH", help="Records to compare with.", show_default=False),
     ] = None,
     current: Annotated[
         Path | None,
@@ -54,7 +54,7 @@ def check(
     min_effect: Annotated[str, typer.Option(metavar="SHARE", help="Smallest change of a timing that matters.")] = "3%",
     processes: Processes = 10,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on what could not be judged.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Judge timings of unlike machines too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Judge timings of other machines too.")] = False,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Only what is deterministic; needs no device.")] = False,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.", show_default=False)] = None,
     json_path: options.JsonPath = None,
@@ -75,7 +75,7 @@ def check(
         typer.Option(metavar="fp32|tf32|fp16|bf16", help="Arithmetic of the timed network.", show_default=False),
     ] = None,
 ) -> None:
-    """Hold networks against a baseline, or against another revision of the project.
+    """Compare networks with a baseline, or with another revision of the project.
 
     Counts, constants and logits must be equal; speed and memory are judged with statistics. Resolution, classes,
     kind of device, mode and precision are the baseline's; with --against and no baseline they are options.
@@ -95,7 +95,7 @@ def check(
     files.require_apart([("--current", current), ("--json", json_path)])
     check_targets(json=json_path, junit=junit, benchmark_json=benchmark_json)
     with progress("importing torch") as say:
-        from segbench.regress.looks import Options, parse_effect
+        from segbench.regress.measuring import Options, parse_effect
 
         how = Options(
             parse_effect(min_effect),

@@ -23,7 +23,7 @@ from segbench.job import Job
 from segbench.record import Record
 from segbench.regress import sampling
 from segbench.regress.judge import Outcome
-from segbench.regress.looks import Options, Sides, look_twice
+from segbench.regress.measuring import Options, Sides, measure_twice
 from segbench.regress.rows import Key, key
 from segbench.regress.sampling import Say
 from segbench.regress.worker import UNKNOWN
@@ -58,7 +58,7 @@ class Revision:
 
 def order(processes: int) -> list[str]:
     """Which side each of ``2 x processes`` processes belongs to: A B B A, A B B A, ... and A B where that is left."""
-    return [BALANCED[place % 4] for place in range(2 * processes)]
+    return [BALANCED[index % 4] for index in range(2 * processes)]
 
 
 @contextlib.contextmanager
@@ -82,18 +82,18 @@ def revisions(name: str) -> Iterator[tuple[Revision, Revision]]:
         made = []
         try:
             for side, commit in (("a", base), ("b", head)):
-                place = Path(folder) / side
+                worktree = Path(folder) / side
                 wrong = f"revision {name!r} cannot be checked out"
-                _git("worktree", "add", "--detach", "--quiet", str(place), commit, wrong=wrong)
-                made.append(place)
+                _git("worktree", "add", "--detach", "--quiet", str(worktree), commit, wrong=wrong)
+                made.append(worktree)
             yield (
                 Revision(name, base, made[0] / prefix, made[0]),
                 Revision("HEAD", head, made[1] / prefix, made[1]),
             )
         finally:
-            for place in made:
+            for worktree in made:
                 with contextlib.suppress(RevisionError):
-                    _git("worktree", "remove", "--force", str(place))
+                    _git("worktree", "remove", "--force", str(worktree))
 
 
 def _git(*arguments: str, wrong: str = "git failed") -> str:
@@ -150,8 +150,8 @@ def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Rec
 
 def environment(revision: Revision) -> dict[str, str]:
     """Variables for a process that imports from a revision, before whatever is installed: its folder, root and src."""
-    places = [revision.folder, revision.root, revision.root / "src"]
-    paths = [str(place) for place in places if place.is_dir()]
+    folders = [revision.folder, revision.root, revision.root / "src"]
+    paths = [str(folder) for folder in folders if folder.is_dir()]
     before = os.environ.get("PYTHONPATH", "")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *([before] if before else [])])}
 
@@ -193,7 +193,7 @@ def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) ->
             wanted = options.processes * (sampling.GROWTH_BOTH if look else 1)
             return interleaved({row: there[row][0] for row in names}, (a, b), wanted, options, say, seed=look)
 
-        outcome = look_twice({row: before[old] for row, (_, old) in there.items()}, counted, timed, measure, options)
+        outcome = measure_twice({row: before[old] for row, (_, old) in there.items()}, counted, timed, measure, options)
     outcome.baseline = f"{name} ({a.commit[:10]})"
     outcome.removed += [rows[row][0].title for row in gone]
     outcome.added += [job.title for job, old in new.items() if old not in before and job in after]

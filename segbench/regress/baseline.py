@@ -17,8 +17,8 @@ from segbench.measure.subject import resolve
 from segbench.processes import with_timings, without_frames
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.judge import Outcome, costs, hold
-from segbench.regress.looks import Options
+from segbench.regress.judge import Outcome, compare_records, costs
+from segbench.regress.measuring import Options
 from segbench.regress.render import sentence, where
 from segbench.regress.rows import Key, collate, label
 from segbench.regress.run import choose
@@ -152,7 +152,7 @@ def prepare_update(
     measured = measure([*there.values(), *further], options, say, counts)
     current = {name: measured[job] for name, job in there.items() if not measured[job].failure}
     added = [measured[job] for job in further if not measured[job].failure]
-    outcome = hold({name: chosen[name] for name in (*current, *gone)}, current, force=True)
+    outcome = compare_records({name: chosen[name] for name in (*current, *gone)}, current, force=True)
     rows = {name: current.get(name, record) for name, record in old.items() if name not in gone}
     records = list(collate([*rows.values(), *added], "the new baseline").values())
     lines = [*_difference(outcome), *(f"{label(record)}: added" for record in added)]
@@ -161,10 +161,10 @@ def prepare_update(
 
 def _difference(outcome: Outcome) -> list[str]:
     lines = [f"{name}: removed" for name in outcome.removed]
-    for held in outcome.networks:
-        texts = [*map(str, held.findings), *held.modules, *held.notes]
-        texts += [sentence(item) for item in held.comparisons if item.verdict.verdict != SAME]
-        lines += [f"{held.title}: {text}" for text in texts]
+    for network in outcome.networks:
+        texts = [*map(str, network.findings), *network.modules, *network.notes]
+        texts += [sentence(item) for item in network.comparisons if item.verdict.verdict != SAME]
+        lines += [f"{network.title}: {text}" for text in texts]
     return lines
 
 

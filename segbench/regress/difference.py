@@ -91,17 +91,17 @@ def _numbers(before: Record, after: Record) -> Iterator[Finding]:
 
 
 def compare_accuracies(before: Record, after: Record) -> Iterator[Finding]:
-    """A mIoU that changed under the same conditions, or is gone; see `unlike_accuracies` for other conditions."""
+    """A mIoU that changed under the same conditions, or is gone; see `accuracy_differences` for other conditions."""
     if before.accuracy is None or before.accuracy.miou is None:
         return
     old, new = before.accuracy.miou, after.accuracy.miou if after.accuracy else None
     if new is None:
         yield Finding("mIoU", f"{old:.4%}", "none: it was not evaluated, or nothing was scored")
-    elif old != new and not unlike_accuracies(before, after):
+    elif old != new and not accuracy_differences(before, after):
         yield Finding("mIoU", f"{old:.4%}", f"{new:.4%}")
 
 
-def unlike_accuracies(before: Record, after: Record) -> list[str]:
+def accuracy_differences(before: Record, after: Record) -> list[str]:
     """How the conditions of two accuracies differ, the weights aside: other weights are what is compared."""
     old, new = AccuracyConditions.of(before), AccuracyConditions.of(after)
     return replace(old, checkpoint=None).differences(replace(new, checkpoint=None)) if old and new else []

@@ -1,4 +1,4 @@
-"""Hold the Records of a run against those of a baseline: one outcome for all networks, and an exit status."""
+"""Compare the Records of a run with those of a baseline: one outcome for all networks, and an exit status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 from segbench.errors import BadOption, SegbenchError
 from segbench.processes import process_busy, process_latencies, process_peaks
 from segbench.record import Record
-from segbench.regress.difference import Finding, compare_accuracies, compare_counts, explain, unlike_accuracies
+from segbench.regress.difference import Finding, accuracy_differences, compare_accuracies, compare_counts, explain
 from segbench.regress.rows import Key, label, mismatch, pairs
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED, Verdict, judge, noise_floor
 
@@ -52,8 +52,8 @@ def _inverse(value: float) -> float:
 
 
 @dataclass
-class Held:
-    """One network held against its baseline.
+class NetworkComparison:
+    """One network beside its baseline.
 
     Attributes:
         name: the row of the baseline.
@@ -104,14 +104,14 @@ class Outcome:
         networks: those that are in the baseline and in the run.
         added: rows of the run that the baseline does not have.
         removed: rows of the baseline that could not be, or were not, measured.
-        baseline: what it was held against, in words.
+        baseline: what it was compared with, in words.
         min_effect: smallest relative change that matters.
         strict: what is open fails too.
         warnings: about the run as a whole.
         refused: what is wrong with networks of the user's own that cannot be imported or built.
     """
 
-    networks: list[Held]
+    networks: list[NetworkComparison]
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     baseline: str = ""
@@ -147,7 +147,7 @@ def costs(record: Record) -> dict[str, list[float]]:
     return {metric: values for metric, values in found.items() if values}
 
 
-def hold(
+def compare_records(
     baseline: Mapping[Key, Record],
     current: Mapping[Key, Record],
     *,
@@ -163,7 +163,7 @@ def hold(
         baseline: by `segbench.regress.rows.key`.
         current: the same.
         min_effect: smallest relative change of a timing that matters.
-        force: judge timings of unlike machines too.
+        force: judge timings of other machines too.
         strict: what is open fails too.
         speed: judge timings and memory at all.
         accuracy: compare mIoUs too, of which one that is gone is a finding; not where nothing was evaluated again.
@@ -176,7 +176,7 @@ def hold(
     names = pairs(baseline, current)
     taken = set(names.values())
     outcome = Outcome(
-        networks=[_held(one, baseline[one], current[other], accuracy) for one, other in names.items()],
+        networks=[_compare_network(one, baseline[one], current[other], accuracy) for one, other in names.items()],
         added=[label(record) for name, record in current.items() if name not in taken],
         removed=[label(record) for name, record in baseline.items() if name not in names],
         min_effect=min_effect,
@@ -187,62 +187,64 @@ def hold(
     return outcome
 
 
-def _held(name: Key, before: Record, after: Record, accuracy: bool) -> Held:
-    held = Held(name, label(before), before, after)
+def _compare_network(name: Key, before: Record, after: Record, accuracy: bool) -> NetworkComparison:
+    network = NetworkComparison(name, label(before), before, after)
     if after.failure:
-        held.failure = after.failure
-        return held
+        network.failure = after.failure
+        return network
     if before.failure:
-        held.notes.append(f"the baseline has no measurement to compare with: {before.failure}")
-        return held
+        network.notes.append(f"the baseline has no measurement to compare with: {before.failure}")
+        return network
     same_torch = before.environment.get("torch") == after.environment.get("torch")
     same_machine = bool(before.speed and after.speed) and not mismatch(before, after)
-    held.findings = compare_counts(before, after, same_torch=same_torch, same_machine=same_machine)
-    if held.findings:
-        held.modules = explain(before, after)
+    network.findings = compare_counts(before, after, same_torch=same_torch, same_machine=same_machine)
+    if network.findings:
+        network.modules = explain(before, after)
     if accuracy:
-        held.findings += compare_accuracies(before, after)
-        held.not_compared = "; ".join(unlike_accuracies(before, after))
+        network.findings += compare_accuracies(before, after)
+        network.not_compared = "; ".join(accuracy_differences(before, after))
     elif before.accuracy:
-        held.notes.append("the mIoU was not evaluated again: --current compares Records of `segbench eval`")
-    held.notes += [
+        network.notes.append("the mIoU was not evaluated again: --current compares Records of `segbench eval`")
+    network.notes += [
         f"the {side} has no {what}" + (": `segbench baseline save` keeps it" if side == "baseline" else "")
         for side, record in (("baseline", before), ("current Record", after))
         for what, content in (("signature", record.signature), ("modules", record.modules))
         if not content and record.params is not None
     ]
-    return held
+    return network
 
 
-def judge_speed(networks: Sequence[Held], min_effect: float, force: bool) -> None:
+def judge_speed(networks: Sequence[NetworkComparison], min_effect: float, force: bool) -> None:
     """Fill in the verdicts of all networks at once, because they share one level."""
-    family: list[tuple[Held, str, list[float], list[float]]] = []
-    for held in networks:
-        held.comparisons, held.not_judged = [], ""
-        if held.failure or not held.before.speed:
+    family: list[tuple[NetworkComparison, str, list[float], list[float]]] = []
+    for network in networks:
+        network.comparisons, network.not_judged = [], ""
+        if network.failure or not network.before.speed:
             continue
-        if not held.after.speed:
-            held.not_judged = "speed was not measured"
+        if not network.after.speed:
+            network.not_judged = "speed was not measured"
             continue
-        differ = mismatch(held.before, held.after)
+        differ = mismatch(network.before, network.after)
         if differ and not force:
-            held.not_judged = f"other conditions than the baseline's ({'; '.join(differ)}); --force judges all the same"
+            network.not_judged = (
+                f"other conditions than the baseline's ({'; '.join(differ)}); --force judges all the same"
+            )
             continue
         if differ:
-            held.notes.append(f"judged by force under other conditions ({'; '.join(differ)})")
-        before, after = costs(held.before), costs(held.after)
+            network.notes.append(f"judged by force under other conditions ({'; '.join(differ)})")
+        before, after = costs(network.before), costs(network.after)
         shared = [metric for metric in METRICS if metric in before and metric in after]
-        family += [(held, metric, before[metric], after[metric]) for metric in shared]
+        family += [(network, metric, before[metric], after[metric]) for metric in shared]
     if not family:
         return
     verdicts = judge([(old, new) for _, _, old, new in family], min_effect)
-    for (held, metric, old, new), verdict in zip(family, verdicts, strict=True):
+    for (network, metric, old, new), verdict in zip(family, verdicts, strict=True):
         middle = [median(values) for values in (old, new)]
         if metric == "FPS":
             middle = [1 / value for value in middle]
-        held.comparisons.append(Comparison(metric, middle[0], middle[1], verdict, noise_floor(old, new)))
+        network.comparisons.append(Comparison(metric, middle[0], middle[1], verdict, noise_floor(old, new)))
 
 
-def faster(outcome: Outcome) -> list[Held]:
+def faster(outcome: Outcome) -> list[NetworkComparison]:
     """Networks that became faster or smaller: worth a new baseline."""
-    return [held for held in outcome.networks if held.verdicts(FASTER)]
+    return [network for network in outcome.networks if network.verdicts(FASTER)]

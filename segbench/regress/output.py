@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.regress.judge import METRICS, Held, Outcome, costs
+from segbench.regress.judge import METRICS, NetworkComparison, Outcome, costs
 from segbench.regress.render import sentence, summary, where
 from segbench.regress.rows import label
 from segbench.regress.verdicts import SLOWER, UNDECIDED
@@ -25,10 +25,10 @@ def junit(outcome: Outcome) -> str:
     What could not be judged is ``skipped``, or a failure where the check is strict.
     """
     root = ElementTree.Element("testsuites", name="segbench check")
-    for held in outcome.networks:
-        suite = ElementTree.SubElement(root, "testsuite", name=held.title)
-        for name, problem, text in _cases(held, outcome.strict):
-            case = ElementTree.SubElement(suite, "testcase", classname=f"segbench.{held.before.model}", name=name)
+    for network in outcome.networks:
+        suite = ElementTree.SubElement(root, "testsuite", name=network.title)
+        for name, problem, text in _cases(network, outcome.strict):
+            case = ElementTree.SubElement(suite, "testcase", classname=f"segbench.{network.before.model}", name=name)
             if problem:
                 ElementTree.SubElement(case, problem, message=_legal(text.splitlines()[0])).text = _legal(text)
         _count(suite)
@@ -45,20 +45,20 @@ def junit(outcome: Outcome) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _cases(held: Held, strict: bool) -> Iterator[tuple[str, str, str]]:
-    if held.failure:
-        yield "measurement", "error", held.failure
+def _cases(network: NetworkComparison, strict: bool) -> Iterator[tuple[str, str, str]]:
+    if network.failure:
+        yield "measurement", "error", network.failure
         return
-    text = "\n".join([*map(str, held.findings), *held.modules])
-    yield "counts and signature", "failure" if held.findings else "", text
+    text = "\n".join([*map(str, network.findings), *network.modules])
+    yield "counts and signature", "failure" if network.findings else "", text
     unjudged = "failure" if strict else "skipped"
-    for comparison in held.comparisons:
+    for comparison in network.comparisons:
         problem = {SLOWER: "failure", UNDECIDED: unjudged}.get(comparison.verdict.verdict, "")
         yield comparison.metric, problem, sentence(comparison)
-    if held.not_judged:
-        yield "speed", unjudged, held.not_judged
-    if held.not_compared:
-        yield "mIoU", unjudged, f"mIoU is not comparable: {held.not_compared}"
+    if network.not_judged:
+        yield "speed", unjudged, network.not_judged
+    if network.not_compared:
+        yield "mIoU", unjudged, f"mIoU is not comparable: {network.not_compared}"
 
 
 def _count(suite: ElementTree.Element) -> None:
@@ -76,10 +76,10 @@ def markdown(outcome: Outcome) -> str:
     """A GitHub job summary."""
     parts = [f"### segbench check: {'failed' if outcome.status else 'passed'}", "", summary(outcome), ""]
     rows = [
-        f"| {_cell(held.title)} | {_cell(_counts_cell(held))} | "
-        + " | ".join(_cell(_metric_cell(held, metric)) for metric in METRICS)
+        f"| {_cell(network.title)} | {_cell(_counts_cell(network))} | "
+        + " | ".join(_cell(_metric_cell(network, metric)) for metric in METRICS)
         + " |"
-        for held in outcome.networks
+        for network in outcome.networks
     ]
     if rows:
         parts += [
@@ -87,7 +87,7 @@ def markdown(outcome: Outcome) -> str:
             "|---|---|---|---|---|---|",
             *rows,
         ]
-    details = [line for held in outcome.networks for line in _details(held)]
+    details = [line for network in outcome.networks for line in _details(network)]
     details += [f"- {name}: in the baseline, not in the run" for name in outcome.removed]
     details += [f"- {name}: not in the baseline, so not judged" for name in outcome.added]
     details += [f"- {warning}" for warning in outcome.warnings]
@@ -100,44 +100,44 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _counts_cell(held: Held) -> str:
-    return "failed" if held.failure else "changed" if held.findings else "unchanged"
+def _counts_cell(network: NetworkComparison) -> str:
+    return "failed" if network.failure else "changed" if network.findings else "unchanged"
 
 
-def _metric_cell(held: Held, metric: str) -> str:
-    for comparison in held.comparisons:
+def _metric_cell(network: NetworkComparison, metric: str) -> str:
+    for comparison in network.comparisons:
         if comparison.metric == metric:
             change = f"{comparison.ratio() - 1:+.1%}"
             return f"{comparison.verdict.verdict}: {significant(comparison.after)} ({change})"
-    return "not judged" if held.not_judged else ""
+    return "not judged" if network.not_judged else ""
 
 
-def _details(held: Held) -> Iterator[str]:
-    texts = [held.failure, *map(str, held.findings), *held.modules, held.not_judged]
-    texts += [sentence(item) for item in (*held.verdicts(SLOWER), *held.verdicts(UNDECIDED))]
-    if held.not_compared:
-        texts.append(f"mIoU is not comparable: {held.not_compared}")
-    if held.comparisons:
-        texts.append(f"measured {where(held.after)}")
-    yield from (f"- {held.title}: {_cell(text)}" for text in texts if text)
+def _details(network: NetworkComparison) -> Iterator[str]:
+    texts = [network.failure, *map(str, network.findings), *network.modules, network.not_judged]
+    texts += [sentence(item) for item in (*network.verdicts(SLOWER), *network.verdicts(UNDECIDED))]
+    if network.not_compared:
+        texts.append(f"mIoU is not comparable: {network.not_compared}")
+    if network.comparisons:
+        texts.append(f"measured {where(network.after)}")
+    yield from (f"- {network.title}: {_cell(text)}" for text in texts if text)
 
 
 def workflow_commands(outcome: Outcome) -> Iterator[str]:
     """GitHub workflow commands: an error for each regression, a warning for what could not be judged."""
-    for held in outcome.networks:
-        if held.failure:
-            yield _command("error", held.title, held.failure)
-        if held.findings:
-            yield _command("error", held.title, "\n".join([*map(str, held.findings), *held.modules]))
-        for comparison in held.verdicts(SLOWER):
-            yield _command("error", held.title, sentence(comparison))
+    for network in outcome.networks:
+        if network.failure:
+            yield _command("error", network.title, network.failure)
+        if network.findings:
+            yield _command("error", network.title, "\n".join([*map(str, network.findings), *network.modules]))
+        for comparison in network.verdicts(SLOWER):
+            yield _command("error", network.title, sentence(comparison))
         level = "error" if outcome.strict else "warning"
-        for comparison in held.verdicts(UNDECIDED):
-            yield _command(level, held.title, sentence(comparison))
-        if held.not_judged:
-            yield _command(level, held.title, held.not_judged)
-        if held.not_compared:
-            yield _command(level, held.title, f"mIoU is not comparable: {held.not_compared}")
+        for comparison in network.verdicts(UNDECIDED):
+            yield _command(level, network.title, sentence(comparison))
+        if network.not_judged:
+            yield _command(level, network.title, network.not_judged)
+        if network.not_compared:
+            yield _command(level, network.title, f"mIoU is not comparable: {network.not_compared}")
     for name in outcome.removed:
         yield _command("error" if outcome.strict else "warning", name, "in the baseline, not in the run")
 

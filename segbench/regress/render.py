@@ -8,7 +8,7 @@ from rich.text import Text
 
 from segbench.conditions import TimingConditions
 from segbench.record import Record
-from segbench.regress.judge import METRICS, Comparison, Held, Outcome
+from segbench.regress.judge import METRICS, Comparison, NetworkComparison, Outcome
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, UNDECIDED
 from segbench.units import significant
 
@@ -17,8 +17,8 @@ STYLE = {SAME: "default", FASTER: "green", SLOWER: "bold red", UNDECIDED: "yello
 
 def lines(outcome: Outcome) -> Iterator[Text]:
     """Everything that an outcome says, a line at a time."""
-    for held in outcome.networks:
-        yield from _network(held)
+    for network in outcome.networks:
+        yield from _network(network)
     for name in outcome.removed:
         yield Text(f"{name}: in the baseline, not in the run", style="yellow")
     for name in outcome.added:
@@ -28,24 +28,24 @@ def lines(outcome: Outcome) -> Iterator[Text]:
     yield Text(summary(outcome), style="bold red" if outcome.status else "bold")
 
 
-def _network(held: Held) -> Iterator[Text]:
-    state = "FAILED" if held.failure else "CHANGED" if held.findings else "unchanged"
-    yield Text(f"{held.title}: {state}", style="bold red" if state != "unchanged" else "bold")
-    if held.failure:
-        yield Text(f"  {held.failure}", style="red")
-    for finding in held.findings:
+def _network(network: NetworkComparison) -> Iterator[Text]:
+    state = "FAILED" if network.failure else "CHANGED" if network.findings else "unchanged"
+    yield Text(f"{network.title}: {state}", style="bold red" if state != "unchanged" else "bold")
+    if network.failure:
+        yield Text(f"  {network.failure}", style="red")
+    for finding in network.findings:
         yield Text(f"  {finding}", style="red")
-    for module in held.modules:
+    for module in network.modules:
         yield Text(f"  - {module}", style="red")
-    for comparison in held.comparisons:
+    for comparison in network.comparisons:
         yield Text(f"  {sentence(comparison)}", style=STYLE[comparison.verdict.verdict])
-    if held.comparisons:
-        yield Text(f"  measured {where(held.after)}", style="dim")
-    if held.not_judged:
-        yield Text(f"  {held.not_judged}", style="yellow")
-    if held.not_compared:
-        yield Text(f"  mIoU is not comparable: {held.not_compared}", style="yellow")
-    for note in held.notes:
+    if network.comparisons:
+        yield Text(f"  measured {where(network.after)}", style="dim")
+    if network.not_judged:
+        yield Text(f"  {network.not_judged}", style="yellow")
+    if network.not_compared:
+        yield Text(f"  mIoU is not comparable: {network.not_compared}", style="yellow")
+    for note in network.notes:
         yield Text(f"  note: {note}", style="dim")
 
 
@@ -82,13 +82,13 @@ def summary(outcome: Outcome) -> str:
     """The whole check in one line."""
     networks = outcome.networks
     counts = {
-        "changed": sum(bool(held.findings) for held in networks),
-        "failed": sum(bool(held.failure) for held in networks),
-        "slower": sum(bool(held.verdicts(SLOWER)) for held in networks),
-        "faster": sum(bool(held.verdicts(FASTER)) for held in networks),
-        "undecided": sum(bool(held.verdicts(UNDECIDED)) for held in networks),
-        "not judged for speed": sum(bool(held.not_judged) for held in networks),
-        "not comparable in mIoU": sum(bool(held.not_compared) for held in networks),
+        "changed": sum(bool(network.findings) for network in networks),
+        "failed": sum(bool(network.failure) for network in networks),
+        "slower": sum(bool(network.verdicts(SLOWER)) for network in networks),
+        "faster": sum(bool(network.verdicts(FASTER)) for network in networks),
+        "undecided": sum(bool(network.verdicts(UNDECIDED)) for network in networks),
+        "not judged for speed": sum(bool(network.not_judged) for network in networks),
+        "not comparable in mIoU": sum(bool(network.not_compared) for network in networks),
         "removed": len(outcome.removed),
         "added": len(outcome.added),
     }

@@ -34,7 +34,7 @@ def label(record: Record) -> str:
 
 
 def pairs(baseline: Mapping[Key, Record], current: Mapping[Key, Record]) -> dict[Key, Key]:
-    """Which row is compared with which: of the same conditions, else the least unlike of the same network and size."""
+    """Which row is compared with which: of the same conditions, else the nearest of the same network and size."""
     loose: dict[Key, list[Key]] = {}
     for name in current:
         loose.setdefault(name[:4], []).append(name)
@@ -43,12 +43,12 @@ def pairs(baseline: Mapping[Key, Record], current: Mapping[Key, Record]) -> dict
     for name in baseline:
         others = [other for other in loose.get(name[:4], []) if other not in taken]
         if name not in found and others:
-            found[name] = min(others, key=lambda other: _unlikeness(baseline[name], current[other]))
+            found[name] = min(others, key=lambda other: _count_differences(baseline[name], current[other]))
             taken.add(found[name])
     return {name: found[name] for name in baseline if name in found}
 
 
-def _unlikeness(before: Record, after: Record) -> int:
+def _count_differences(before: Record, after: Record) -> int:
     timings = TimingConditions.of(before), TimingConditions.of(after)
     accuracies = AccuracyConditions.of(before), AccuracyConditions.of(after)
     return sum(
@@ -106,7 +106,7 @@ def collate(records: Iterable[Record], where: str) -> dict[Key, Record]:
         try:
             found[name] = group[0] if len(group) == 1 else _together(group)
         except ValueError as error:
-            raise RecordError(f"{where} holds {label(group[0])} timed under unlike conditions: {error}") from error
+            raise RecordError(f"{where} holds {label(group[0])} timed under different conditions: {error}") from error
     return found
 
 

@@ -15,8 +15,8 @@ from segbench.measure.device import open_device
 from segbench.measure.record import check_settings
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.judge import Outcome, hold
-from segbench.regress.looks import Options, Sides, look_twice
+from segbench.regress.judge import Outcome, compare_records
+from segbench.regress.measuring import Options, Sides, measure_twice
 from segbench.regress.rows import Key, collate, differing, label
 from segbench.regress.sampling import Say, job_for
 
@@ -35,14 +35,14 @@ def read_baseline(path: Path) -> dict[Key, Record]:
 
 
 def check_records(baseline: Mapping[Key, Record], current: Path, options: Options, patterns: Sequence[str]) -> Outcome:
-    """Hold given Records against a baseline; nothing is measured, so there is one look.
+    """Compare given Records with a baseline; nothing is measured, so there is one look.
 
     Raises:
         RecordError: `current` cannot be read, or the two have no network in common.
     """
     found = collate(store.read(current), str(current))
     chosen, _ = choose(baseline, patterns)
-    outcome = hold(
+    outcome = compare_records(
         chosen,
         {name: record for name, record in found.items() if _wanted(record, patterns)},
         min_effect=options.min_effect,
@@ -74,7 +74,7 @@ def choose(baseline: Mapping[Key, Record], patterns: Sequence[str]) -> tuple[dic
 
 
 def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequence[str], say: Say) -> Outcome:
-    """Measure the networks of a baseline now and hold them against it.
+    """Measure the networks of a baseline now and compare them with it.
 
     Resolution, classes, device, mode, precision and batch are the baseline's. A row whose network does not exist any
     more is listed as removed, a name that the baseline does not have as added.
@@ -110,10 +110,10 @@ def check_now(baseline: Mapping[Key, Record], options: Options, patterns: Sequen
         timings = sampling.time_all([jobs[name] for name in names], wanted, say, look, options.timeout_s)
         return {}, {name: timings[jobs[name]] for name in names}
 
-    outcome = look_twice(there, {name: found[name] for name in there}, timed, measure, options)
-    for held in outcome.networks:
-        if held.name in refused and not held.failure:
-            held.not_judged = refused[held.name]
+    outcome = measure_twice(there, {name: found[name] for name in there}, timed, measure, options)
+    for network in outcome.networks:
+        if network.name in refused and not network.failure:
+            network.not_judged = refused[network.name]
     outcome.removed += [label(chosen[name]) for name in removed]
     outcome.added += added
     outcome.refused += counts.refused.values()

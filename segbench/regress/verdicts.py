@@ -9,7 +9,7 @@ one. A comparison is judged on logarithms of costs (a time per image, a memory),
 * the run: Holm's step-down over all networks and metrics (Scandinavian Journal of Statistics 6, 1979), for SLOWER and
   for FASTER each at `LEVEL`.
 
-Where more can be measured, there are two looks (`segbench.regress.looks`). What the first look finds the same is
+Where more can be measured, there are two looks (`segbench.regress.measuring`). What the first look finds the same is
 settled; all else is measured again, and all its samples are judged together. Only the last look says SLOWER or FASTER,
 so that looking twice does not raise the level: alarms are no more frequent than if all had been measured to the end.
 

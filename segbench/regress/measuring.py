@@ -9,7 +9,7 @@ from segbench import limits
 from segbench.errors import BadOption
 from segbench.processes import with_timings
 from segbench.record import Record
-from segbench.regress.judge import Held, Outcome, costs, hold
+from segbench.regress.judge import NetworkComparison, Outcome, compare_records, costs
 from segbench.regress.rows import Key
 from segbench.regress.verdicts import SAME, beside_drift, drift
 
@@ -31,7 +31,7 @@ class Options:
         min_effect: smallest relative change of a timing that matters.
         processes: fresh processes a side at the first look.
         strict: what could not be judged fails too.
-        force: judge timings of unlike machines.
+        force: judge timings of other machines.
         speed: judge speed and memory at all.
         budget_s: on a CPU, seconds for one process's timing.
         gpu_budget_s: the same on a GPU; None for the whole protocol.
@@ -65,7 +65,7 @@ class Options:
         return self
 
 
-def look_twice(
+def measure_twice(
     baseline: Mapping[Key, Record],
     counted: Mapping[Key, Record],
     timed: Sequence[Key],
@@ -90,7 +90,7 @@ def look_twice(
                 side[name] = [*side[name], *records]
 
     def judged() -> Outcome:
-        return hold(
+        return compare_records(
             {
                 name: with_timings(record, before[name]) if before.get(name) else record
                 for name, record in baseline.items()
@@ -107,7 +107,7 @@ def look_twice(
 
     add(timed, 0)
     outcome = judged()
-    again = [held.name for held in outcome.networks if held.name in after and _unsettled(held)]
+    again = [network.name for network in outcome.networks if network.name in after and _unsettled(network)]
     if not again:
         return outcome
     first = {name: len(after[name]) for name in again}
@@ -120,9 +120,9 @@ def look_twice(
     return outcome
 
 
-def _unsettled(held: Held) -> bool:
+def _unsettled(network: NetworkComparison) -> bool:
     """Whether anything but SAME was said: a first look raises no alarm and gives no other all-clear."""
-    return any(comparison.verdict.verdict != SAME for comparison in held.comparisons)
+    return any(comparison.verdict.verdict != SAME for comparison in network.comparisons)
 
 
 def _guard_against_drift(outcome: Outcome, looks: Mapping[Key, tuple[Sequence[Record], Sequence[Record]]]) -> None:
@@ -134,10 +134,11 @@ def _guard_against_drift(outcome: Outcome, looks: Mapping[Key, tuple[Sequence[Re
     outcome.warnings.append(
         f"the machine's times changed by {ratio - 1:+.1%} between the first look and the second, all networks together"
     )
-    for held in outcome.networks:
-        if held.name in looks:
-            held.comparisons = [
-                replace(comparison, verdict=beside_drift(comparison.verdict, ratio)) for comparison in held.comparisons
+    for network in outcome.networks:
+        if network.name in looks:
+            network.comparisons = [
+                replace(comparison, verdict=beside_drift(comparison.verdict, ratio))
+                for comparison in network.comparisons
             ]
 
 
