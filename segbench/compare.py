@@ -65,6 +65,8 @@ def sweep(
         OutputError: the folder cannot be written.
     """
     store.require_writable(folder)
+    # A process whose network goes to another folder keeps its Record here all the same.
+    folder = folder.absolute()
     path = folder / RECORDS
     if fresh:
         (folder / RATES).unlink(missing_ok=True)

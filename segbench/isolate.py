@@ -139,12 +139,19 @@ def tell(news: Any) -> None:
         _connection.send(("news", news))
 
 
+def come_home() -> None:
+    """In a process of `run_isolated`: back to the folder that it was started in; nothing elsewhere."""
+    if _home is not None:
+        os.chdir(_home)
+
+
 _connection: Connection | None = None
+_home: Path | None = None
 
 
 def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> None:
-    global _connection  # noqa: PLW0603
-    _connection = connection
+    global _connection, _home
+    _connection, _home = connection, Path.cwd()
     # The parent decides what ends; what the task starts, ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setpgid(0, 0)

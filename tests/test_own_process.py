@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.conftest import Answer
 from tests.processes import alive, wait_for
@@ -62,6 +63,11 @@ class Unruly(Good):
         torch.set_default_device("meta")
         os.environ.clear()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return super().forward(x)
+class Leaves(Good):
+    def forward(self, x):
+        os.chdir("/")
+        torch.set_default_dtype(torch.float64)
         return super().forward(x)
 class Closes(Good):
     def forward(self, x):
@@ -151,6 +157,55 @@ def test_standard_output_and_global_state_stay_segbenchs_own(folder: Path, segbe
     rows = json.loads(answer.out)
     assert [row["params"] for row in rows] == [76, 76, 0, 76]
     assert [row["operations"]["macs"] for row in rows] == [64 * 64 * 57, 64 * 64 * 57, 0, 64 * 64 * 57]
+
+
+def test_a_network_that_goes_to_another_folder_is_measured_and_kept_in_this_one(
+    folder: Path, segbench_cli: Cli
+) -> None:
+    size = ("--res", "64x64", "--no-speed")
+    assert segbench_cli("profile", "./wild.py:Leaves", *size).status == 0
+    assert segbench_cli("compare", "wild:Leaves", *size, "--out", "out").status == 0
+    (line,) = (folder / "out/records.jsonl").read_text().splitlines()
+    assert json.loads(line)["model"] == "wild:Leaves"
+    assert segbench_cli("baseline", "save", "wild:Leaves", *size, "-b", "base.json").status == 0
+    assert json.loads((folder / "base.json").read_text())[0]["signature"] is not None
+    assert segbench_cli("synthetic", "camvid", "drawn", "--images", "2", "--size", "64x96").status == 0
+    torch.save({"head.weight": torch.zeros(11, 3, 1, 1), "head.bias": torch.zeros(11)}, "zero.pth")
+    data = ("--dataset", "camvid", "--root", "drawn", "--workers", "0", "--no-speed")
+    call = ("eval", "wild:Leaves", "--checkpoint", "zero.pth", *data, "--overlay", "drawings", "--json", "-")
+    answer = segbench_cli(*call)
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out)[0]["accuracy"]["images"] == 2
+    assert len(list((folder / "drawings").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "part"),
+    [
+        ("compare", "build_os_exit", "crashed: the process ended with status 0"),
+        ("compare", "OsExit", "crashed: the process ended with status 0"),
+        ("eval", "OsExit", "crashed: the process ended with status 0"),
+        ("eval", "Raises", "KeyError: 'not today'"),
+        ("roof", "build_os_exit", "crashed: the process ended with status 0"),
+        ("roof", "Raises", "KeyError: 'not today'"),
+    ],
+)
+def test_compare_eval_and_roof_outlive_it_too(
+    folder: Path, command: str, name: str, part: str, segbench_cli: Cli
+) -> None:
+    call = {
+        "compare": ["--res", "64x64", "--no-speed", "--out", "out", "--json", "rows.json"],
+        "eval": ["--checkpoint", "zero.pth", "--dataset", "camvid", "--root", "drawn", "--json", "rows.json"],
+        "roof": ["--res", "64x64", "--gpu", "V100 (PCIe)"],
+    }
+    if command == "eval":
+        assert segbench_cli("synthetic", "camvid", "drawn", "--images", "2", "--size", "64x96").status == 0
+        torch.save({"head.weight": torch.zeros(11, 3, 1, 1), "head.bias": torch.zeros(11)}, "zero.pth")
+    answer = segbench_cli(command, f"wild:{name}", *call[command])
+    rows = folder / "rows.json"
+    assert answer.status == (2 if name.startswith("build") else 1), answer.err
+    assert rows.exists() == (answer.status == 1 and command != "roof")
+    assert part in answer.err + (rows.read_text() if rows.exists() else "")
 
 
 def test_what_a_network_prints_goes_to_standard_error(folder: Path) -> None:

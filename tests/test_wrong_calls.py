@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def test_a_refused_call_leaves_no_folder(segbench_cli: Cli, in_folder: Path) -> 
     assert segbench_cli("table", "--columns", "nothing", "--out", "deep/t.csv").status == 2
     assert segbench_cli("report", "none.jsonl", "--out", "deep/report").status == 2
     assert list(in_folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that somebody is in")
+def test_a_current_folder_that_is_gone_is_said(
+    segbench_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    answer = segbench_cli("profile", "enet", "--no-speed", "--json", "rows.json")
+    assert answer.status == 2
+    assert answer.err == "segbench: the current folder does not exist any more: change to one that does\n"
 
 
 def test_modes_and_sizes_complete() -> None:
