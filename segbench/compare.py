@@ -12,7 +12,7 @@ from segbench import store
 from segbench.conditions import TimingConditions, beside, headings
 from segbench.counting.tools import TOOLS
 from segbench.errors import BadOption, SegbenchError
-from segbench.isolate import run_isolated
+from segbench.isolate import end_if_copy, run_isolated
 from segbench.job import Job
 from segbench.measure.device import open_device
 from segbench.measure.record import PRELOAD, measure_job
@@ -65,6 +65,8 @@ def sweep(
         OutputError: the folder cannot be written.
     """
     store.require_writable(folder)
+    # A process whose network goes to another folder keeps its Record here all the same.
+    folder = folder.absolute()
     path = folder / RECORDS
     if fresh:
         (folder / RATES).unlink(missing_ok=True)
@@ -179,6 +181,7 @@ def mixed(records: Iterable[Record]) -> list[str]:
 def _measure_and_keep(path: Path, function: Callable[[Job], Record], job: Job) -> Record:
     """In the process of its own: measure, and put the Record on disk before anything else can happen to it."""
     record = function(job)
+    end_if_copy()
     store.append(path, record)
     return record
 

@@ -67,8 +67,8 @@ class BadResolution(BadOption):
     """A resolution that is malformed, too small, or that the network's reference code rejects."""
 
 
-class FactoryError(SegbenchError):
-    """A user's own network that cannot be imported, built, or run."""
+class FactoryError(SegbenchError, ValueError):
+    """A user's own network that cannot be imported or built, does not take its inputs, or returns no logits."""
 
 
 class ForwardError(FactoryError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -102,8 +104,9 @@ def require_writable(folder: Path) -> None:
     """Prove that files can be put into `folder`, which need not exist yet and is not made.
 
     Raises:
-        OutputError: the folder cannot be made or written.
+        OutputError: the folder cannot be made or written, or is ``-``.
     """
+    _require_named(folder)
     try:
         place = _real(folder)
         missing = []
@@ -123,8 +126,9 @@ def require_writable_file(path: Path) -> None:
     """Prove that a file can be written, without making it.
 
     Raises:
-        OutputError: it is a folder, its folder cannot be made or written, or it is a FIFO that nobody reads.
+        OutputError: it is a folder or ``-``, its folder cannot be made or written, or it is a FIFO that nobody reads.
     """
+    _require_named(path)
     try:
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder, a file is accepted")
@@ -137,6 +141,12 @@ def require_writable_file(path: Path) -> None:
     except OSError as error:
         raise _refused(path, error) from error
     require_writable(target.parent)
+
+
+def _require_named(path: Path) -> None:
+    """Refuse ``-`` where no standard output is meant by it."""
+    if str(path) == "-":
+        raise OutputError("- is standard output, and here a file or folder with a name is accepted")
 
 
 def require_apart(targets: Iterable[tuple[str, str | Path | None]]) -> None:
@@ -203,8 +213,16 @@ def _lock(handle: int) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _descriptor(path: Path) -> int | None:
+    """The number of an open file that a path such as ``/dev/stdout`` names; None for any other path."""
+    found = re.fullmatch(r"/dev/(stdout|stderr)|(?:/dev|/proc/self)/fd/(\d+)", str(path))
+    return None if found is None else int(found[2] or ("stdout", "stderr").index(found[1]) + 1)
+
+
 def _is_special(path: Path) -> bool:
-    """Whether a path leads to a device, a FIFO or a socket, which have no old content to keep."""
+    """Whether a path leads to a device, a FIFO, a socket or an open file, which have no old content to keep."""
+    if _descriptor(path) is not None:
+        return True
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -222,6 +240,11 @@ def _real(path: Path) -> Path:
 
 def _opened(path: Path) -> int:
     if path not in _open:
+        number = _descriptor(path)
+        if number is not None:
+            # Opened anew, a file would be written from its beginning, over what was printed into it.
+            _open[path] = os.dup(number)
+            return _open[path]
         # Without O_NONBLOCK a FIFO that nobody reads would be waited for.
         handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         os.set_blocking(handle, True)
@@ -230,13 +253,15 @@ def _opened(path: Path) -> int:
 
 
 def _write_through(path: Path, content: bytes) -> None:
+    sys.stdout.flush()
     with os.fdopen(_opened(path), "wb") as file:
         del _open[path]
         file.write(content)
 
 
 def _refused(path: Path, error: OSError) -> OutputError:
-    reason = "nobody reads from it" if error.errno == errno.ENXIO else error.strerror
+    unread = error.errno == errno.ENXIO and path.is_fifo()
+    reason = "nobody reads from it" if unread else error.strerror
     return OutputError(f"cannot write {_short(path)}: {reason}")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.errors import BadOption
+from segbench.errors import BadOption, BadType
 
 DTYPES = (
     "float32",
@@ -72,6 +72,9 @@ def parse_all(texts: Sequence[str]) -> tuple[Input, ...]:
     """The inputs of a network in order; one image where none are given.
 
     Raises:
+        BadType: no texts, or one alone where a list of them belongs.
         BadOption: as `parse`.
     """
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise BadType(f'inputs are a list of texts, as in ["1x3xHxW", "1x1xHxW"]: {texts!r:.80} given')
     return tuple(map(parse, texts)) or (IMAGE,)

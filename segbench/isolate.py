@@ -136,15 +136,30 @@ def _start_server() -> None:
 def tell(news: Any) -> None:
     """In a process of `run_isolated`: say how far the task is; nothing elsewhere."""
     if _connection is not None:
+        end_if_copy()
         _connection.send(("news", news))
 
 
+def come_home() -> None:
+    """In a process of `run_isolated`: back to the folder that it was started in; nothing elsewhere."""
+    if _home is not None:
+        os.chdir(_home)
+
+
+def end_if_copy() -> None:
+    """End a copy of a process of `run_isolated` that a user's code forked and lets go on: the original has the task."""
+    if _number is not None and os.getpid() != _number:
+        os._exit(0)
+
+
 _connection: Connection | None = None
+_home: Path | None = None
+_number: int | None = None
 
 
 def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> None:
-    global _connection  # noqa: PLW0603
-    _connection = connection
+    global _connection, _home, _number
+    _connection, _home, _number = connection, Path.cwd(), os.getpid()
     # The parent decides what ends; what the task starts, ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setpgid(0, 0)
@@ -153,8 +168,11 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
     # A parent that is gone hears no more.
     with contextlib.suppress(OSError):
         try:
-            connection.send(("done", (function(task), None, None)))
+            result = function(task)
+            end_if_copy()
+            connection.send(("done", (result, None, None)))
         except BaseException as error:
+            end_if_copy()
             connection.send(("done", (None, _reason(error), _importable(error))))
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -194,7 +212,7 @@ def _collect(
         seconds = item.heard - item.started
         try:
             kind, content = item.connection.recv()
-        except (EOFError, OSError):
+        except Exception:  # ended, or what came is nothing that was sent
             item.process.join(timeout=5)
             kind, content = "done", (None, _death(item.process.exitcode), None)
         if kind == "done":
@@ -215,6 +233,8 @@ def _death(exitcode: int | None) -> str:
         name = signal.Signals(-exitcode).name
         hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
         return f"crashed: the process was ended by {name}{hint}"
+    if exitcode is None:
+        return "crashed: the process broke its connection to segbench"
     return f"crashed: the process ended with status {exitcode}"
 
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from segbench import isolate
 from segbench.isolate import run_isolated
 
 
@@ -21,6 +22,9 @@ def act(task: str) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     if task == "exit":
         os._exit(3)
+    if task == "garble":
+        assert isolate._connection is not None
+        isolate._connection.send_bytes(b"no pickle")
     if task == "hang":
         time.sleep(600)
     return f"{task} in {os.getpid()}"
@@ -46,7 +50,7 @@ def test_what_the_fork_server_imports_leaves_cuda_alone() -> None:
 
 @pytest.mark.slow
 def test_each_task_ends_by_itself() -> None:
-    tasks = ["one", "raise", "die", "exit", "two"]
+    tasks = ["one", "raise", "die", "exit", "garble", "two"]
     outcomes = {outcome.task: outcome for outcome in run_isolated(act, tasks, workers=2, timeout_s=60)}
     assert set(outcomes) == set(tasks)
     assert outcomes["one"].failure is None
@@ -55,6 +59,7 @@ def test_each_task_ends_by_itself() -> None:
     assert outcomes["raise"].failure == "ValueError: two lines"
     assert "SIGKILL" in (outcomes["die"].failure or "")
     assert "status 3" in (outcomes["exit"].failure or "")
+    assert (outcomes["garble"].failure or "").startswith("crashed")
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 import segbench
 from segbench import limits
@@ -86,6 +87,20 @@ LIBRARY: Any = segbench
         (lambda: LIBRARY.count(NET, (1, 64)), ValueError, "at least 64x64"),
         (lambda: LIBRARY.count(NET, (64, 64), batch=0), ValueError, "batch must be 1 or more"),
         (lambda: LIBRARY.count(NET, (64, 64), batch="2"), TypeError, "whole number"),
+        (lambda: LIBRARY.count(NET, (64, 64), inputs="1x3xHxW"), TypeError, "list of texts"),
+        (lambda: LIBRARY.count(NET, (64, 64), inputs=5), TypeError, "list of texts"),
+        (lambda: LIBRARY.count(NET, (64, 64), inputs=[None]), TypeError, "list of texts"),
+        (lambda: LIBRARY.count(NET, (64, 64), inputs=["x"]), ValueError, "not a shape"),
+        (lambda: LIBRARY.count(NET, (64, 64), inputs=["1x3xHxW"] * 2), ValueError, "does not take 2 input tensors"),
+        (lambda: LIBRARY.count(NET, (64, 64), output=[]), TypeError, "a key, a field or an index"),
+        (lambda: LIBRARY.count(NET, (64, 64), output="x"), ValueError, "it returned one Tensor"),
+        (lambda: LIBRARY.count(NET, (64, 64), prices=5), ValueError, "a mapping"),
+        (lambda: LIBRARY.count(NET, (64, 64), prices={"conv2d": lambda: 1}), ValueError, "TypeError"),
+        (lambda: LIBRARY.count(NET, (64, 64), prices={"conv2d": lambda _: 1 / 0}), ValueError, "ZeroDivisionError"),
+        (lambda: LIBRARY.count(NET, (64, 64), prices={"conv2d": lambda _: "x"}), ValueError, "whole number"),
+        (lambda: LIBRARY.count(NET, (64, 64), prices={"conv2d": lambda _: math.nan}), ValueError, "whole number"),
+        (lambda: LIBRARY.count(NET, (64, 64), prices={"conv2d": lambda _: -1}), ValueError, "whole number"),
+        (lambda: LIBRARY.count(nn.Linear(5, 5), (64, 64)), ValueError, "fails on an image"),
         (lambda: LIBRARY.build(None), TypeError, "NoneType given"),
         (lambda: LIBRARY.build(5), TypeError, "int given"),
         (lambda: LIBRARY.build("nothing"), ValueError, "unknown network"),
@@ -93,6 +108,11 @@ LIBRARY: Any = segbench
         (lambda: LIBRARY.build("enet", 1.5), TypeError, "whole number"),
         (lambda: LIBRARY.build("enet", 0), ValueError, "classes must be 1 or more"),
         (lambda: LIBRARY.build("enet", 10**9), ValueError, "at most 65,535"),
+        (lambda: LIBRARY.build("enet", width=3), ValueError, "does not take these options"),
+        (lambda: LIBRARY.list_models(5), TypeError, "a pattern is a text"),
+        (lambda: LIBRARY.load_checkpoint("enet", {}), TypeError, "torch.nn.Module"),
+        (lambda: LIBRARY.load_checkpoint(NET, None), TypeError, "a path or a state dict"),
+        (lambda: LIBRARY.load_checkpoint(NET, {}, drop="x"), TypeError, "list of regular expressions"),
     ],
 )
 def test_arguments_of_the_library_are_refused_as_python_does(
@@ -101,3 +121,22 @@ def test_arguments_of_the_library_are_refused_as_python_does(
     with pytest.raises(SegbenchError, match=part) as found:
         call()
     assert isinstance(found.value, kind)
+
+
+def test_an_index_says_which_output_counts() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 5, 1)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.first(x), self.second(x)
+
+    counts = [segbench.count(Two(), (64, 64), output=index)["operations"]["live-macs"] for index in (0, 1)]
+    assert counts == [64 * 64 * 12, 64 * 64 * 15]
+
+
+def test_complex_weights_are_not_loaded_as_their_real_part() -> None:
+    weights = {name: value.to(torch.complex64) for name, value in NET.state_dict().items()}
+    with pytest.raises(SegbenchError, match="weight is complex"):
+        segbench.load_checkpoint(nn.Conv2d(3, 4, 1), weights)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +45,58 @@ def test_a_refused_call_leaves_no_folder(segbench_cli: Cli, in_folder: Path) -> 
     assert segbench_cli("table", "--columns", "nothing", "--out", "deep/t.csv").status == 2
     assert segbench_cli("report", "none.jsonl", "--out", "deep/report").status == 2
     assert list(in_folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that somebody is in")
+def test_a_current_folder_that_is_gone_is_said(
+    segbench_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    answer = segbench_cli("profile", "enet", "--no-speed", "--json", "rows.json")
+    assert answer.status == 2
+    assert answer.err == "segbench: the current folder does not exist any more: change to one that does\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("compare", "enet", "--no-speed", "--out"),
+        ("baseline", "save", "enet", "--no-speed", "-b"),
+        ("table", "--out"),
+        ("plot", "--out"),
+        ("synthetic", "camvid"),
+    ],
+)
+def test_no_file_or_folder_is_called_like_standard_output(
+    segbench_cli: Cli, in_folder: Path, call: tuple[str, ...]
+) -> None:
+    answer = segbench_cli(*call, "-")
+    assert answer.status == 2
+    assert "-" in answer.err and len(answer.err.strip().splitlines()) <= 2
+    assert list(in_folder.iterdir()) == []
+
+
+def test_a_folder_whose_name_is_too_long_is_refused(segbench_cli: Cli, in_folder: Path) -> None:
+    for call in (("synthetic", "camvid"), ("compare", "enet", "--no-speed", "--out")):
+        answer = segbench_cli(*call, "n" * 300)
+        assert answer.status == 2
+        assert "File name too long" in answer.err and len(answer.err) < 250
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="a system without /dev/stdout")
+def test_standard_output_by_its_path_is_written_after_what_was_printed(in_folder: Path) -> None:
+    call = ["profile", "enet", "--res", "64x64", "--no-speed", "--json", "/dev/stdout"]
+    with Path("both.txt").open("w") as file:
+        file.write("before\n")
+        file.flush()
+        done = subprocess.run([sys.executable, "-m", "segbench", *call], stdout=file, check=False)
+    assert done.returncode == 0
+    first, *_, last = Path("both.txt").read_text().splitlines()
+    assert (first, last) == ("before", "]")
+    assert "parameters" in Path("both.txt").read_text()
 
 
 def test_modes_and_sizes_complete() -> None:

@@ -22,6 +22,7 @@ from segbench.datasets.camvid import train_names, val_names
 from segbench.datasets.cityscapes import ID_TO_TRAIN_ID
 from segbench.datasets.spec import IGNORE, DatasetSpec, label_table, row_colour
 from segbench.errors import BadOption, OutputError
+from segbench.files import require_writable
 from segbench.resolution import check
 
 SIZES: Mapping[str, tuple[int, int]] = {
@@ -118,6 +119,7 @@ def write_synthetic(
     check(height, width)
     if max(counts.values()) > MOST_IMAGES:
         raise BadOption(f"images must be at most {MOST_IMAGES:,}: {images} given")
+    require_writable(folder)
     _require_space(folder, sum(counts.values()), height * width)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,9 @@ CATALOG = Catalog()
 def list_models(*patterns: str) -> list[str]:
     """Names of the networks that match any shell pattern, in catalog order; all of them without a pattern.
 
+    Raises:
+        BadType: a pattern that is no text.
+
     Example:
         >>> list_models("enet*", "ERFNet")
         ['enet', 'enet-torch7', 'erfnet']
@@ -44,6 +47,8 @@ def list_models(*patterns: str) -> list[str]:
     """
     if not patterns:
         return list(CATALOG)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise BadType(f"a pattern is a text, such as 'mfpnet*': {', '.join(map(repr, patterns))[:80]} given")
     lowered = [pattern.lower() for pattern in patterns]
     return [name for name in CATALOG if any(fnmatch.fnmatchcase(name, pattern) for pattern in lowered)]
 

@@ -66,6 +66,7 @@ def run(arguments: Sequence[str]) -> int:
 def _command(rest: Sequence[str], debug: bool) -> int:
     command, raised = typer.main.get_command(app), None
     try:
+        _require_current_folder()
         status = command.main(args=list(rest), prog_name="segbench", standalone_mode=False)
         sys.stdout.flush()
         if status != INTERRUPTED:
@@ -84,6 +85,14 @@ def _command(rest: Sequence[str], debug: bool) -> int:
         if message:
             Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
     return status
+
+
+def _require_current_folder() -> None:
+    """Without one neither relative paths nor torch's libraries are found."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise SegbenchError("the current folder does not exist any more: change to one that does") from None
 
 
 def _nearer(error: Exception, message: str) -> str:

@@ -16,6 +16,7 @@ from segbench.cli import options
 from segbench.cli.check import OptionalModels, Processes, Timeout
 from segbench.cli.output import console, progress
 from segbench.errors import BadOption
+from segbench.files import require_writable_file
 from segbench.units import scaled, significant
 
 app = typer.Typer(help="Keep Records to compare later runs with: save, update, show.", no_args_is_help=True)
@@ -107,6 +108,7 @@ def update(
         from segbench.regress.run import read_baseline
 
         old = read_baseline(baseline)
+        require_writable_file(baseline)
         how = Options(processes=processes, timeout_s=timeout, **options.budgets(budget, on_cpu=10.0)).check()
         change = keeping.prepare_update(
             old,

@@ -115,7 +115,7 @@ def evaluate_own(
         else:
             on_image(*news)
 
-    outcome = one(_evaluate, settings, timeout_s, show, may_have_children=True)
+    outcome = one(_evaluate, _absolute(settings), timeout_s, show, may_have_children=True)
     if outcome.failure is None:
         evaluation, matrix = outcome.result
         return replace(evaluation, confusion=None if matrix is None else torch.from_numpy(matrix))
@@ -166,6 +166,17 @@ def one(
 
 def _resolve(task: tuple[str, int | None, tuple[str, ...], str | None]) -> Subject:
     return resolve(*task)
+
+
+def _absolute(settings: EvaluationSettings) -> EvaluationSettings:
+    """The same where the network goes to another folder."""
+    return replace(
+        settings,
+        checkpoint=settings.checkpoint.absolute(),
+        root=settings.root.absolute(),
+        predictions=settings.predictions and settings.predictions.absolute(),
+        overlays=settings.overlays and settings.overlays.absolute(),
+    )
 
 
 def _evaluate(settings: EvaluationSettings) -> tuple[Evaluation, Any]:

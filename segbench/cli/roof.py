@@ -64,7 +64,7 @@ def roof(
     card = find(gpu)
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
-    size = resolution.parse(res) if res else None
+    size = None if res is None else resolution.parse(res)
     check_targets(json=json_path)
     with progress("importing torch"):
         from segbench.cli.isolated import roof_of

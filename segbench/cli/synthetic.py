@@ -42,7 +42,7 @@ def synthetic(
     """
     from segbench.accuracy.synthetic import SIZES, write_synthetic
 
-    given = parse(size) if size else None
+    given = None if size is None else parse(size)
     write_synthetic(dataset, folder, images=images, size=given, seed=seed)
     out, resolution = console(), show(given or SIZES[dataset])
     out.print(

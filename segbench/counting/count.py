@@ -31,7 +31,7 @@ def count(
     batch: int = 1,
     *,
     inputs: Sequence[str] = (),
-    output: str | None = None,
+    output: str | int | None = None,
     prices: Prices | None = None,
 ) -> dict[str, Any]:
     """Count parameters and operations of any network.
@@ -53,7 +53,9 @@ def count(
         layers that Winograd's algorithm takes. Where anything is uncounted, the counts are lower bounds.
 
     Raises:
-        BadType: `net` is no module, or a size or the batch no whole number.
+        BadType: `net` is no module, a size or the batch no whole number, `inputs` no texts, or `output` no name.
+        BadOption: a size, the batch or an input out of range.
+        PriceError: prices that are none, or of which one fails.
         SegbenchError: the network cannot be run with these inputs.
 
     Example:
@@ -89,9 +91,16 @@ def count(
     sizes.check(height, width)
     limits.check_integer("batch", batch)
     limits.check("batch", batch, 1, limits.BATCH)
+    given = parse_all(() if inputs is None else inputs)
+    if output is not None and (isinstance(output, bool) or not isinstance(output, (str, int))):
+        raise BadType(f"output is a key, a field or an index: {output!r:.80} given")
     known = all_prices(prices)
     traced = trace(
-        net, (batch, 3, height, width), inputs=parse_all(inputs) if inputs else None, output=output, whole=known
+        net,
+        (batch, 3, height, width),
+        inputs=given if inputs else None,
+        output=None if output is None else str(output),
+        whole=known,
     )
     return {
         "params": traced.params,

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 
 from segbench.counting.macs import nothing, twice
 from segbench.counting.rules import OperationCounter, OperationRule
-from segbench.errors import SegbenchError, first_line
+from segbench.counting.trace import Operation
+from segbench.errors import SegbenchError, first_line, one_line
 
 GROUP = "segbench.prices"
 Prices = Mapping[str, OperationCounter]
 
 
-class PriceError(SegbenchError):
-    """Prices that cannot be loaded, or are none."""
+class PriceError(SegbenchError, ValueError):
+    """Prices that cannot be loaded, are none, or fail."""
 
 
 def all_prices(given: Prices | None = None) -> Prices:
@@ -30,7 +31,7 @@ def all_prices(given: Prices | None = None) -> Prices:
         PriceError: an entry point does not load, or something is no mapping from names to functions.
     """
     found = dict(_registered())
-    found.update(_checked(given or {}, "prices"))
+    found.update(_checked({} if given is None else given, "prices"))
     return found
 
 
@@ -66,4 +67,15 @@ def _checked(prices: object, where: str) -> dict[str, OperationCounter]:
         raise PriceError(
             f'{where}: a mapping from operations to functions is accepted, as in {{"mylib::op": function}}'
         )
-    return {kind.removeprefix("aten::"): function for kind, function in prices.items()}
+    return {kind.removeprefix("aten::"): partial(_price, function, kind, where) for kind, function in prices.items()}
+
+
+def _price(function: OperationCounter, kind: str, where: str, operation: Operation) -> int:
+    """What a price says of an operation, which has to be a number of operations."""
+    try:
+        found = function(operation)
+    except Exception as error:
+        raise PriceError(f"{where}: the price of {kind} fails: {one_line(error)}") from error
+    if isinstance(found, bool) or not hasattr(found, "__index__") or found < 0:
+        raise PriceError(f"{where}: the price of {kind} is {found!r:.80}: a whole number of 0 or more is accepted")
+    return int(found)

@@ -29,7 +29,7 @@ from segbench.inputs import IMAGE
 from segbench.measure.flags import measurement_flags
 from segbench.measure.subject import Subject
 from segbench.models.outputs import main_output, tensors_in
-from segbench.models.samples import inputs_of, samples
+from segbench.models.samples import cast_floats, inputs_of, samples
 from segbench.protocol import REFERENCE
 from segbench.results import Signature
 
@@ -78,7 +78,7 @@ def _at(subject: Subject, resolution: tuple[int, int], gain: float | None) -> Si
     with global_state_kept(), measurement_flags(REFERENCE):
         for tried in GAINS if gain is None else (gain,):
             _seed()
-            net = subject.build()
+            net = subject.build() if subject.entry else cast_floats(subject.build(), torch.float32)
             fill(net, tried)
             watch = _Watch(net)
             _seed()

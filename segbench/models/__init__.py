@@ -7,7 +7,7 @@ from typing import Any
 
 from segbench import limits
 from segbench.catalog import find
-from segbench.errors import BadOption
+from segbench.errors import BadOption, first_line
 from segbench.models.base import Network
 from segbench.models.checkpoint import load_checkpoint
 
@@ -52,9 +52,9 @@ def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
     factory = getattr(importlib.import_module(module), function)
     try:
         net = factory(num_classes=classes, **options)
-    except TypeError as error:
-        if options and "unexpected keyword" in str(error):
-            raise BadOption(f"{name} does not take these options: {error}") from error
+    except Exception as error:
+        if options:
+            raise BadOption(f"{name} does not take these options: {first_line(error)}") from error
         raise
     assert isinstance(net, Network)
     return net.eval()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from segbench.errors import BadOption, CheckpointError, SegbenchError
+from segbench.errors import BadOption, BadType, CheckpointError, SegbenchError
 from segbench.models.base import Network
 from segbench.models.checkpoint_file import read_checkpoint, sha256
 from segbench.models.weight_sets import joined, preference, unread, weight_sets
@@ -131,6 +131,7 @@ def load_checkpoint(
         CheckpointError: the file is unreadable or wants to run code; keys are missing or left over; a shape differs;
             weights are on the meta device, sparse, or not finite; there is no such set, or no such key to drop.
         BadOption: no regular expression.
+        BadType: `net` is no module, or `source` or `drop` of a type that cannot be used.
 
     Example:
         What a training script saves under DataParallel, with what a profiler left behind:
@@ -142,7 +143,13 @@ def load_checkpoint(
         >>> report.loaded, report.prefix, report.dropped
         (623, 'module.', ('module.total_ops',))
     """
-    path = source if isinstance(source, (str, Path)) else None
+    if not isinstance(net, nn.Module):
+        raise BadType(f"weights are loaded into a torch.nn.Module: {type(net).__name__} given")
+    if not isinstance(source, (str, Path, Mapping)):
+        raise BadType(f"a checkpoint is a path or a state dict: {type(source).__name__} given")
+    if not isinstance(drop, (list, tuple)) or not all(isinstance(expression, str) for expression in drop):
+        raise BadType(f"drop is a list of regular expressions: {drop!r:.80} given")
+    path = None if isinstance(source, Mapping) else source
     content = source if isinstance(source, Mapping) else read_checkpoint(source)
     where = "the state dict" if path is None else str(path)
     own = net.state_dict()
@@ -342,7 +349,9 @@ def _check_values(where: str, matched: Mapping[str, Tensor], own: Mapping[str, T
         if key not in own:
             continue
         kind = ""
-        if value.is_meta:
+        if value.is_complex() and not own[key].is_complex():
+            kind = f"complex, and the network's {key} is real"
+        elif value.is_meta:
             kind = "on the meta device: it has a shape and no values"
         elif value.layout is not torch.strided:
             kind = f"sparse ({str(value.layout).removeprefix('torch.')})"

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from segbench import libraries
 from segbench.errors import FactoryError, SegbenchError, one_line
 from segbench.inputs import IMAGE, Input
+from segbench.isolate import come_home
 from segbench.models.base import resize, tracing
 from segbench.models.outputs import logits_in, selected, several_outputs
 from segbench.models.samples import sample
@@ -222,6 +223,8 @@ def build_own(
     Raises:
         FactoryError: it cannot be imported, raises, or is no module.
     """
+    # An earlier instance may have gone to another folder.
+    come_home()
     wanted = parse(spec)
     factory = load_factory(spec)
     arguments = dict(wanted.named)
