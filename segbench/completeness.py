@@ -21,6 +21,7 @@ from torch import nn
 from segbench import store
 from segbench.catalog import CATALOG, KNOWN, Entry, find, match
 from segbench.catalog.collect import file_names, forgotten, path, read
+from segbench.catalog.references import references
 from segbench.claims import load_claims
 from segbench.costs import costs, sizes_and_classes
 from segbench.counting.tracer import trace
@@ -134,6 +135,7 @@ def check_network(entry: Entry, root: Path = ROOT) -> Iterator[Finding]:
         ("meta device", _meta_device),
         ("proof", _proof),
         ("fidelity", _fidelity),
+        ("reference", _reference),
         ("costs", _costs),
         ("claims", _claims),
         ("published report", _report),
@@ -257,6 +259,14 @@ def _fidelity(entry: Entry, root: Path) -> Answer:
     if not entry.note:
         return _missing(f"{entry.fidelity} without a note", "say in note what is inferred and which costs are met")
     return _ok(f"{entry.fidelity}, and its note says what is inferred")
+
+
+def _reference(entry: Entry, root: Path) -> Answer:
+    paper = references().get(entry.cite)
+    if paper is None:
+        remedy = "add it to segbench/catalog/references.bib, so that tables cite it"
+        return "later", f"no paper of the key {entry.cite}", remedy
+    return _ok(f"{entry.title}, {paper.title}")
 
 
 def _docstring(entry: Entry) -> str:

@@ -10,6 +10,7 @@ _ATTANET_SOURCE = "songqi-github/AttaNet@7ccb67b66064f47dadfa446f1e8b4250805c8fe
 ENTRIES = (
     Entry(
         name="attanet-light",
+        title="AttaNet-light",
         factory="segbench.models.attanet:attanet_light",
         family="AttaNet",
         paper=_ATTANET,

@@ -9,6 +9,7 @@ from segbench.resolution import SizeRule
 ENTRIES = (
     Entry(
         name="bisenet-r18-port",
+        title="BiSeNet (ResNet-18, port)",
         factory="segbench.models.bisenet_port:bisenet_r18_port",
         family="BiSeNet",
         paper="BiSeNet, ECCV 2018",

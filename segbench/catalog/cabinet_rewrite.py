@@ -12,6 +12,7 @@ _CABINET_SINCE_2026 = "dronefreak/CABiNet@331e58f31e5ce3c1d429e2d7ecb28b65d90e56
 def _cabinet_rewrite(size: str, params: int, *checkpoints: Checkpoint) -> Entry:
     return Entry(
         name=f"cabinet-{size}",
+        title=f"CABiNet-{size} (2026 code)",
         factory=f"segbench.models.cabinet_rewrite:cabinet_{size}",
         family="CABiNet",
         paper=_CABINET,

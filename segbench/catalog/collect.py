@@ -18,7 +18,7 @@ from segbench.resolution import SizeRule
 FIRST = ("mfpnet", "frmnet", "frfnet", "eseg", "efrnet")
 """Files of the papers' own networks, which open the catalog in this order."""
 
-HELPERS = frozenset({"__main__", "collect", "entry", "known", "licences", "shared"})
+HELPERS = frozenset({"__main__", "collect", "entry", "known", "licences", "references", "shared", "titles"})
 """Files of this package that are no model's."""
 
 BUILDING_BLOCKS = frozenset(

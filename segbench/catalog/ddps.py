@@ -16,6 +16,7 @@ _DDPS_NOTE = (
 ENTRIES = (
     Entry(
         name="ddps-segformer-b5",
+        title="DDPS-SF (MiT-B5)",
         factory="segbench.models.ddps:ddps_segformer_b5",
         searched="OpenGVLab/DDPS: no configuration of MiT-B5 is public, and no weights of one are known",
         family="DDPS",
@@ -31,6 +32,7 @@ ENTRIES = (
     ),
     Entry(
         name="ddps-segformer-b2",
+        title="DDPS-SF (MiT-B2)",
         factory="segbench.models.ddps:ddps_segformer_b2",
         family="DDPS",
         paper=_DDPS,

@@ -11,6 +11,7 @@ def _ddrnet(name: str, params: int, *checkpoints: Checkpoint, note: str = "") ->
     factory = name.replace("-", "_")
     return Entry(
         name=name,
+        title=name.replace("ddrnet", "DDRNet"),
         factory=f"segbench.models.ddrnet:{factory}",
         family="DDRNet",
         paper="DDRNet, TITS 2022",

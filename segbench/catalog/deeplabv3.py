@@ -34,6 +34,7 @@ ENTRIES = (
     *(
         Entry(
             name=f"deeplabv3-{variant}",
+            cite="resnest",
             factory=f"segbench.models.deeplabv3:deeplabv3_{variant}",
             family="DeepLabV3",
             paper="ResNeSt, CVPRW 2022",

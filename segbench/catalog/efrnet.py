@@ -29,6 +29,7 @@ ENTRIES = (
     ),
     Entry(
         name="efrnet-ffm1",
+        title="EFRNet (FFM1)",
         factory=_EFRNET_FACTORY + "efrnet_ffm1",
         searched=(
             "the paper's text, names, code, issues and pages of public repositories: no public code of "
@@ -43,6 +44,7 @@ ENTRIES = (
     ),
     Entry(
         name="efrnet-ffm1-ffm2",
+        title="EFRNet (FFM1+FFM2)",
         factory=_EFRNET_FACTORY + "efrnet_ffm1_ffm2",
         searched=(
             "the paper's text, names, code, issues and pages of public repositories: no public code of "

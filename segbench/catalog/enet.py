@@ -27,6 +27,7 @@ ENTRIES = (
     ),
     Entry(
         name="enet-torch7",
+        title="ENet (Torch7)",
         factory="segbench.models.enet:enet_torch7",
         family="ENet",
         paper=_ENET,

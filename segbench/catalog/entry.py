@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from segbench.catalog.titles import key_of, title_of
 from segbench.resolution import ANY_SIZE, SizeRule
 
 Fidelity = Literal["official", "port", "exact", "reconstruction"]
@@ -129,6 +130,8 @@ class Entry:
         unsupported: why the network does not do what `BASE_CHECK_MEANING` says of every network, by its name there. A
             test holds both: what has a reason fails, everything else passes.
         note: what a reader of the numbers must know, in one sentence.
+        title: the name as papers print it, such as ``BiSeNetV2-L``; made of family and variant where none is given.
+        cite: key of the paper in ``references.bib``; the family's where none is given.
     """
 
     name: str
@@ -148,3 +151,10 @@ class Entry:
     searched: str = ""
     unsupported: Mapping[BaseCheck, str] = field(default_factory=dict)
     note: str = ""
+    title: str = ""
+    cite: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill in title and key of the paper from the family."""
+        object.__setattr__(self, "title", self.title or title_of(self.name, self.family))
+        object.__setattr__(self, "cite", self.cite or key_of(self.family))

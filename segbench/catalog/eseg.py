@@ -7,7 +7,7 @@ from segbench.catalog.entry import Entry
 _ESEG = "Meng et al., arXiv 2203.12683"
 
 
-def _eseg(name: str, params: int, note: str, family: str = "ESeg") -> Entry:
+def _eseg(name: str, params: int, note: str, family: str = "ESeg", title: str = "") -> Entry:
     function = name.replace("-", "_")
     return Entry(
         name,
@@ -17,6 +17,8 @@ def _eseg(name: str, params: int, note: str, family: str = "ESeg") -> Entry:
         "reconstruction",
         ((1024, 2048),),
         params,
+        title=title,
+        cite="eseg",
         searched="the paper's text: it names no code and no weights, and none are known",
         note=note,
     )
@@ -36,9 +38,9 @@ def _main_note(params: str, flops: str, error: str) -> str:
 
 
 ENTRIES = (
-    _eseg("eseg-lite-s", 635_479, _LITE_NOTE),
-    _eseg("eseg-lite-m", 1_588_041, _LITE_NOTE),
-    _eseg("eseg-lite-l", 4_212_701, _LITE_NOTE),
+    _eseg("eseg-lite-s", 635_479, _LITE_NOTE, title="ESeg-Lite-S"),
+    _eseg("eseg-lite-m", 1_588_041, _LITE_NOTE, title="ESeg-Lite-M"),
+    _eseg("eseg-lite-l", 4_212_701, _LITE_NOTE, title="ESeg-Lite-L"),
     _eseg("eseg-s", 6_862_179, _main_note("6.9", "34.5", "1.6")),
     _eseg("eseg-m", 19_997_389, _main_note("20.0", "112", "1.3")),
     _eseg("eseg-l", 70_501_143, _main_note("70.5", "343", "0.8")),

@@ -106,6 +106,7 @@ ENTRIES = (
         _weights("decoder/espnet_p_2_q_5.pth", "0378be45080ca5edfc416e9ba06b04e74ec5e2ec4baf56597f25a894a8593942"),
         resolutions=_SIZES,
         golden=(Golden("espnet_p2_q5"),),
+        title="ESPNet (q=5)",
         note=f"5 ESP modules at stride 8 where the paper's ESPNet has 8; {_JOINED}.",
     ),
     _entry(
@@ -114,6 +115,7 @@ ENTRIES = (
         _weights("decoder/espnet_p_2_q_3.pth", "8f3eb198fb15e5da7fa8d258d5f0fc4a4213e1124f415f6fc54d2772d585a7fc"),
         resolutions=_SIZES,
         golden=(Golden("espnet_p2_q3"),),
+        title="ESPNet (q=3)",
         note=f"3 ESP modules at stride 8 where the paper's ESPNet has 8; {_JOINED}.",
     ),
     _entry(
@@ -122,6 +124,7 @@ ENTRIES = (
         _weights("encoder/espnet_p_2_q_8.pth", "836f28a2a31bd4fc8997001ab6b620d1f9b7b274a03b32d9f3a95c17a011b438"),
         resolutions=_SIZES,
         golden=(Golden("espnet_c_p2_q8"),),
+        title="ESPNet-C (q=8)",
         note=f"ESPNet-C, {_ENCODER}",
     ),
     _entry(
@@ -130,6 +133,7 @@ ENTRIES = (
         _weights("encoder/espnet_p_2_q_5.pth", "ec028eb60b08a56583eb9d310f5f4f7c4bc70972009030c25f1414dc48c916d6"),
         resolutions=_SIZES,
         golden=(Golden("espnet_c_p2_q5"),),
+        title="ESPNet-C (q=5)",
         note=f"ESPNet-C with 5 ESP modules at stride 8, {_ENCODER}",
     ),
     _entry(
@@ -138,10 +142,12 @@ ENTRIES = (
         _weights("encoder/espnet_p_2_q_3.pth", "5101e9bc90dd2a57d8460e70cdfaa743f76317bf806d2d1c4adb635c8d392e77"),
         resolutions=_SIZES,
         golden=(Golden("espnet_c_p2_q3"),),
+        title="ESPNet-C (q=3)",
         note=f"ESPNet-C with 3 ESP modules at stride 8, {_ENCODER}",
     ),
     Entry(
         name="espnet-port",
+        title="ESPNet (port)",
         factory="segbench.models.espnet:espnet_port",
         family="ESPNet",
         paper=_PAPER,

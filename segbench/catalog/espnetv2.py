@@ -41,6 +41,7 @@ def _weights(scale: str) -> Checkpoint:
 def _espnetv2(scale: str, params: int, *golden: str) -> Entry:
     return Entry(
         name=f"espnetv2-{scale}",
+        title=f"ESPNetv2 (s={scale})",
         factory=f"segbench.models.espnetv2:espnetv2_{scale.replace('.', '_')}",
         family="ESPNetv2",
         paper=_ESPNETV2,

@@ -8,6 +8,7 @@ from segbench.catalog.shared import CITYSCAPES, CITYSCAPES_HALF
 ENTRIES = (
     Entry(
         name="fanet18",
+        title="FANet-18",
         factory="segbench.models.fanet:fanet18",
         searched="README and files of feinanshan/FANet: it is for speed alone and has no weights",
         family="FANet",

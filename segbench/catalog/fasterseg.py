@@ -37,6 +37,7 @@ ENTRIES = (
     ),
     Entry(
         name="fasterseg-teacher",
+        title="FasterSeg (teacher)",
         factory="segbench.models.fasterseg:fasterseg_teacher",
         family="FasterSeg",
         paper=_FASTERSEG,

@@ -12,6 +12,7 @@ _CAFFE_VOC = Preprocessing(
 ENTRIES = (
     Entry(
         name="fcn8s",
+        title="FCN-8s",
         factory="segbench.models.fcn8s:fcn8s",
         family="FCN",
         paper="FCN, CVPR 2015",

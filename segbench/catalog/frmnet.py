@@ -24,6 +24,7 @@ ENTRIES = (
     ),
     Entry(
         name="frmnet-ppm",
+        title="FRMNet (PPM)",
         factory="segbench.models.frmnet:frmnet_ppm",
         searched="the paper's text, repository names and the web: no public code of it is known, and no weights",
         family="FRMNet",
@@ -38,6 +39,7 @@ ENTRIES = (
     ),
     Entry(
         name="frmnet-dappm",
+        title="FRMNet (DAPPM)",
         factory="segbench.models.frmnet:frmnet_dappm",
         searched="the paper's text, repository names and the web: no public code of it is known, and no weights",
         family="FRMNet",

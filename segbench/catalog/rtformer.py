@@ -10,6 +10,7 @@ def _rtformer(name: str, params: int, cityscapes_miou: str, ade20k_miou: str, no
     factory = name.replace("-", "_")
     return Entry(
         name=name,
+        title=name.replace("rtformer", "RTFormer").replace("slim", "Slim").replace("base", "Base"),
         factory=f"segbench.models.rtformer:{factory}",
         family="RTFormer",
         paper="RTFormer, NeurIPS 2022",

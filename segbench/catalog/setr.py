@@ -8,6 +8,7 @@ from segbench.catalog.shared import MMSEGMENTATION, MMSEGMENTATION_WEIGHTS
 ENTRIES = (
     Entry(
         name="setr",
+        title="SETR-PUP",
         factory="segbench.models.setr:setr",
         family="SETR",
         paper="SETR (Zheng et al., CVPR 2021)",

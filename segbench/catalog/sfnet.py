@@ -29,6 +29,8 @@ ENTRIES = (
     ),
     Entry(
         name="sfnet-lite-r18",
+        title="SFNet-Lite (ResNet-18)",
+        cite="sfnetlite",
         factory="segbench.models.sfnet:sfnet_lite_r18",
         family="SFNet",
         paper="SFNet-Lite (Li et al., IJCV 2023)",

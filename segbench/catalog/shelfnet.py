@@ -9,6 +9,7 @@ from segbench.resolution import SizeRule
 ENTRIES = (
     Entry(
         name="shelfnet18",
+        title="ShelfNet18",
         factory="segbench.models.shelfnet:shelfnet18",
         family="ShelfNet",
         paper="ShelfNet (Zhuang et al., ICCV Workshops 2019)",

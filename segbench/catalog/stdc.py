@@ -12,6 +12,7 @@ def _stdc(name: str, params: int, miou_half_size: str, miou_three_quarters: str)
     weights = f"{folder} ({name.replace('stdc', 'STDC').replace('seg', 'Seg')}/model_maxmIOU"
     return Entry(
         name=name,
+        title=name.replace("stdc", "STDC").replace("seg", "Seg"),
         factory=f"segbench.models.stdc:{factory}",
         family="STDC",
         paper="STDC-Seg, CVPR 2021",

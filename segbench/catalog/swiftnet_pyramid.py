@@ -9,6 +9,8 @@ from segbench.resolution import SizeRule
 ENTRIES = (
     Entry(
         name="swiftnet-r18-pyramid",
+        title="SwiftNet (ResNet-18, pyramid)",
+        cite="swiftnetpyramid",
         factory="segbench.models.swiftnet_pyramid:swiftnet_r18_pyramid",
         family="SwiftNet",
         paper="SwiftNet, pyramidal fusion (Orsic and Segvic, Pattern Recognition 2021)",

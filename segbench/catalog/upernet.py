@@ -8,6 +8,8 @@ from segbench.catalog.shared import MMSEGMENTATION, MMSEGMENTATION_WEIGHTS
 ENTRIES = (
     Entry(
         name="upernet-swin-s",
+        title="UPerNet (Swin-S)",
+        cite="swin",
         factory="segbench.models.upernet:upernet_swin_s",
         family="UPerNet",
         paper="Swin Transformer (Liu et al., ICCV 2021) with UPerNet (Xiao et al., ECCV 2018)",
