@@ -10,8 +10,10 @@ const rows = data.rows.map((values, place) => {
   const named = (field, value) => (field in data.names ? data.names[field][value] : value);
   const row = Object.fromEntries(data.fields.map((field, at) => [field, named(field, values[at])]));
   const [title, paperUrl, codeUrl] = data.networks[row.card];
-  const words = [title, row.network, row.size, row.family, row.paper, row.fidelity, row.conditions, row.miouOn, row.failure];
-  return { ...row, place, title, paperUrl, codeUrl, text: [...words, ...row.printedIn].join(" ").toLowerCase() };
+  const words = [title, row.network, row.size, row.family, row.paper, row.fidelity];
+  words.push(row.conditions, row.miouOn, row.failure, ...row.printedIn);
+  const at = [row.network, row.size, row.classes, row.batch].join("|");
+  return { ...row, place, at, title, paperUrl, codeUrl, text: words.join(" ").toLowerCase() };
 });
 const timings = [...new Set(rows.map((row) => row.conditions).filter(Boolean))];
 const byId = new Map(rows.map((row) => [row.id, row]));

@@ -6,10 +6,9 @@ const collator = new Intl.Collator("en", { numeric: true });
 
 // Left out of table, plot and frontier: ablations unless they are asked for, and another timing of what has the chosen.
 function pool() {
-  const at = (row) => [row.network, row.size, row.classes, row.batch].join("|");
-  const timed = new Set(rows.filter((row) => row.conditions === timing()).map(at));
-  return rows.filter((row) => (checked("ablations") || !row.ablation) &&
-    (!timing() || row.conditions === timing() || !timed.has(at(row))));
+  const [all, chosen] = [checked("ablations"), timing()];
+  const timed = new Set(chosen ? rows.filter((row) => row.conditions === chosen).map((row) => row.at) : []);
+  return rows.filter((row) => (all || !row.ablation) && (row.conditions === chosen || !timed.has(row.at)));
 }
 
 const words = () => $("search").value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -48,7 +48,8 @@ function frontier(points) {
 }
 
 function hover({ row, x, y, label, measured, split, paper }) {
-  const on = measured ? `measured, ${row.miouOn}` : `claimed in ${paper}${split ? `, ${split} split` : ""}`;
+  const printed = [paper === "self-reported" ? paper : `claimed in ${paper}`, split && `${split} split`];
+  const on = measured ? `measured, ${row.miouOn}` : printed.filter(Boolean).join(", ");
   return [
     `<b>${inert(label)}</b>`,
     inert(`${[row.family, row.fidelity].filter(Boolean).join(", ")}; ${row.classes} classes, ${row.size}`),
@@ -59,7 +60,8 @@ function hover({ row, x, y, label, measured, split, paper }) {
 }
 
 // Labels that would run into each other or over a point are left out: pointing at a network names it.
-function labelled(wanted, drawn, [wide, high]) {
+function labelled(wanted, points, [wide, high]) {
+  const drawn = points.flatMap((point) => [point, ...point.printed.map((x) => ({ x, y: point.y }))]);
   const scale = (log) => (value) => (log ? Math.log10(value) : value);
   const place = (key, log, room) => {
     const values = drawn.map((point) => scale(log)(point[key]));
