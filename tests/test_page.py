@@ -24,6 +24,7 @@ from segbench.report.page_data import decoded, page_data
 from tests.report_records import HOSTILE, hostile_records, records
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 from tests.page_driver import (  # noqa: E402
@@ -235,7 +236,9 @@ def test_what_is_asked_for_is_highlighted_and_the_frontier_stays(opened: Callabl
     assert frontier(browser) == line
     assert all(point["opacity"] < 0.2 for name, point in found.items() if not name.startswith(dominated))
     assert found[dominated]["opacity"] > 0.5
-    assert found[dominated]["text"]
+    # Its name is written on the plot, not only asked for.
+    written = "return [...document.querySelectorAll('#plot .textpoint')].map(e => e.textContent)"
+    assert found[dominated]["text"] in browser.execute_script(written)
     click(browser, "#only")
     assert frontier(browser) != line
     assert [found[dominated]["x"]] == frontier(browser)[0]
@@ -408,6 +411,15 @@ def test_a_networks_card_tells_everything(opened: Callable[..., Any]) -> None:
     assert browser.execute_script("return location.hash") == ""
     browser.execute_script("location.hash = '#network=pspnet-r101'")
     wait(browser, "return document.getElementById('sheet').innerText.includes('out of memory')")
+
+
+def test_a_point_opens_its_networks_card(opened: Callable[..., Any]) -> None:
+    browser = opened(view="#search=mfpnet&group=Cityscapes%2C+512x1024&rings=false")
+    script = """return [...document.querySelectorAll('#plot .scatterlayer .trace')]
+        .find(e => e.textContent === 'MFPNet').querySelector('.points path')"""
+    ActionChains(browser).move_to_element(browser.execute_script(script)).pause(0.3).click().perform()
+    wait(browser, "return document.getElementById('sheet').open")
+    assert said(browser, "#sheet-title") == "MFPNet"
 
 
 def test_rows_and_cards_link_to_paper_and_code(opened: Callable[..., Any]) -> None:

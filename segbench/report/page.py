@@ -91,11 +91,15 @@ def _summary(rows: Sequence[Measured]) -> str:
     records = [record for row in rows for record in row.records]
     failed = sum(1 for row in rows if row.failure)
     dates = sorted({record.created[:10] for record in records if record.created})
-    parts = [f"{len({row.model for row in rows})} networks", f"{len(records)} records"]
+    parts = [_several(len({row.model for row in rows}), "network"), _several(len(records), "record")]
     parts += [f"{failed} failed"] if failed else []
     parts.append("; ".join(labels(timings_of(rows))) or "speed not measured")
     parts += [" to ".join(dict.fromkeys((dates[0], dates[-1])))] if dates else []
     return " \u00b7 ".join(parts)
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _cards(

@@ -28,12 +28,11 @@ def filters(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Itera
         if len(found) > 1:
             yield select(label, key, {"": "all", **{value: PAPERS.get(value, value) for value in values}})
     ranged = [column for column in data["columns"] if column["ranged"]]
-    yield element(
-        "details",
-        element("summary", "Ranges"),
-        element("div", *(_range(column["key"], column["label"]) for column in ranged), class_="ranges"),
-        class_="dropdown",
-    )
+    if ranged:
+        inputs = (_range(column["key"], column["label"]) for column in ranged)
+        yield element(
+            "details", element("summary", "Ranges"), element("div", *inputs, class_="ranges"), class_="dropdown"
+        )
     networks = {row["network"] for row in rows if row["ablation"]}
     if networks:
         yield checkbox(f"Ablations ({len(networks)} networks)", "ablations")

@@ -4,6 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const DASH = "-";
 
+const several = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const empty = (value) => value === null || value === undefined || value === "";
 
 const rows = data.rows.map((values, place) => {

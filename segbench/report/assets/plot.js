@@ -3,6 +3,7 @@
 const REAL_TIME_FPS = 30;
 const NO_SIZE = "size not printed";
 const LONGEST_LABEL = 34;
+const NOTHING = "No network has both figures here.";
 
 // What plotly shows as text is a dialect of HTML.
 const inert = (value) => String(value).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -200,16 +201,17 @@ function drawPlot() {
   const crowded = narrow || new Set(points.map(({ row }) => row.family)).size > 12;
   const printed = checked("rings") ? printedTraces(points, lit) : [];
   const traces = [...printed, line, ...familyTraces(points, front, lit, named, crowded)];
-  Plotly.react($("plot"), traces, layout(narrow, points), { responsive: true, displayModeBar: false });
-  $("plot").removeAllListeners("plotly_click");
+  // Not `react`, which loses some of the names where traces come and go.
+  Plotly.newPlot($("plot"), traces, layout(narrow, points), { responsive: true, displayModeBar: false });
   $("plot").on("plotly_click", (event) => {
     const row = byId.get(event.points[0].customdata);
-    if (row) openCard(row);
+    // Once the click is over: it is beside the card, and would close it again.
+    if (row) setTimeout(() => openCard(row));
   });
 }
 
 function describe(points, bright, best) {
-  const notes = [`${points.length} ${points.length === 1 ? "point" : "points"} in ${$("group").value || "all sizes"}`];
+  const notes = [`${several(points.length, "point")} in ${$("group").value || "all sizes"}`];
   if (bright.length < points.length) {
     notes.push(bright.length ? `${bright.length} highlighted` : "none of those asked for is among them");
   }
@@ -219,9 +221,11 @@ function describe(points, bright, best) {
   if (points.some((point) => point.measured)) notes.push("a dark rim marks a measured mIoU");
   notes.push(`the frontier is of measured costs${checked("only") ? " of the highlighted" : ""}`);
   if (best.length < points.length) notes.push("dominated networks are paler");
-  $("plot-note").textContent = points.length ? `${notes.join("; ")}.` : "No network has both figures here.";
-  const buttons = best.slice(0, 60).flatMap(({ row, label }) => [", ", openButton(row, label)]);
-  $("frontier").replaceChildren(...(best.length ? ["On the frontier: ", ...buttons.slice(1)] : []));
+  const why = sizeless($("group").value) ? "An mIoU whose size is not printed stands only beside parameters." : NOTHING;
+  $("plot-note").textContent = points.length ? `${notes.join("; ")}.` : why;
+  const buttons = best.slice(0, 60).flatMap(({ row, label }, at) =>
+    [" ", make("span", { class: "nowrap" }, openButton(row, label), at + 1 < best.length ? "," : "")]);
+  $("frontier").replaceChildren(...(best.length ? ["On the frontier:", ...buttons] : []));
 }
 
 // Shows the data set and size with most points of what was asked for, those without a size only if no other has any.

@@ -15,8 +15,8 @@ function openCard(row) {
 
 function links(row) {
   const found = [["paper", row.paperUrl], ["code", row.codeUrl]].filter(([, url]) => url);
-  const name = row.title.toLowerCase() === row.network.toLowerCase() ? "" : `${row.network} `;
-  const line = make("span", { class: "links small" }, name);
+  const name = row.title.toLowerCase() === row.network.toLowerCase() ? "" : row.network;
+  const line = make("span", { class: "links small" }, make("span", { class: "below", textContent: name }));
   found.forEach(([word, href]) => line.append(make("a", {
     href, textContent: word, rel: "noreferrer", target: "_blank", "aria-label": `${word} of ${row.title}`,
   })));

@@ -7,7 +7,8 @@ function update(settle = false) {
   if (settle && $("group").value && (settle === "cost" || unseen(found))) settleGroup(found);
   const networks = new Set(found.map((row) => row.network)).size;
   const total = pool().length;
-  $("count").textContent = `${networks} networks, ${found.length === total ? "" : `${found.length} of `}${total} rows`;
+  const of = found.length === total ? "" : `${found.length} of `;
+  $("count").textContent = `${several(networks, "network")}, ${of}${several(total, "row")}`;
   $("finding").textContent = data.findings[$("cost").value] ?? "";
   const asked = controls.filter((control) => control.form === $("filters") && read(control) !== initial.get(control));
   const told = asked.map((control) => `${control.name}: ${read(control)}`);
@@ -38,10 +39,7 @@ function restore() {
 }
 
 function buildTheme() {
-  const apply = () => {
-    document.documentElement.dataset.theme = $("theme").value;
-    drawPlot();
-  };
+  const apply = () => { document.documentElement.dataset.theme = $("theme").value; };
   try {
     $("theme").value = localStorage.getItem("segbench-theme") ?? "";
   } catch {
@@ -54,8 +52,9 @@ function buildTheme() {
       // As above.
     }
     apply();
+    drawPlot();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlot);
   apply();
 }
 
