@@ -77,6 +77,6 @@ def test_the_page_s_card_says_what_a_figure_is_of_and_what_its_fps_demand() -> N
     (sqnet,) = (line for line in lines("sqnet") if line[5] == "fps")
     assert sqnet[-1] == "beyond direct convolution: needs a fast algorithm or lower precision"
     (erfnet,) = (line for line in lines("erfnet") if line[6] == "25.8")
-    assert erfnet[-1] == "exact under torchstat at a size that is a guess"
+    assert erfnet[-1] == "exact under torchstat (25.79 G, ratio 0.999) at a size that is a guess"
     (copied,) = (line for line in lines("bisenetv2") if line[6] == "21.1")
     assert copied[-1].startswith("copied, not met: Copied from BiSeNet V2")

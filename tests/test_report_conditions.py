@@ -19,7 +19,7 @@ from segbench.record import Record
 from segbench.report.comparison import PLOTS, require_one_device
 from segbench.report.leaderboard import ACCURACY_COLUMNS, TIMING_COLUMNS, comparison_table
 from segbench.report.measured import measured
-from segbench.report.page_data import page_data
+from segbench.report.page_data import decoded, page_data
 from segbench.report.paper_table import paper_view
 from segbench.report.papers import paper_tables
 from segbench.report.plots import Plot
@@ -74,9 +74,7 @@ def latex_lines(table: Table) -> list[list[str]]:
 
 
 def page_rows(records: list[Record]) -> list[dict[str, Any]]:
-    data = page_data(measured(records), load_claims(), (), {})
-    rows = [dict(zip(data["fields"], row, strict=True)) for row in data["rows"]]
-    return [{**row, **{name: data["names"][name][row[name]] for name in data["names"]}} for row in rows]
+    return decoded(page_data(measured(records), load_claims(), ()))
 
 
 def plots_of(records: list[Record]) -> list[Plot]:

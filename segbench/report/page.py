@@ -9,12 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+import segbench
 from segbench.claims import Claim
+from segbench.conditions import labels
+from segbench.report import page_controls
+from segbench.report.charts import rank_correlation_of
 from segbench.report.escape import script_json
-from segbench.report.measured import Measured
-from segbench.report.page_data import page_data
+from segbench.report.leaderboard import COUNTING_RULE, condition_footers
+from segbench.report.measured import Measured, older_footers, timings_of
+from segbench.report.page_card import card
+from segbench.report.page_data import by_model, decoded, judged_by_model, page_data
+from segbench.report.page_html import element
+from segbench.report.page_html import html as written
+from segbench.report.page_sheet import sheet
 
-SCRIPTS = ("data", "filters", "table", "plot", "card", "frame")  # in the order in which they define what the next use
+SCRIPTS = ("data", "view", "filters", "table", "plot", "sheet", "start")  # each uses those before it
 TITLE = "segbench: what segmentation networks really cost and really score"
 
 
@@ -37,6 +46,7 @@ def page(
     """
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped, unused-ignore]
 
+    claims, judgements = list(claims), list(judgements)
     library, script, style = get_plotlyjs(), _script(), _asset("page.css")
     policy = "; ".join(
         (
@@ -48,11 +58,23 @@ def page(
             "form-action 'none'",
         )
     )
-    data = page_data(rows, list(claims), judgements, files or {})
+    data = page_data(rows, claims, judgements)
+    shown = decoded(data)
+    footers = [*condition_footers(rows, timings_of(rows)), COUNTING_RULE, *older_footers(rows)]
+    footers += filter(None, (rank_correlation_of(rows, claims),))
     parts = {
         "policy": html.escape(policy, quote=True),
         "title": html.escape(TITLE),
         "style": style,
+        "summary": written([element("p", _summary(rows), class_="summary")]),
+        "filters": written(page_controls.filters(shown, data)),
+        "axes": written(page_controls.axes(shown, data)),
+        "columns": written(page_controls.columns(data)),
+        "order": written([page_controls.order(data)]),
+        "footers": written(element("li", footer) for footer in footers),
+        "files": written(page_controls.files(files or {})),
+        "version": segbench.__version__,
+        "cards": "".join(_cards(rows, claims, judgements, shown)),
         "data": script_json(data),
         "library": library,
         "script": script,
@@ -62,6 +84,41 @@ def page(
     for place, piece in enumerate(_asset("page.html").split("@@")):
         text.append(parts[piece] if place % 2 else piece)
     return "".join(text)
+
+
+def _summary(rows: Sequence[Measured]) -> str:
+    """How much was measured, on what, and when."""
+    records = [record for row in rows for record in row.records]
+    failed = sum(1 for row in rows if row.failure)
+    dates = sorted({record.created[:10] for record in records if record.created})
+    parts = [_several(len({row.model for row in rows}), "network"), _several(len(records), "record")]
+    parts += [f"{failed} failed"] if failed else []
+    parts.append("; ".join(labels(timings_of(rows))) or "speed not measured")
+    parts += [" to ".join(dict.fromkeys((dates[0], dates[-1])))] if dates else []
+    return " \u00b7 ".join(parts)
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _cards(
+    rows: Sequence[Measured],
+    claims: Sequence[Claim],
+    judgements: Sequence[Mapping[str, Any]],
+    shown: Sequence[Mapping[str, Any]],
+) -> Iterable[str]:
+    """A template for each network, in the order in which the rows number them."""
+    printed, verdicts = by_model(claims), judged_by_model(judgements)
+    own: dict[str, list[Measured]] = {}
+    for row in rows:
+        own.setdefault(row.model, []).append(row)
+    lines: dict[int, list[Mapping[str, Any]]] = {}
+    for line in shown:
+        lines.setdefault(line["card"], []).append(line)
+    for place, (model, mine) in enumerate(own.items()):
+        content = card(model, mine, printed.get(model, ()), verdicts.get(model, ()))
+        yield written([element("template", *sheet(model, mine, lines[place], content), id=f"card-{place}")])
 
 
 def _script() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,12 +10,14 @@ from segbench.catalog import CATALOG
 from segbench.claims import Claim
 from segbench.report.charts import waterfall_of
 from segbench.report.measured import Measured, timings_of
+from segbench.report.page_claims import verdict_on
 from segbench.report.papers import PaperRow, compare_claim
 from segbench.resolution import show
 from segbench.results import ModuleRow
 
 _MOST_STAGES, _MOST_NOTES = 14, 20
 _LARGEST_STAGE, _LEAST_SHARE = 0.45, 0.01
+_LONGEST_LIST, _LONGEST_TEXT, _DEEPEST = 24, 2000, 6
 
 
 class Stage(NamedTuple):
@@ -122,7 +125,7 @@ def _claims(
                         item.claimed_text,
                         item.text,
                         item.ratio_text,
-                        "; ".join(filter(None, (item.mark, _verdict(claim, quantity, verdicts)))),
+                        "; ".join(filter(None, (item.mark, str(verdict_on(claim, quantity, verdicts))))),
                     ]
                 )
     return lines
@@ -133,39 +136,18 @@ def _size(claim: Claim, row: PaperRow) -> str:
     return f"{size}, measured at {show(row.size)}" if row.elsewhere and row.size else size
 
 
-def _verdict(claim: Claim, quantity: str, verdicts: Iterable[Mapping[str, Any]]) -> str:
-    """What the audit found for this figure, in words; empty where it judged none."""
-    if quantity == "fps":
-        return _speed_verdict(claim, verdicts)
-    name = {"params": "params", "macs": "flops"}.get(quantity)
-    figure = claim.params_m if quantity == "params" else claim.gflops
-    for item in verdicts if name else ():
-        same = (
-            item.get("paper") == claim.paper
-            and item.get("table") == claim.table
-            and item.get("quantity") == name
-            and item.get("claimed") == figure
-            and (item.get("dataset") or "") == claim.dataset
-            and tuple(item.get("resolution") or ()) == (claim.size or ())
-        )
-        if same:
-            verdict, rule = str(item.get("verdict", "")), str(item.get("rule", ""))
-            plain = rule == "params" or verdict in {"explained", "copied, not met", "unexplained"}
-            words = verdict if plain else f"{verdict} under {rule}"
-            words += " at a size that is a guess" if item.get("guessed_size") else ""
-            return ": ".join(filter(None, (words, str(item.get("explanation") or item.get("hint") or ""))))
-    return ""
-
-
-def _speed_verdict(claim: Claim, verdicts: Iterable[Mapping[str, Any]]) -> str:
-    """What the audit says of a printed FPS, on each card that the print may mean; empty where no share can be said."""
-    key = (claim.paper, claim.table, claim.dataset, str(claim.fps), claim.gpu)
-    found = {
-        str(item["card"]): str(item["verdict"])
-        for item in verdicts
-        if item.get("share_direct") is not None
-        and tuple(item.get(name) for name in ("paper", "table", "dataset", "printed", "gpu")) == key
-    }
-    if len(set(found.values())) == 1:
-        return next(iter(found.values()))
-    return "; ".join(f"{card}: {verdict}" for card, verdict in found.items())
+def plain_json(content: Any, depth: int = 0) -> Any:
+    """A field of a Record as JSON types that are short enough to show: no NaN, no bulk, no endless nesting."""
+    if depth > _DEEPEST:
+        return "..."
+    if isinstance(content, Mapping):
+        return {str(key): plain_json(value, depth + 1) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        short = len(content) <= _LONGEST_LIST
+        return [plain_json(value, depth + 1) for value in content] if short else f"{len(content)} values"
+    if content is None or isinstance(content, (bool, int)) or (isinstance(content, float) and math.isfinite(content)):
+        return content
+    if isinstance(content, float):
+        return None
+    text = str(content)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."

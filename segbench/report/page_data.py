@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-import segbench
-from segbench.catalog import CATALOG, FIDELITY_MEANING
+from segbench.catalog import CATALOG, references
 from segbench.claims import PAPERS, Claim
+from segbench.claims.ablations import ablations
 from segbench.conditions import AccuracyConditions, TimingConditions, labels
-from segbench.counting.meanings import MEANINGS
-from segbench.report.charts import busy_share, rank_correlation_of
-from segbench.report.leaderboard import COUNTING_RULE, condition_footers
-from segbench.report.measured import Measured, benchmarks_of, older_footers, panels, small_prints, timings_of
-from segbench.report.page_card import card
-from segbench.report.pairing import Claimed, Pairing
-from segbench.report.style import MARKERS, PALETTE, looks
+from segbench.report.charts import busy_share
+from segbench.report.leaderboard import OWN
+from segbench.report.measured import Measured, benchmarks_of, panels, small_prints, timings_of
+from segbench.report.page_claims import PrintedCost, cells, findings, printed_costs
+from segbench.report.page_columns import COSTS, headline, present
+from segbench.report.pairing import SELF_REPORTED, Claimed, Pairing
+from segbench.report.style import MARKERS, looks
 from segbench.resolution import show
+from segbench.spec import is_own
 
 # matplotlib's markers under the names that plotly has for them.
 _SYMBOLS = {
@@ -35,102 +35,119 @@ _SYMBOLS = {
     ">": "triangle-right",
 }
 assert set(_SYMBOLS) == set(MARKERS)
-_LONGEST_LIST, _LONGEST_TEXT, _DEEPEST = 24, 2000, 6
 
-INTERNED = (
-    *("family", "paper", "fidelity", "device", "mode", "precision", "conditions", "bound", "miouOn"),
-    "environment",
-)
+SIZE_NOT_PRINTED = "size not printed"
+INTERNED = ("family", "paper", "fidelity", "conditions", "bound", "miouOn")
 """Fields of a row that hold a place in ``names`` rather than the text, which many rows share."""
 
 
 def page_data(
-    rows: Sequence[Measured],
-    claims: Sequence[Claim],
-    judgements: Iterable[Mapping[str, Any]],
-    files: Mapping[str, Any],
+    rows: Sequence[Measured], claims: Sequence[Claim], judgements: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Everything that the page shows.
+    """Everything that the page's scripts use.
 
     Args:
         rows: as `segbench.report.measured.measured` gathers them.
         claims: as from `segbench.claims.load_claims`.
         judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
-        files: names and titles of the plots and papers' tables beside the page.
     """
+    judgements = list(judgements)
     timings, pairing = timings_of(rows), Pairing(claims)
     named: Mapping[TimingConditions | None, str] = {None: "", **dict(zip(timings, labels(timings), strict=True))}
     benchmarks, shown_on = benchmarks_of(rows), panels(rows)
-    by_model: dict[str, list[Measured]] = {}
-    for row in rows:
-        by_model.setdefault(row.model, []).append(row)
-    printed: dict[str, list[Claim]] = {}
-    for claim in claims:
-        printed.setdefault(claim.model, []).append(claim)
-    verdicts: dict[str, list[Mapping[str, Any]]] = {}
-    for judgement in judgements:
-        verdicts.setdefault(str(judgement.get("model")), []).append(judgement)
-    names: dict[str, dict[str, int]] = {field: {} for field in INTERNED}
+    printed, verdicts = by_model(claims), judged_by_model(judgements)
+    networks = {model: place for place, model in enumerate(dict.fromkeys(row.model for row in rows))}
     shown = [
-        _interned({**timed, **scored}, names)
+        {**timed, **scored, "below": {**timed["below"], "miou": scored["miouOn"]}, "card": networks[row.model]}
         for row in rows
-        for timed in _timed(row, named, pairing, printed)
+        for timed in _timed(row, named, pairing, printed.get(row.model, ()), verdicts.get(row.model, ()))
         for scored in _scored(row, benchmarks, shown_on, timed.pop("claims"))
     ]
+    _identify(shown)
+    columns = present(shown)
+    said = findings(shown, judgements)
+    names: dict[str, dict[str, int]] = {field: {} for field in INTERNED}
+    shown = [_interned(row, names) for row in shown]
     look = looks([entry.family for entry in CATALOG.values()] + sorted({str(family) for family in names["family"]}))
-    dates = sorted({record.created[:10] for row in rows for record in row.records if record.created})
-    return {
-        "version": segbench.__version__,
-        "summary": {
-            "records": sum(len(row.records) for row in rows),
-            "networks": len(by_model),
-            "failed": sum(1 for row in rows if row.failure),
-            "devices": labels(timings),
-            "dates": list(dict.fromkeys((dates[0], dates[-1]))) if dates else [],
-            "correlation": rank_correlation_of(rows, claims),
-        },
-        "fields": list(shown[0]) if shown else [],
-        "rows": [list(row.values()) for row in shown],
-        "names": {
-            field: [json.loads(name) if field == "environment" else name for name in found]
-            for field, found in names.items()
-        },
-        "looks": {family: [_SYMBOLS[look[family].marker], look[family].colour] for family in names["family"]},
-        "palette": list(PALETTE),
-        "cards": {
-            model: card(model, own, printed.get(model, ()), verdicts.get(model, ())) for model, own in by_model.items()
-        },
-        "peers": _peers(claims, by_model),
-        "papers": dict(PAPERS),
-        "fidelities": dict(FIDELITY_MEANING),
-        "rules": dict(MEANINGS),
-        "footers": [*condition_footers(rows, timings), COUNTING_RULE, *older_footers(rows)],
-        "files": dict(files),
-    }
+    return sound(
+        {
+            "columns": [asdict(column) for column in columns],
+            "costs": {cost: headline(cost) for cost in COSTS if any(column.key == cost for column in columns)},
+            "findings": said,
+            "fields": list(shown[0]) if shown else [],
+            "rows": [list(row.values()) for row in shown],
+            "names": {field: list(found) for field, found in names.items()},
+            "looks": {family: [_SYMBOLS[look[family].marker], look[family].colour] for family in names["family"]},
+            "networks": [named_and_linked(model) for model in networks],
+            "peers": _peers(claims, networks),
+        }
+    )
+
+
+def decoded(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of `page_data` by their fields, with names in place of the numbers that stand for them."""
+    rows = [dict(zip(data["fields"], row, strict=True)) for row in data["rows"]]
+    return [{**row, **{name: found[row[name]] for name, found in data["names"].items()}} for row in rows]
+
+
+def named_and_linked(model: str) -> list[str]:
+    """A network's name as papers print it, and the addresses of its paper and its code, or nothing."""
+    entry, paper = CATALOG.get(model), references.cited(model)
+    # One of the user's own keeps its whole name: two modules may have a `Net` each.
+    title = references.title(model) if references.named(model) else model
+    return [title, paper.url if paper else "", references.code_url(entry) if entry else ""]
+
+
+def by_model(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
+    """The claims on each network."""
+    found: dict[str, list[Claim]] = {}
+    for claim in claims:
+        found.setdefault(claim.model, []).append(claim)
+    return found
+
+
+def judged_by_model(judgements: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The audit's verdicts on each network."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for judgement in judgements:
+        found.setdefault(str(judgement.get("model")), []).append(judgement)
+    return found
+
+
+def sound(content: Any) -> Any:
+    """The same with a question mark for each half of a character, which a page cannot hold."""
+    if isinstance(content, str):
+        return content if content.isascii() else content.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(content, Mapping):
+        return {sound(key): sound(value) for key, value in content.items()}
+    return [sound(value) for value in content] if isinstance(content, (list, tuple)) else content
 
 
 def _timed(
     row: Measured,
     named: Mapping[TimingConditions | None, str],
     pairing: Pairing,
-    printed: Mapping[str, Sequence[Claim]],
+    printed: Sequence[Claim],
+    verdicts: Sequence[Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """What the page knows of a network at a size, once for each timing; `claims` are the points that papers print."""
     record, entry = row.record, CATALOG.get(row.model)
-    miou, fps = pairing.miou(record), pairing.fps(record)
+    miou = pairing.miou(record)
     found: list[TimingConditions | None] = [*sorted(row.timings, key=TimingConditions.order)]
     for conditions in found or [None]:
         timed = row.timings[conditions] if conditions else record
         speed = timed.speed
         memory = timed.memory or (None if conditions and conditions.optimized else record.memory)
+        costs = printed_costs(row, conditions, printed)
+        fields = cells(costs, verdicts)
+        _claim_miou(fields, miou)
         yield {
             "network": row.model,
-            "height": row.resolution[0],
-            "width": row.resolution[1],
+            "size": show(row.resolution),
             "classes": record.classes,
             "batch": record.batch,
-            "params": row.params,
-            "macs": row.macs,
+            "params": _short(row.params, 1e6),
+            "macs": _short(row.macs, 1e9),
             "uncounted": ", ".join(f"{kind}, {times} times" for kind, times in row.uncounted.items()),
             "fps": _short(row.number(conditions, "fps")),
             "interval": [_short(end) for end in speed.fps_ci95] if speed and speed.fps_ci95 else [],
@@ -142,24 +159,41 @@ def _timed(
             "launches": _short(row.number(conditions, "launches")),
             "graph": _short(row.number(conditions, "graph_fps")),
             "busy": _short(busy_share(row, conditions) if conditions else None),
-            "claimedMiou": [[str(item.figure), _where(item)] for item in miou],
-            "claimedFps": [
-                [str(item.figure), f"{item.claim.gpu or 'GPU not printed'} ({item.claim.paper})"] for item in fps
-            ],
-            "claims": _claimed_points(miou, fps, conditions, pairing),
-            "printedIn": [key for key in PAPERS if any(claim.paper == key for claim in printed.get(row.model, ()))],
+            "claims": _claimed_points(miou, costs["fps"], conditions, pairing),
+            "printedIn": [key for key in PAPERS if any(claim.paper == key for claim in printed)],
             "date": timed.created[:10],
             "failure": row.failure,
             "family": entry.family if entry else row.model,
             "paper": entry.paper if entry else "",
-            "fidelity": record.fidelity or "",
-            "device": conditions.chip() if conditions else "",
-            "mode": conditions.mode if conditions else "",
-            "precision": conditions.precision if conditions else "",
+            "fidelity": record.fidelity or (OWN if is_own(row.model) else ""),
+            "ablation": int(row.model in ablations()),
             "conditions": named[conditions],
             "bound": (speed.verdict if speed and conditions else None) or "",
-            "environment": json.dumps(plain_json(timed.environment), sort_keys=True),
+            **fields,
         }
+
+
+def _claim_miou(fields: dict[str, Any], miou: Sequence[Claimed]) -> None:
+    """The claimed mIoUs: those of the row's size apart from those whose size is not printed."""
+    for key, printed in (
+        ("miouClaimed", [item for item in miou if item.claim.size]),
+        ("miouElsewhere", [item for item in miou if not item.claim.size]),
+    ):
+        fields[key] = float(printed[0].figure.value) if printed else None
+        if printed:
+            claim, more = printed[0].claim, f" +{len(printed) - 1}" if len(printed) > 1 else ""
+            own = f", {SELF_REPORTED}" if claim.paper == SELF_REPORTED else ""
+            fields["below"][key] = f"{claim.dataset} {claim.split}".strip() + own + more
+            fields["hints"][key] = "\n".join(f"{item.figure} {_where(item)}" for item in printed)
+
+
+def _identify(rows: Sequence[dict[str, Any]]) -> None:
+    """Give each row a name that an address can hold: network and size, and what tells it from others of the same."""
+    taken: dict[str, int] = {}
+    for row in rows:
+        name = f"{row['network']} {row['size']} {row['classes']}"
+        taken[name] = taken.get(name, 0) + 1
+        row["id"] = name if taken[name] == 1 else f"{name} {taken[name]}"
 
 
 def _scored(
@@ -187,7 +221,7 @@ def _where(item: Claimed) -> str:
 
 
 def _claimed_points(
-    miou: Sequence[Claimed], fps: Sequence[Claimed], conditions: TimingConditions | None, pairing: Pairing
+    miou: Sequence[Claimed], fps: Sequence[PrintedCost], conditions: TimingConditions | None, pairing: Pairing
 ) -> list[list[Any]]:
     """Where papers' mIoUs for the row stand on plots."""
     found: list[list[Any]] = []
@@ -195,22 +229,22 @@ def _claimed_points(
         claim = item.claim
         costs = pairing.costs(claim)
         if conditions is not None and not conditions.on_cpu:
-            own = [float(other.figure.value) for other in fps if other.claim.paper == claim.paper]
+            own = [float(str(other.compared.claimed)) for other in fps if other.claim.paper == claim.paper]
             costs = {**costs, **({"fps": own} if own else {})}
-        size = show(claim.size) if claim.size else "size not printed"
+        size = show(claim.size) if claim.size else SIZE_NOT_PRINTED
         found.append([claim.dataset, size, float(item.figure.value), 0, claim.split, claim.paper, costs])
     return found
 
 
-def _peers(claims: Sequence[Claim], by_model: Mapping[str, object]) -> list[list[Any]]:
+def _peers(claims: Sequence[Claim], measured: Mapping[str, object]) -> list[list[Any]]:
     """Networks that papers print and segbench does not build: name, data set, size, mIoU, split, paper, costs."""
-    pairing = Pairing([claim for claim in claims if claim.model not in CATALOG and claim.model not in by_model])
+    pairing = Pairing([claim for claim in claims if claim.model not in CATALOG and claim.model not in measured])
     peers = []
     for item in pairing.preferred:
         costs = pairing.costs(item.claim)
         if costs:
             claim = item.claim
-            size = show(claim.size) if claim.size else "size not printed"
+            size = show(claim.size) if claim.size else SIZE_NOT_PRINTED
             peers.append([claim.model, claim.dataset, size, float(item.figure.value), claim.split, claim.paper, costs])
     return peers
 
@@ -221,23 +255,6 @@ def _interned(row: dict[str, Any], names: Mapping[str, dict[str, int]]) -> dict[
     return row
 
 
-def _short(value: float | None) -> float | None:
-    """Six significant digits: more than any column shows, and half the size."""
-    return None if value is None else float(f"{value:.6g}")
-
-
-def plain_json(content: Any, depth: int = 0) -> Any:
-    """A field of a Record as JSON that a browser reads: no NaN, no bulk, no endless nesting."""
-    if depth > _DEEPEST:
-        return "..."
-    if isinstance(content, Mapping):
-        return {str(key): plain_json(value, depth + 1) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        short = len(content) <= _LONGEST_LIST
-        return [plain_json(value, depth + 1) for value in content] if short else f"{len(content)} values"
-    if content is None or isinstance(content, (bool, int)) or (isinstance(content, float) and math.isfinite(content)):
-        return content
-    if isinstance(content, float):
-        return None
-    text = str(content)
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+def _short(value: float | None, unit: float = 1.0) -> float | None:
+    """Six significant digits in `unit`: more than any column shows, and half the size."""
+    return None if value is None else float(f"{value / unit:.6g}")

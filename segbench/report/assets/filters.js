@@ -1,95 +1,55 @@
-// Search, filters, and the rows that they leave.
+// Which rows pass the filters, in which order. On the plot the others stay, pale.
 
-const phone = matchMedia("screen and (max-width: 760px)");
-const state = { search: "", filters: {}, sort: null, descending: false, page: 0, pageSize: phone.matches ? 25 : 50 };
-let visible = rows;
+const selects = [...$("filters").querySelectorAll("select")];
+const ranges = [...$("filters").querySelectorAll("input[type=number]")];
+const collator = new Intl.Collator("en", { numeric: true });
 
-const filters = [
-  { key: "family", label: "Family", values: (row) => [row.family] },
-  { key: "printedIn", label: "Printed in", values: (row) => row.printedIn, names: data.papers },
-  { key: "size", label: "Size (HxW)", values: (row) => [row.size] },
-  { key: "fidelity", label: "Fidelity", values: (row) => [row.fidelity || "(your own)"] },
-  { key: "device", label: "Device", values: (row) => [row.device || "(not timed)"] },
-  { key: "conditions", label: "Timed under", values: (row) => [row.conditions || "(not timed)"] },
-  { key: "miouOn", label: "mIoU measured on", values: (row) => [row.miouOn || "(not measured)"] },
-  { key: "classes", label: "Classes", values: (row) => [String(row.classes)] },
-];
-
-function make(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name === "class") element.className = value;
-    else if (name in element && !name.startsWith("aria")) element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
+// Left out of table, plot and frontier: ablations unless they are asked for, and another timing of what has the chosen.
+function pool() {
+  const [all, chosen] = [checked("ablations"), timing()];
+  const timed = new Set(chosen ? rows.filter((row) => row.conditions === chosen).map((row) => row.at) : []);
+  return rows.filter((row) => (all || !row.ablation) && (row.conditions === chosen || !timed.has(row.at)));
 }
 
-function buildFilters() {
-  const before = $("reset");
-  for (const filter of filters) {
-    const found = new Set();
-    rows.forEach((row) => filter.values(row).forEach((value) => found.add(value)));
-    if (found.size < 2) continue;
-    const select = make("select", { id: `filter-${filter.key}` }, make("option", { value: "", textContent: "all" }));
-    const sorted = [...found].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    sorted.forEach((value) => select.append(make("option", { value, textContent: value, title: filter.names?.[value] ?? "" })));
-    select.addEventListener("change", () => {
-      state.filters[filter.key] = select.value;
-      update();
-    });
-    before.before(make("label", { class: "field" }, filter.label, select));
-  }
-  $("search").addEventListener("input", () => {
-    state.search = $("search").value.trim().toLowerCase();
-    update();
-  });
-  $("reset").addEventListener("click", () => {
-    state.search = $("search").value = "";
-    state.filters = {};
-    document.querySelectorAll("#filters select").forEach((select) => { select.value = ""; });
-    update();
-    $("search").focus();
-  });
+const words = () => $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+const narrowed = () => Boolean(words().length) || [...selects, ...ranges].some((control) => control.value);
+
+function within(row, range) {
+  const [key, end] = range.name.split(".");
+  if (empty(row[key])) return false;
+  return end === "min" ? row[key] >= range.valueAsNumber : row[key] <= range.valueAsNumber;
 }
 
-function filtered() {
-  const words = state.search.split(/\s+/).filter(Boolean);
-  const active = filters.filter((filter) => state.filters[filter.key]);
-  const kept = rows.filter((row) =>
-    words.every((word) => row.text.includes(word)) &&
-    active.every((filter) => filter.values(row).includes(state.filters[filter.key])));
-  const column = columns.find((item) => item.key === state.sort);
-  if (!column) return kept;
-  const sign = state.descending ? -1 : 1;
-  return kept.sort((a, b) => {
-    const [one, other] = [column.value(a), column.value(b)];
+function passing() {
+  const asked = words();
+  const chosen = selects.filter((select) => select.value);
+  const limits = ranges.filter((range) => range.value);
+  return pool().filter((row) =>
+    asked.every((word) => row.text.includes(word)) &&
+    chosen.every((select) => [row[select.name]].flat().map(String).includes(select.value)) &&
+    limits.every((range) => within(row, range)));
+}
+
+function ordered(list) {
+  const chosen = $("sort").value;
+  const [key, way] = chosen ? chosen.split(" ") : [$("cost").value, cost()?.more ? "down" : "up"];
+  const number = columns.get(key)?.format;
+  const sign = way === "down" ? -1 : 1;
+  const answered = `${key}Ratio`;
+  const late = (row) => Number(!chosen && columns.has(answered) && empty(row[answered]));
+  return list.sort((a, b) => {
+    const [one, other] = [a[key], b[key]];
     // Whatever is missing stays at the end, whichever way the others go.
-    if (empty(one) || empty(other)) return empty(one) - empty(other) || a.place - b.place;
-    const order = column.number ? one - other : String(one).localeCompare(String(other), "en", { numeric: true });
-    return sign * order || a.place - b.place;
+    const missing = late(a) - late(b) || empty(one) - empty(other);
+    if (missing || empty(one)) return missing || a.place - b.place;
+    return sign * (number ? one - other : collator.compare(one, other)) || a.place - b.place;
   });
 }
 
-// A network that is not built has a name and a paper that prints it, but nothing that the other filters ask for.
-function peerPasses(name, paper) {
-  const words = state.search.split(/\s+/).filter(Boolean);
-  const asked = filters.filter((filter) => state.filters[filter.key] && filter.key !== "size");
-  return words.every((word) => `${name} ${paper}`.toLowerCase().includes(word)) &&
-    asked.every((filter) => filter.key === "printedIn" && state.filters.printedIn === paper);
-}
-
-function update() {
-  state.page = 0;
-  visible = filtered();
-  const networks = new Set(visible.map((row) => row.network)).size;
-  $("count").textContent = visible.length === rows.length
-    ? `${networks} networks, ${rows.length} rows`
-    : `${networks} networks, ${visible.length} of ${rows.length} rows`;
-  const chosen = filters.filter((filter) => state.filters[filter.key]).map((filter) => `${filter.label}: ${state.filters[filter.key]}`);
-  if (state.search) chosen.push(`search: ${state.search}`);
-  $("shown").textContent = [$("count").textContent, ...chosen].join("; ");
-  drawTable();
-  drawPlot();
+// Which rows the plot highlights: those that pass the filters and those ticked; all of them where nothing is asked.
+function highlighted(found) {
+  const asked = narrowed();
+  if (!asked && !ticked.size) return () => true;
+  const lit = new Set(asked ? found : []);
+  return (row) => lit.has(row) || ticked.has(row.id);
 }
