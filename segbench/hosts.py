@@ -58,7 +58,11 @@ class Host:
         Raises:
             OSError: it could not be started.
         """
-        message = pickle.dumps((function, task, timeout_s, self._preload))
+        self.ask_pickled(pickled(function, task), timeout_s)
+
+    def ask_pickled(self, call: bytes, timeout_s: float) -> None:
+        """Give it a task that is `pickled` already, see `ask`."""
+        message = pickle.dumps((call, timeout_s, self._preload))
         for last in (False, True):
             if self._process is None or self._process.poll() is not None or last:
                 self.close()
@@ -83,6 +87,14 @@ class Host:
         except Exception as error:  # what does not unpickle here, such as a result of a class that only it has
             return Outcome(task, None, f"{type(error).__name__}: {error}", time.monotonic() - started)
         return Outcome(task, result, failure, seconds, kind)
+
+    def kill(self) -> None:
+        """End it and the task that it runs from any thread; one that waits for an answer finds it gone."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def close(self) -> None:
         """End it and the task that it runs."""
@@ -116,6 +128,16 @@ class Host:
             theirs.close()
         self.connection = ours
         ours.send([place for place in sys.path if place])
+
+
+def pickled(function: Callable[[Any], Any], task: Any) -> bytes:
+    """A task for a host, to be unpickled where it runs and nowhere before."""
+    return pickle.dumps((function, task))
+
+
+def _call(message: bytes) -> Any:
+    function, task = pickle.loads(message)
+    return function(task)
 
 
 class HostPlace(Place):
@@ -166,10 +188,10 @@ def serve(connection: Connection) -> None:
         while connection.poll(IDLE_S):
             message = connection.recv_bytes()
             try:
-                function, task, timeout_s, preload = pickle.loads(message)
-                (outcome,) = run_isolated(function, [task], timeout_s=timeout_s, preload=preload)
+                call, timeout_s, preload = pickle.loads(message)
+                (outcome,) = run_isolated(_call, [call], timeout_s=timeout_s, preload=preload)
                 answer = outcome.result, outcome.failure, outcome.seconds, outcome.error
-            except Exception as error:  # such as a function that cannot be imported here
+            except Exception as error:  # such as a result of a class that is not here
                 answer = None, f"{type(error).__name__}: {error}", 0.0, None
             connection.send(answer)
 

@@ -90,10 +90,12 @@ class Places:
     Attributes:
         poll_s: longest time between two looks at which places there are.
         share_files: whether tasks see the files of this machine.
+        waited_s: for how long a place was waited for already, in vain.
     """
 
     poll_s: float = math.inf
     share_files: bool = True
+    waited_s: float = 0.0
 
     def __init__(self, places: Sequence[Place] = ()) -> None:
         """Take places.
@@ -215,7 +217,8 @@ class _Loop(Generic[Task]):
             self._stuck_since = None
             return
         now = self._places.clock()
-        self._stuck_since = now if self._stuck_since is None else self._stuck_since
+        if self._stuck_since is None:
+            self._stuck_since = now - self._places.waited_s
         if now - self._stuck_since >= self._timeout_s:
             yield from (Outcome(item.task, None, self._places.why_none(), 0.0) for item in self.waiting)
             self.waiting.clear()

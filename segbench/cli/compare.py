@@ -71,6 +71,22 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|FILE",
+            help="Measure on the workers of a Dask scheduler, such as tcp://HOST:8786.",
+            show_default=False,
+        ),
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help='With --scheduler: the workers that take jobs, as in "device_name=NVIDIA H100"; repeatable.',
+            show_default=False,
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -119,7 +135,7 @@ def compare(
         # What the command line gives goes before the file; these two have defaults.
         device = _unless_given(context, "device", device, found.device)
         out = _unless_given(context, "out", out, found.out)
-    device = device_of(device, no_speed, gpus)
+    device = device_of(device, no_speed, gpus, scheduler, require or [])
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
     check_targets(json=json_path)
@@ -153,7 +169,8 @@ def compare(
                 waterfall=waterfall,
                 optimize=optimize,
                 module_levels=planning.STAGE_LEVELS,
-            )
+            ),
+            here=scheduler is None,
         )
         jobs = [
             job
@@ -173,11 +190,11 @@ def compare(
         ]
         reported = self_reported(miou or [], dataset, split, jobs)
         jobs = part_of(jobs, shard)
-        where = places_for(settings, out, timeout, allow_mixed, gpus)
+        where = places_for(settings, out, timeout, allow_mixed, gpus, scheduler, require or [])
     run = LongRun()
     stopping.keeps(run.kept(out / comparison.RECORDS))
-    with alone_in(out), where:
-        if not (allow_mixed or fresh):
+    with where, alone_in(out):
+        if where.told and not (allow_mixed or fresh):
             comparison.require_unmixed(jobs, out, where.kinds)
         measured = _sweep(run, jobs, out, fresh, timeout, where, shard is not None)
         records = comparison.ranking(jobs, measured, out, allow_mixed, where.kinds)

@@ -24,14 +24,24 @@ class Where:
         places: what takes jobs; None for this machine as it is.
         kinds: of the places; none for that of this machine.
         before: to be called with the jobs before the first of them.
+        ready: to be called before anything is done; gives the kinds.
+        told: whether the places have told what they are, so that stored timings can be held against it.
     """
 
     places: Places | None = None
     kinds: Sequence[Kind] = ()
     before: Callable[[Sequence[Job]], object] | None = None
+    ready: Callable[[], Sequence[Kind]] | None = None
+    told: bool = True
 
     def __enter__(self) -> Where:
-        """Nothing is started yet."""
+        """Wait until the places have told what they are."""
+        if self.ready is not None:
+            try:
+                self.kinds = self.ready()
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -40,14 +50,18 @@ class Where:
             self.places.close()
 
 
-def device_of(device: str, no_speed: bool, gpus: str | None) -> str:
+def device_of(device: str, no_speed: bool, gpus: str | None, scheduler: str | None, require: Sequence[str]) -> str:
     """The device that the jobs ask for.
 
     Raises:
-        BadOption: options that exclude each other.
+        BadOption: options that exclude each other, or malformed ones.
     """
+    if require and scheduler is None:
+        raise BadOption("--require chooses workers: give it with --scheduler")
     if gpus is None:
         return device
+    if scheduler is not None:
+        raise BadOption("--gpus are those of this machine: give it without --scheduler")
     if no_speed:
         raise BadOption("--gpus times networks: give it without --no-speed")
     if device not in ("auto", "cuda"):
@@ -68,13 +82,47 @@ def numbers_of(gpus: str) -> list[int]:
     return [] if gpus == "all" else list(map(int, parts))
 
 
-def places_for(settings: Settings, out: Path, timeout_s: float, allow_mixed: bool, gpus: str | None) -> Where:
+def places_for(
+    settings: Settings,
+    out: Path,
+    timeout_s: float,
+    allow_mixed: bool,
+    gpus: str | None,
+    scheduler: str | None,
+    require: Sequence[str],
+) -> Where:
     """Where the jobs of a call run.
 
     Raises:
         SegbenchError: those places are malformed, not there, or unlike without `allow_mixed`.
     """
+    if scheduler is not None:
+        return cluster(scheduler, require, settings, timeout_s, allow_mixed)
     return Where() if gpus is None else several_gpus(gpus, settings, out, timeout_s, allow_mixed)
+
+
+def cluster(scheduler: str, require: Sequence[str], settings: Settings, timeout_s: float, allow_mixed: bool) -> Where:
+    """The workers of the cluster that ``--scheduler`` names.
+
+    Raises:
+        BadOption: Dask is not installed, or nobody answers there.
+    """
+    from segbench.cluster import ClusterPlaces, connect, parse_require
+    from segbench.compare import Kind
+
+    wanted = parse_require(require)
+    places = ClusterPlaces(connect(scheduler), settings, wanted, allow_mixed=allow_mixed)
+    where = Where(places)
+
+    def ready() -> Sequence[Kind]:
+        places.ready(timeout_s)
+        kinds = places.kinds()
+        where.told = bool(kinds) or not settings.speed
+        # Where nobody is there, no stored timing is of their kind.
+        return kinds or [Kind(settings.device, "none", {})]
+
+    where.ready = ready
+    return where
 
 
 def several_gpus(text: str, settings: Settings, out: Path, timeout_s: float, allow_mixed: bool) -> Where:
