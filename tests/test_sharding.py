@@ -92,7 +92,8 @@ def test_bad_shards_and_folders_are_refused_and_nothing_is_written(segbench_cli:
 
 
 @pytest.mark.slow
-def test_shards_merged_equal_the_whole(segbench_cli: Cli, in_folder: Path) -> None:
+def test_shards_merged_equal_the_whole(segbench_cli: Cli, in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segbench.report.comparison.write_plots", lambda *_, **__: [])  # they take longest
     # A network that takes another size is marked in both.
     arguments = ("compare", *NAMES, "pspnet-r50", "--res", "64x128", "--no-speed")
     assert segbench_cli(*arguments, "--out", "whole").status == 0
