@@ -46,8 +46,9 @@ def check_alone(
         One line where they disagree, or where the network could not be timed; empty where they agree.
     """
     path = folder / ALONE
-    settings = replace(jobs[0].settings, counts=False, waterfall=False, optimize=False, module_levels=0, bounds="none")
-    lightest = replace(min(jobs, key=predicted_cost), settings=settings)
+    lightest = min(jobs, key=predicted_cost)
+    settings = replace(lightest.settings, counts=False, waterfall=False, optimize=False, module_levels=0, bounds="none")
+    lightest = replace(lightest, settings=settings)
     first, others = places.now()[0], len(places.now()) - 1
     samples = {}
     # What a process imports first would load the host while another is timed.

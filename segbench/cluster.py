@@ -17,6 +17,7 @@ import re
 import threading
 import time
 import uuid
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -138,7 +139,12 @@ class ClusterPlaces(Places):
         """The workers that take jobs."""
         if time.monotonic() - self._looked >= self.poll_s / 2:
             self._look(first=False)
-        return [worker.place for worker in self._usable()]
+        usable = self._usable()
+        if self._kind is None and self._settings.speed and not self._allow_mixed:
+            # Nobody was there before: the first worker decides.
+            self._kind = next(map(self._kind_of, usable), None)
+            usable = self._usable()
+        return [worker.place for worker in usable]
 
     def wait(self, running: Sequence[Running[Any]], seconds: float) -> None:
         """Wait until a worker says something."""
@@ -183,14 +189,13 @@ class ClusterPlaces(Places):
             for worker in self._usable()
             if worker.facts
         )
-        if self._settings.speed and not self._allow_mixed:
-            if len({self._kind_of(worker) for worker in self._usable()}) > 1:
-                told = ", ".join(f"{count} with {name}" for name, count in kinds.items())
-                raise BadOption(
-                    f"workers are of several kinds ({told}{self._unlike()}), and a ranking takes one: choose with "
-                    '--require "device_name=NAME", or show each apart with --allow-mixed'
-                )
-            self._kind = next(map(self._kind_of, self._usable()), None)
+        unlike = {self._kind_of(worker) for worker in self._usable()}
+        if self._settings.speed and not self._allow_mixed and len(unlike) > 1:
+            told = ", ".join(f"{count} with {name}" for name, count in kinds.items())
+            raise BadOption(
+                f"workers are of several kinds ({told}{self._unlike()}), and a ranking takes one: choose with "
+                '--require "device_name=NAME", or show each apart with --allow-mixed'
+            )
 
     def kinds(self) -> list[Kind]:
         """The kinds of the workers that take jobs."""
@@ -276,7 +281,7 @@ class ClusterPlaces(Places):
         future, worker.asked = worker.asked, None
         try:
             (facts, failure, _, _), worker.resources = future.result(timeout=10)
-        except Exception as error:
+        except (Exception, CancelledError) as error:
             self._refuse(worker, first_line(error))
             return
         if not isinstance(facts, Facts):
@@ -395,7 +400,7 @@ class _Remote(Running[Task]):
             return None
         try:
             result, failure, seconds, lost = self._future.result(timeout=10)
-        except Exception as error:  # the worker vanished, or a segbench there that is not the one it was
+        except (Exception, CancelledError) as error:  # the worker vanished, or what it has of segbench changed
             return self._lost(first_line(error))
         return Outcome(self.task, result, failure, seconds, lost=lost)
 

@@ -102,13 +102,9 @@ class Host:
             self.connection.close()
             self.connection = None
         if self._process is not None:
+            self.kill()
             assert self._process.stdin is not None
-            self._process.stdin.close()  # ends the tasks with it
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5)
-            with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self._process.stdin.close()
             self._process = None
 
     def _open(self) -> None:

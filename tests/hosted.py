@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -13,7 +14,9 @@ def act(task: str) -> Any:
     """What a measurement might do; runs in a process of the host's."""
     if task == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    if task == "hang":
+    if task.startswith("/"):
+        Path(task).write_text(str(os.getpid()))
+    if task == "hang" or task.startswith("/"):
         time.sleep(600)
     parent = multiprocessing.parent_process()
     if task == "kill host" and parent is not None and parent.pid is not None:

@@ -28,6 +28,7 @@ from segbench.planning import plan
 from segbench.record import Record
 from tests.conftest import Answer
 from tests.hosted import act
+from tests.processes import alive, wait_for
 from tests.simulated_places import ENVIRONMENT, SimulatedGpus
 
 SETTINGS = Settings(device="cuda", environment=ENVIRONMENT)
@@ -229,6 +230,15 @@ def test_a_host_that_is_killed_twice_costs_the_task_and_no_other(hosts: list[Hos
     outcomes = {outcome.task: outcome for outcome in run_isolated(act, ["kill host", "a", "b"], places=places)}
     assert str(outcomes["kill host"].failure).startswith("lost twice, with GPU ")
     assert {outcomes[name].failure for name in "ab"} == {None}
+
+
+@pytest.mark.slow
+def test_what_a_host_runs_ends_with_it(hosts: list[Host], tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    hosts[0].ask(act, str(pid_file), 60)
+    wait_for(lambda: pid_file.exists() and bool(pid_file.read_text()))
+    hosts[0].close()
+    wait_for(lambda: not alive(int(pid_file.read_text())))
 
 
 # The command line.
