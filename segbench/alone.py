@@ -33,7 +33,7 @@ def check_alone(
     timeout_s: float,
     function: Callable[[Job], Record] = measure,
 ) -> str:
-    """Time the lightest network alone and beside others; the samples are kept in ``folder/alone.jsonl``.
+    """Time the lightest network alone and beside others; the samples are kept in ``folder/alone.ndjson``.
 
     Args:
         jobs: what is to be timed.

@@ -26,8 +26,8 @@ from segbench.version import __version__
 
 RECORDS = "records.jsonl"
 RATES = "rates.json"
-ALONE = "alone.jsonl"
-"""Records of one network alone on a GPU and beside others, see `segbench.alone`."""
+ALONE = "alone.ndjson"
+"""Records of one network alone on a GPU and beside others, see `segbench.alone`; reports read ``*.jsonl`` alone."""
 
 
 @dataclass(frozen=True)

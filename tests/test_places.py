@@ -26,6 +26,7 @@ from segbench.measure.simulated import Behaviour
 from segbench.places import News, Outcome, Place, Places, Running, Task, run_at
 from segbench.planning import plan
 from segbench.record import Record
+from segbench.report.gather import read_all
 from tests.conftest import Answer
 from tests.hosted import act
 from tests.processes import alive, wait_for
@@ -101,6 +102,8 @@ def test_a_network_is_timed_alone_and_beside_others_once(
     told = [warning for warning in warnings if warning.startswith("GPUs disturb one another: ")]
     assert len(told) == (len(jobs) if warned else 0)
     assert bool(gpus.warning) is warned
+    # They are no result: a report of the folder leaves them out.
+    assert len(read_all([tmp_path])) == len(jobs)
     # A later call takes the samples that there are.
     (tmp_path / comparison.RECORDS).unlink()
     swept(SimulatedGpus(4, behaviour), jobs, tmp_path, monkeypatch)

@@ -146,7 +146,10 @@ def several_gpus(text: str, settings: Settings, out: Path, timeout_s: float, all
 
     def check(jobs: Sequence[Job]) -> None:
         if None in places.cores:
-            say("note: this process may use too few cores to give each GPU two of its own; timings may disturb another")
+            say(
+                f"note: {len(places.gpus)} GPUs take {2 * len(places.gpus)} cores for processes that do not disturb "
+                "one another; this process may use fewer, and none is kept to any"
+            )
         say("timing one network alone on a GPU, then beside others")
         warning = check_alone(jobs, places, out, timeout_s)
         if warning:
