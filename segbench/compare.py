@@ -104,7 +104,8 @@ def sweep(
             something is timed.
         kinds: of the places; that of the jobs' device here by default.
         before: called with the jobs that are to be measured, where there are any.
-        keep_refused: keep a row for each network that takes no size near the one asked for, as part of a whole does.
+        keep_refused: keep a row for each network that takes no size near the one asked for, and a file where there is
+            nothing to measure, as a part of a whole does.
 
     Returns:
         One Record per job, in the jobs' order; a job that failed has a `failure`. With a `deadline` those done.
@@ -126,6 +127,9 @@ def sweep(
     # A network that takes no size near the one asked for is a row with the reason, not a failure to try again.
     refused = {job: job.failed(job.refused) for job in jobs if job.refused}
     if keep_refused:
+        # A part of which nothing is left to measure is a folder of Records all the same.
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch()
         known = {(record.model, record.resolution, record.failure) for record in stored(folder)}
         for record in refused.values():
             if (record.model, record.resolution, record.failure) not in known:

@@ -13,6 +13,7 @@ import pytest
 
 from segbench import store
 from segbench.catalog import CATALOG
+from segbench.compare import sweep
 from segbench.errors import BadOption, RecordError
 from segbench.job import Job, Settings
 from segbench.merging import RECORDS, merged, sizes_asked, without_superseded
@@ -112,6 +113,16 @@ def test_shards_merged_equal_the_whole(segbench_cli: Cli, in_folder: Path, monke
     # Merging goes on where it was: a folder that holds its Records may be among those merged.
     folders = [in_folder / "all", in_folder / "part-2"]
     assert merged(folders, in_folder / "all") == store.read(in_folder / "all" / RECORDS)
+
+
+def test_what_is_not_measured_at_all_is_in_the_shards_too(tmp_path: Path) -> None:
+    jobs = plan(["enet"], [(64, 64)], 19, SETTINGS)
+    refused = [replace(job, refused="takes multiples of 5, and none is near 64x64") for job in jobs]
+    for _ in range(2):
+        sweep(refused, tmp_path / "one", keep_refused=True)
+        sweep([], tmp_path / "none", keep_refused=True)
+    (row,) = merged([tmp_path / "one", tmp_path / "none"], tmp_path / "all")
+    assert row.failure == refused[0].refused
 
 
 # Folders that disagree.
