@@ -27,15 +27,14 @@ from typing import Any
 
 from segbench.cluster_worker import VERSION, in_host, leave
 from segbench.cluster_worker import survey as ask_worker
-from segbench.compare import Kind, measure
+from segbench.compare import Kind
 from segbench.errors import BadOption, SegbenchError, UnknownName, first_line
 from segbench.hosts import pickled
 from segbench.job import Job, Settings
 from segbench.measure.cores import CORES, shared_out
-from segbench.measure.record import PRELOAD, check_settings
+from segbench.measure.record import PRELOAD
 from segbench.measure.survey import Facts, survey
 from segbench.places import News, Outcome, Place, Places, Running, Task
-from segbench.record import Record
 from segbench.results import Run
 from segbench.version import __version__
 
@@ -85,14 +84,6 @@ def _address_in(path: str) -> str:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise BadOption(f"{path} is no file that a Dask scheduler wrote: it has no address") from error
-
-
-def measure_elsewhere(job: Job) -> Record:
-    """Measure a job on a worker, whose device and precision nobody has checked yet."""
-    try:
-        return measure(replace(job, settings=check_settings(job.settings)))
-    except SegbenchError as error:
-        return job.failed(str(error))
 
 
 @dataclass
@@ -261,7 +252,7 @@ class ClusterPlaces(Places):
             raise self._gone(error) from error
         for address in addresses:
             version = versions.get(address)
-            if version is None:  # it left in between
+            if not isinstance(version, (str, ImportError)):  # it left in between, or does not answer yet
                 continue
             self._seen += 1
             worker = _Worker(WorkerPlace(self, f"worker {self._seen}", address))

@@ -17,7 +17,7 @@ from segbench.errors import BadOption, SegbenchError
 from segbench.isolate import run_isolated
 from segbench.job import Job
 from segbench.measure.device import open_device
-from segbench.measure.record import PRELOAD, measure_job
+from segbench.measure.record import PRELOAD, check_settings, measure_job
 from segbench.places import Places
 from segbench.processes import combine
 from segbench.record import Record
@@ -99,7 +99,7 @@ def sweep(
         timeout_s: longest time for one process.
         deadline: on `time.monotonic`; jobs that are not done by then are left to a later call.
         on_progress: told before and after each job.
-        function: `measure`, or what a test puts in its place; importable by name.
+        function: `measure` or `measure_elsewhere`, or what a test puts in its place; importable by name.
         places: what takes the jobs, see `segbench.places`; this machine by default, one process at a time where
             something is timed.
         kinds: of the places; that of the jobs' device here by default.
@@ -144,7 +144,7 @@ def sweep(
     if before is not None and pending:
         before(pending)
     outcomes = run_isolated(
-        partial(measure_and_keep, path if here else None, function or measure),
+        partial(measure_and_keep, path if here else None, function or (measure if here else measure_elsewhere)),
         pending,
         workers=1 if any(job.settings.speed for job in pending) else max(1, min(os.cpu_count() or 1, 8)),
         timeout_s=timeout_s,
@@ -255,6 +255,14 @@ def measure(job: Job) -> Record:
     """Measure one job in this process."""
     try:
         return measure_job(job)
+    except SegbenchError as error:
+        return job.failed(str(error))
+
+
+def measure_elsewhere(job: Job) -> Record:
+    """Measure one job in this process, on a machine of which the call that asked knows no device and no environment."""
+    try:
+        return measure(replace(job, settings=check_settings(job.settings)))
     except SegbenchError as error:
         return job.failed(str(error))
 

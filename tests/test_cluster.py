@@ -97,6 +97,7 @@ def test_a_killed_worker_costs_nothing_and_the_table_is_that_of_one_process(
     records = store.read(path)
     assert sorted(record.model for record in records) == sorted(NAMES)
     assert [record.failure for record in records] == [None] * 12
+    assert all(record.environment["torch"] for record in records)
     assert len({record.run.place for record in records if record.run}) >= 2
 
     settings = check_settings(Settings(device="cpu", speed=False, module_levels=STAGE_LEVELS))

@@ -6,6 +6,7 @@ import json
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ class Client:
             future.set(((told, None, 0.1, False), self.resources.get(worker, {"GPU": 1.0})))
             return future
         assert function is in_host
+        # Nothing is written there, and the device is checked there.
+        assert called is str or called.args == (None, comparison.measure_elsewhere)
         self.measured.append((worker, task, how["resources"]))
         answer = self.on_job(future, task)
         if answer is None:
@@ -294,6 +297,15 @@ def test_the_job_of_a_worker_that_vanishes_is_tried_once_more_elsewhere(tmp_path
     assert sorted(rows) == sorted(NAMES)
 
 
+def test_a_worker_checks_its_device_and_says_what_it_is() -> None:
+    (job,) = plan(["enet"], [(64, 64)], 19, Settings(speed=False))
+    record = comparison.measure_elsewhere(job)
+    assert record.failure is None and record.params
+    assert record.environment["cpu_threads"]
+    timed = replace(job, settings=Settings(device="cpu", precision="tf32"))
+    assert "tf32 exists on NVIDIA GPUs only" in str(comparison.measure_elsewhere(timed).failure)
+
+
 def test_what_a_task_died_of_is_its_row(tmp_path: Path) -> None:
     client = Client(a1=facts())
     client.on_job = lambda future, job: (None, "timed out after 5 s", 5.0, False) if job.model == "enet" else None
@@ -371,6 +383,7 @@ def test_a_comparison_on_a_cluster_needs_no_device_here(
 ) -> None:
     client = Client(a1=facts(), b1=facts())
     monkeypatch.setattr(clusters, "connect", lambda address: client)
+    monkeypatch.setattr("segbench.report.comparison.write_plots", lambda *_, **__: [])  # they take longest
     call = ("compare", *NAMES, "--res", "64x128", "--device", "cuda", "--scheduler", "tcp://h:1", "--out", "out")
     answer = segbench_cli(*call)
     assert answer.status == 0, answer.err
