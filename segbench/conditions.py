@@ -7,6 +7,7 @@ of processes all ask it. A field of these classes is a condition; adding one kee
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
@@ -83,7 +84,8 @@ class TimingConditions(_Conditions):
         runtime: what ran the network; with its version for everything but PyTorch.
         optimized: the fast mode rather than the network as built.
         threads: of torch, on a CPU.
-        cores: that the process was kept to, such as ``0-3``; empty where it was free to move.
+        cores: how many the process was kept to; 0 where it was free to move. Which ones is told by the environment: on
+            a machine that times several GPUs at once each has its own.
         device_name: name of the chip.
     """
 
@@ -100,7 +102,7 @@ class TimingConditions(_Conditions):
     runtime: str = _condition("runtime", usual="PyTorch")
     optimized: bool = _switch("fast mode", False)
     threads: int | None = _condition("CPU threads", lambda count: f"{count} CPU threads")
-    cores: str = _condition("cores", lambda which: f"cores {which}" if which else "cores free", "")
+    cores: int = _condition("cores", lambda count: f"kept to {count} cores" if count else "cores free", 0)
     device_name: str = _condition("device name")
 
     @classmethod
@@ -152,7 +154,7 @@ class TimingConditions(_Conditions):
             runtime=runtime,
             optimized=optimized,
             threads=environment.get("torch_threads") if kind == "cpu" else None,
-            cores=str(environment.get("pinned_cores") or ""),
+            cores=_how_many(str(environment.get("pinned_cores") or "")),
             device_name=str(device_name or _chip(kind, environment)),
         )
 
@@ -182,6 +184,12 @@ class TimingConditions(_Conditions):
             if item.name not in ("device", "device_name", "mode") and value is not None:
                 parts += [_in_words(item, value)] * (value != item.metadata["usual"])
         return ", ".join(part for part in parts if part)
+
+
+def _how_many(cores: str) -> int:
+    """Cores in a list such as ``0,1`` or ``0-3,8``."""
+    ends = re.findall(r"(\d+)(?:-(\d+))?", cores)
+    return sum(max(int(last or first) - int(first), 0) + 1 for first, last in ends)
 
 
 def _chip(kind: str, environment: Mapping[str, Any]) -> str:
@@ -317,13 +325,19 @@ def beside(record: Record) -> dict[str, str]:
     driver = (gpu.get("driver") if isinstance(gpu, dict) else None) or environment.get("driver")
     # Its branch: 580.159.03 and 580.159.04 differ by a patch.
     driver = ".".join(str(driver).split(".")[:2]) if driver else None
+    # Which GPU is no condition; what kind of GPU is.
+    variables = {
+        name: value
+        for name, value in (environment.get("variables") or {}).items()
+        if name not in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+    }
     found = {
         "torch": environment.get("torch"),
         "CUDA": environment.get("cuda"),
         "cuDNN": environment.get("cudnn"),
         "driver": driver,
         "host CPU": environment.get("cpu"),
-        "environment variables": environment.get("variables") or None,
+        "environment variables": variables or None,
         **{
             name.replace("_", " "): protocol.get(name)
             for name in ("warmup_passes", "warmup_seconds", "rounds", "frames", "round_seconds")

@@ -7,54 +7,23 @@ print goes to standard error: standard output is for results.
 from __future__ import annotations
 
 import contextlib
-import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from segbench.errors import SegbenchError, one_line
+from segbench.places import News, Outcome, Place, Places, Running, Task, run_at
 
-Task = TypeVar("Task")
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Task]):
-    """How one task ended: with a result, or with the reason why there is none (one line) and the error's type."""
-
-    task: Task
-    result: Any
-    failure: str | None
-    seconds: float
-    error: type[BaseException] | None = None
-
-    @property
-    def refusal(self) -> SegbenchError | None:
-        """What the process found to be wrong with the task, as it was raised there; None where nothing was."""
-        if self.error is None or self.failure is None or not issubclass(self.error, SegbenchError):
-            return None
-        refusal = SegbenchError.__new__(self.error)
-        Exception.__init__(refusal, self.failure.removeprefix(f"{self.error.__name__}: "))
-        return refusal
-
-
-@dataclass
-class _Running(Generic[Task]):
-    task: Task
-    process: BaseProcess
-    connection: Connection
-    started: float
-    heard: float
+__all__ = ["Outcome", "Slot", "run_isolated", "tell"]
 
 
 def run_isolated(
@@ -66,8 +35,9 @@ def run_isolated(
     deadline: float | None = None,
     preload: Sequence[str] = (),
     on_start: Callable[[Task], None] | None = None,
-    on_news: Callable[[Task, Any], None] | None = None,
+    on_news: News[Task] | None = None,
     may_have_children: bool = False,
+    places: Places | None = None,
 ) -> Iterator[Outcome[Task]]:
     """Call ``function(task)`` for each task in a fresh process and yield the outcomes as they come.
 
@@ -82,45 +52,38 @@ def run_isolated(
         on_start: told of each task as it starts.
         on_news: told what a task tells while it runs.
         may_have_children: let `function` start processes of `multiprocessing`.
+        places: where to run them, see `segbench.places`; `workers` slots of this machine by default.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preload))
-    if tasks:
+    if places is None:
+        places = Places([Slot(preload, may_have_children=may_have_children) for _ in range(workers)])
+    return run_at(places, function, tasks, timeout_s=timeout_s, deadline=deadline, on_start=on_start, on_news=on_news)
+
+
+class Slot(Place):
+    """A place of this machine: a process for each task, forked where the `preload` is imported."""
+
+    def __init__(self, preload: Sequence[str] = (), *, may_have_children: bool = False) -> None:
+        """Start nothing yet.
+
+        Args:
+            preload: modules that the fork server imports once for all.
+            may_have_children: let tasks start processes of `multiprocessing`.
+        """
+        self._preload, self._daemon = list(preload), not may_have_children
+
+    def start(self, function: Callable[[Task], Any], task: Task, timeout_s: float) -> Running[Task]:
+        """Fork a process for the task."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(self._preload)
         _start_server()
-    waiting = deque(tasks)
-    running: list[_Running[Task]] = []
-    try:
-        while waiting or running:
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-            while waiting and len(running) < workers:
-                task = waiting.popleft()
-                if on_start:
-                    on_start(task)
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_call, args=(theirs, function, task), daemon=not may_have_children)
-                try:
-                    process.start()
-                except (OSError, EOFError) as error:
-                    # The fork server was killed; the next process starts another.
-                    yield Outcome(task, None, f"no process could be started: {error or type(error).__name__}", 0.0)
-                    continue
-                finally:
-                    theirs.close()
-                now = time.monotonic()
-                running.append(_Running(task, process, ours, now, now))
-            if not running:
-                continue
-            first = min(min(item.heard for item in running) + timeout_s, deadline or math.inf)
-            wait([item.connection for item in running], timeout=max(first - time.monotonic(), 0.0))
-            for item in list(running):
-                outcome = _collect(item, timeout_s, on_news)
-                if outcome is not None:
-                    running.remove(item)
-                    yield outcome
-    finally:
-        for item in running:
-            _end(item, patience_s=0.0)
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_call, args=(theirs, function, task), daemon=self._daemon)
+        try:
+            # Where the fork server was killed this fails, and the next process starts another.
+            process.start()
+        finally:
+            theirs.close()
+        return _Forked(task, process, ours, timeout_s)
 
 
 def _start_server() -> None:
@@ -204,30 +167,6 @@ def _end_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _collect(
-    item: _Running[Task], timeout_s: float, on_news: Callable[[Task, Any], None] | None
-) -> Outcome[Task] | None:
-    while item.connection.poll():
-        item.heard = time.monotonic()
-        seconds = item.heard - item.started
-        try:
-            kind, content = item.connection.recv()
-        except Exception:  # ended, or what came is nothing that was sent
-            item.process.join(timeout=5)
-            kind, content = "done", (None, _death(item.process.exitcode), None)
-        if kind == "done":
-            _end(item)
-            result, failure, error = content
-            return Outcome(item.task, result, failure, seconds, error)
-        if on_news is not None:
-            on_news(item.task, content)
-    if time.monotonic() - item.heard >= timeout_s:
-        seconds = time.monotonic() - item.started
-        _end(item, patience_s=0.0)
-        return Outcome(item.task, None, f"timed out after {timeout_s:g} s", seconds)
-    return None
-
-
 def _death(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
@@ -238,15 +177,49 @@ def _death(exitcode: int | None) -> str:
     return f"crashed: the process ended with status {exitcode}"
 
 
-def _end(item: _Running[Any], patience_s: float = 1.0) -> None:
-    """End a process and whatever it started."""
-    item.connection.close()
-    item.process.join(timeout=patience_s)
-    group = item.process.pid
-    if item.process.is_alive():
-        item.process.kill()
-    with contextlib.suppress(OSError):
-        if group is not None:
-            os.killpg(group, signal.SIGKILL)
-    item.process.join()
-    item.process.close()
+class _Forked(Running[Task]):
+    """A task in a process of its own."""
+
+    def __init__(self, task: Task, process: BaseProcess, connection: Connection, timeout_s: float) -> None:
+        self.task, self.connection = task, connection
+        self._process, self._timeout_s = process, timeout_s
+        self._started = time.monotonic()
+        self.until = self._started + timeout_s
+
+    def collect(self, on_news: News[Task] | None) -> Outcome[Task] | None:
+        """What the process said; a time limit that passed is an outcome."""
+        while self.connection.poll():
+            heard = time.monotonic()
+            self.until = heard + self._timeout_s
+            try:
+                kind, content = self.connection.recv()
+            except Exception:  # ended, or what came is nothing that was sent
+                self._process.join(timeout=5)
+                kind, content = "done", (None, _death(self._process.exitcode), None)
+            if kind == "done":
+                self._end(patience_s=1.0)
+                result, failure, error = content
+                return Outcome(self.task, result, failure, heard - self._started, error)
+            if on_news is not None:
+                on_news(self.task, content)
+        if time.monotonic() >= self.until:
+            seconds = time.monotonic() - self._started
+            self.end()
+            return Outcome(self.task, None, f"timed out after {self._timeout_s:g} s", seconds)
+        return None
+
+    def end(self) -> None:
+        """Kill it and whatever it started."""
+        self._end(patience_s=0.0)
+
+    def _end(self, patience_s: float) -> None:
+        self.connection.close()
+        self._process.join(timeout=patience_s)
+        group = self._process.pid
+        if self._process.is_alive():
+            self._process.kill()
+        with contextlib.suppress(OSError):
+            if group is not None:
+                os.killpg(group, signal.SIGKILL)
+        self._process.join()
+        self._process.close()

@@ -13,7 +13,7 @@ from segbench.errors import BadOption
 from segbench.protocol import PRESETS, Protocol, protocol_for
 from segbench.record import Record
 from segbench.resolution import show
-from segbench.results import Process
+from segbench.results import Process, Run
 from segbench.version import __version__
 
 BOUNDS = ("all", "launches", "none")
@@ -143,6 +143,8 @@ class Job:
         output: key, field or index of its output that counts; None to look for it.
         asked: height and width that were asked for, where the network does not take them; None where it does.
         refused: why the network is not measured at the size asked for; empty where it is.
+        run: which of several places measures it; filled in as it is given to one.
+        warning: why no timing at that place can be trusted; empty where nothing speaks against it.
     """
 
     model: str
@@ -155,6 +157,8 @@ class Job:
     output: str | None = None
     asked: tuple[int, int] | None = None
     refused: str = ""
+    run: Run | None = field(default=None, compare=False)
+    warning: str = field(default="", compare=False)
 
     @property
     def key(self) -> tuple[str, int | None, tuple[int, int]]:

@@ -92,6 +92,7 @@ def one_number(records: Sequence[Record]) -> Record:
         memory=_memory([record.memory for record in records if record.memory]),
         notes=_distinct(note for record in records for note in record.notes),
         process=None,
+        run=None,
     )
 
 

@@ -19,6 +19,7 @@ from segbench.results import (
     Memory,
     ModuleRow,
     Process,
+    Run,
     Signature,
     Size,
     Speed,
@@ -133,6 +134,7 @@ class Record:
     segbench: Annotated[str, meaning("version that wrote the Record")] = ""
     created: Annotated[Date, meaning("such as `2026-11-21T10:00:00Z`", "UTC")] = field(default_factory=now)
     process: Annotated[Process | None, meaning("in `compare`: which fresh process this was")] = None
+    run: Annotated[Run | None, meaning("in `compare`: when and where this was measured")] = None
     extra: Extra = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ newer segbench wrote and this one does not know. Imports no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -300,3 +301,27 @@ class Process:
     of: Annotated[AtLeastOne, meaning("how many there are", "count")]
     seed: Annotated[int | None, meaning("what the order of all processes was shuffled by")] = None
     extra: Extra = field(default_factory=dict, hash=False)
+
+
+Moment = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """When and where a job of a comparison ran."""
+
+    place: Annotated[
+        str | None, meaning("which of several: `GPU 3` of this machine, `worker 2` of a cluster; null with one alone")
+    ] = None
+    beside: Annotated[Count, meaning("places that could be at work at the same time, on the same machine", "count")] = 0
+    asked: Annotated[
+        Size | None, meaning("height and width that were asked for, where the network does not take them", "pixels")
+    ] = None
+    started: Annotated[Moment | None, meaning("such as `2026-11-21T10:00:00.000Z`", "UTC")] = None
+    ended: Annotated[Moment | None, meaning("likewise, by the same clock", "UTC")] = None
+    extra: Extra = field(default_factory=dict, hash=False)
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as a `Run` writes them."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,7 +19,7 @@ try:
 except ImportError:  # not a Unix
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append", "dumps", "read", "require_writable", "write_bytes", "write_text"]
+__all__ = ["append", "dumps", "lines", "read", "require_writable", "write_bytes", "write_text"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def append(path: Path, record: Record) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    line = json.dumps(record.to_json(), ensure_ascii=False) + "\n"
+    line = lines([record])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file, _alone(file):
@@ -157,6 +157,11 @@ def _loads(text: str) -> object:
         raise RecordError("no Record is nested as deeply as this") from error
     except ValueError as error:
         raise RecordError("no Record has numbers of thousands of digits") from error
+
+
+def lines(records: Iterable[Record]) -> str:
+    """Records as JSONL, as `append` writes them."""
+    return "".join(json.dumps(record.to_json(), ensure_ascii=False) + "\n" for record in records)
 
 
 def dumps(records: Iterable[Record]) -> str:

@@ -84,7 +84,7 @@ def test_a_comparison_s_folder_takes_one_set_of_conditions(
     assert conditions is not None and unlike is not None
     store.append(tmp_path / compare.RECORDS, other)
     job = _job(one)
-    monkeypatch.setattr(compare, "conditions_of", lambda job: conditions)
+    monkeypatch.setattr(compare, "conditions_of", lambda job, kinds: [conditions])
     with pytest.raises(BadOption, match="--allow-mixed") as refused:
         compare.require_unmixed([job], tmp_path)
     (difference,) = conditions.differences(unlike)

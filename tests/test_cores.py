@@ -45,9 +45,9 @@ def test_cores_are_put_back(affinity: Iterator[list[set[int]]]) -> None:
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize(("kind", "cores"), [("cuda", "2,3"), ("cpu", "")])
+@pytest.mark.parametrize(("kind", "cores"), [("cuda", "2,3"), ("cpu", None)])
 def test_the_record_says_which_cores(
-    kind: str, cores: str, affinity: Iterator[list[set[int]]], monkeypatch: pytest.MonkeyPatch
+    kind: str, cores: str | None, affinity: Iterator[list[set[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (calls,) = affinity
     speed = Speed(mode="forward", device=kind, device_name="simulated", precision="fp32", fps=100.0)
@@ -58,5 +58,6 @@ def test_the_record_says_which_cores(
     record = measuring.measure_job(Job(model="enet", classes=19, resolution=(64, 64), settings=settings))
     assert record.failure is None
     conditions = TimingConditions.of(record)
-    assert conditions is not None and conditions.cores == cores
+    assert record.environment.get("pinned_cores") == cores
+    assert conditions is not None and conditions.cores == (2 if cores else 0)
     assert (calls != []) == (kind == "cuda")

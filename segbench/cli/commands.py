@@ -16,6 +16,7 @@ from segbench.cli.claims import claims
 from segbench.cli.compare import compare
 from segbench.cli.env import env
 from segbench.cli.eval import evaluate
+from segbench.cli.merge import merge
 from segbench.cli.models import models
 from segbench.cli.plot import plot
 from segbench.cli.profile import profile
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     commands: tuple[tuple[str, Callable[..., None]], ...] = (
         ("profile", profile),
         ("compare", compare),
+        ("merge", merge),
         ("audit", audit),
         ("claims", claims),
         ("roof", roof),

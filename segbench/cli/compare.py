@@ -15,11 +15,14 @@ from segbench.cli.long_run import LongRun, say
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.cli.run_file import NAME, read_run_file
+from segbench.cli.where import Where, device_of, places_for
 from segbench.files import alone_in, require_apart, require_writable
 
 if TYPE_CHECKING:
+    from segbench.claims import Claim
     from segbench.job import Job
     from segbench.record import Record
+    from segbench.report.comparison import Report
 
 Value = TypeVar("Value")
 
@@ -60,6 +63,38 @@ def compare(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,1,...|all",
+            help="Time on several GPUs of this machine, one network at a time on each.",
+            show_default=False,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|FILE",
+            help="Measure on the workers of a Dask scheduler, such as tcp://HOST:8786.",
+            show_default=False,
+        ),
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help='With --scheduler: the workers that take jobs, as in "device_name=NVIDIA H100"; repeatable.',
+            show_default=False,
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Measure the K-th of N parts, alike in work; `segbench merge` puts their folders together.",
+            show_default=False,
+        ),
+    ] = None,
     miou: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,6 +135,7 @@ def compare(
         # What the command line gives goes before the file; these two have defaults.
         device = _unless_given(context, "device", device, found.device)
         out = _unless_given(context, "out", out, found.out)
+    device = device_of(device, no_speed, gpus, scheduler, require or [])
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
     check_targets(json=json_path)
@@ -109,14 +145,11 @@ def compare(
     with meter.status("importing torch"):
         from segbench import compare as comparison
         from segbench import planning
-        from segbench.audit.recorded import verdicts
         from segbench.cli.isolated import resolve_all
         from segbench.job import Settings
         from segbench.measure.record import check_settings
-        from segbench.report.comparison import write_report
-        from segbench.report.plots import write_plots
         from segbench.report.self_reported import self_reported
-        from segbench.report.sweeps import sweep_plots
+        from segbench.sharding import part_of
 
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
         # Built once, so that a mistake is told before anything is measured.
@@ -135,7 +168,8 @@ def compare(
                 waterfall=waterfall,
                 optimize=optimize,
                 module_levels=planning.STAGE_LEVELS,
-            )
+            ),
+            here=scheduler is None,
         )
         jobs = [
             job
@@ -154,20 +188,17 @@ def compare(
             )
         ]
         reported = self_reported(miou or [], dataset, split, jobs)
+        jobs = part_of(jobs, shard)
+        where = places_for(settings, out, timeout, allow_mixed, gpus, scheduler, require or [])
     run = LongRun()
     stopping.keeps(run.kept(out / comparison.RECORDS))
-    with alone_in(out):
-        if not (allow_mixed or fresh):
-            comparison.require_unmixed(jobs, out)
-        measured = _sweep(run, jobs, out, fresh, timeout)
-        records = comparison.ranking(jobs, measured, out, allow_mixed)
+    with where, alone_in(out):
+        if where.told and not (allow_mixed or fresh):
+            comparison.require_unmixed(jobs, out, where.kinds)
+        measured = _sweep(run, jobs, out, fresh, timeout, where, shard is not None)
+        records = comparison.ranking(jobs, measured, out, allow_mixed, where.kinds)
         with meter.status("drawing"):
-            asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
-            table, files = write_report(
-                records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
-            )
-            if len(several) > 1 or len(sizes) > 1:
-                files += write_plots(sweep_plots(records), out / "plots")
+            table, files = _draw(records, jobs, out, paper, reported, several=len(several) > 1 or len(sizes) > 1)
     if (mixed := comparison.mixed(records)) and len(several) == 1:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
     if json_path != "-":
@@ -181,7 +212,31 @@ def compare(
         raise typer.Exit(1)
 
 
-def _sweep(run: LongRun, jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[Record]:
+def _draw(
+    records: Sequence[Record],
+    jobs: Sequence[Job],
+    out: Path,
+    paper: str | None,
+    reported: Sequence[Claim],
+    *,
+    several: bool,
+) -> tuple[Report, list[Path]]:
+    """The report, with plots over sizes or batches where there are several."""
+    from segbench.audit.recorded import verdicts
+    from segbench.report.comparison import write_report
+    from segbench.report.plots import write_plots
+    from segbench.report.sweeps import sweep_plots
+
+    asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
+    table, files = write_report(
+        records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
+    )
+    return table, files + (write_plots(sweep_plots(records), out / "plots") if several else [])
+
+
+def _sweep(
+    run: LongRun, jobs: Sequence[Job], out: Path, fresh: bool, timeout: float, where: Where, part: bool
+) -> list[Record]:
     """Measure all jobs, a line for each as it ends."""
     from segbench import compare as comparison
 
@@ -195,7 +250,17 @@ def _sweep(run: LongRun, jobs: Sequence[Job], out: Path, fresh: bool, timeout: f
                 say(run.ended(news.record, news.done))
             stopping.keeps(run.kept(out / comparison.RECORDS))
 
-        return comparison.sweep(jobs, out, fresh=fresh, timeout_s=timeout, on_progress=show)
+        return comparison.sweep(
+            jobs,
+            out,
+            fresh=fresh,
+            timeout_s=timeout,
+            on_progress=show,
+            places=where.places,
+            kinds=where.kinds,
+            before=where.before,
+            keep_refused=part,
+        )
 
 
 def _any_failed(jobs: Sequence[Job], records: Sequence[Record]) -> bool:

@@ -44,8 +44,12 @@ class Stage(TypingProtocol):
         """Show it; never called while anything is timed."""
 
 
-def check_settings(settings: Settings) -> Settings:
+def check_settings(settings: Settings, *, here: bool = True) -> Settings:
     """The settings with the environment filled in.
+
+    Args:
+        settings: what was asked for.
+        here: whether this machine measures; where another one does, its device is checked there.
 
     Raises:
         SegbenchError: an unknown counter, mode or preset, a device that is not there or lacks the precision, a batch or
@@ -61,6 +65,8 @@ def check_settings(settings: Settings) -> Settings:
     for budget in (settings.budget_s, settings.gpu_budget_s):
         limits.check("budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
     _check_protocol(settings)
+    if not here:
+        return settings
     device = open_device(settings.device)
     if settings.speed:
         device.check_precision(settings.precision)

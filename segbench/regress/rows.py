@@ -23,7 +23,7 @@ def key(record: Record) -> Key:
     timing, accuracy = TimingConditions.of(record), AccuracyConditions.of(record)
     if timing is not None:
         # Another machine is no other row: its timings are refused by name, and its counts compare.
-        timing = replace(timing, device="", device_name="", threads=None, cores="")
+        timing = replace(timing, device="", device_name="", threads=None, cores=0)
     return record.model, record.resolution, record.classes, record.batch, timing, accuracy
 
 
