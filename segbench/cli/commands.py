@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from segbench import __version__
-from segbench.cli import baseline
+from segbench.cli import baseline, history
 from segbench.cli.audit import audit
 from segbench.cli.check import check
 from segbench.cli.checkpoints import checkpoints
@@ -57,6 +57,7 @@ def register(app: typer.Typer) -> None:
     for name, command in commands:
         app.command(name)(command)
     app.add_typer(baseline.app, name="baseline")
+    app.add_typer(history.app, name="history")
 
 
 def _print_version(wanted: bool) -> None:
