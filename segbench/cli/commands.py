@@ -10,6 +10,7 @@ import typer
 from segbench import __version__
 from segbench.cli import baseline, history
 from segbench.cli.audit import audit
+from segbench.cli.bisect import bisect
 from segbench.cli.check import check
 from segbench.cli.checkpoints import checkpoints
 from segbench.cli.claims import claims
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
         ("eval", evaluate),
         ("synthetic", synthetic),
         ("check", check),
+        ("bisect", bisect),
         ("report", report),
         ("table", table),
         ("find", find),

@@ -39,9 +39,7 @@ def add(
     ] = None,
     machine: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Where they were measured; GPU and processor by default.", show_default=False
-        ),
+        typer.Option(metavar="NAME", help="Where they were; its GPU and processor by default.", show_default=False),
     ] = None,
 ) -> None:
     """Add the Records of a commit to a history.

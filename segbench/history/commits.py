@@ -20,7 +20,7 @@ from segbench.results import AtLeastOne, Extra, meaning
 SHA = re.compile(r"[0-9a-f]{7,64}")
 
 
-class RevisionError(SegbenchError):
+class GitError(SegbenchError):
     """A revision that does not exist, or a folder without git."""
 
 
@@ -73,17 +73,17 @@ def git(*arguments: str, folder: Path | None = None, wrong: str = "git failed") 
         wrong: what to say where git fails; its own reason is added.
 
     Raises:
-        RevisionError: git is not installed or fails.
+        GitError: git is not installed or fails.
     """
     try:
         done = subprocess.run(
             ["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=True, cwd=folder
         )
     except FileNotFoundError as error:
-        raise RevisionError("git is not installed") from error
+        raise GitError("git is not installed") from error
     except subprocess.CalledProcessError as error:
         reason = " ".join(error.stderr.split())[-200:]
-        raise RevisionError(f"{wrong}{f' ({reason})' if reason else ''}") from error
+        raise GitError(f"{wrong}{f' ({reason})' if reason else ''}") from error
     return done.stdout.strip()
 
 
@@ -91,11 +91,11 @@ def resolve(revision: str) -> str:
     """The hash of the commit that a revision of the current folder's repository names.
 
     Raises:
-        RevisionError: there is none.
+        GitError: there is none.
     """
     wrong = f"there is no revision {revision!r}"
     if revision.startswith("-") or not revision:
-        raise RevisionError(wrong)
+        raise GitError(wrong)
     return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", wrong=wrong)
 
 
@@ -103,7 +103,7 @@ def describe(sha: str) -> Commit:
     """A commit of the current folder's repository.
 
     Raises:
-        RevisionError: git fails.
+        GitError: git fails.
     """
     seconds, _, subject = git("log", "-1", "--format=%ct %s", sha).partition(" ")
     shallow = git("rev-parse", "--is-shallow-repository") == "true"
@@ -120,14 +120,14 @@ def find(revision: str, date: str | None) -> Commit:
     """A commit that a user names: as git knows it, or by its hash and date where git does not.
 
     Raises:
-        RevisionError: git knows no such revision, and no date is given.
+        GitError: git knows no such revision, and no date is given.
         BadOption: a date or a hash that is malformed.
     """
     try:
         found = describe(resolve(revision))
-    except RevisionError as error:
+    except GitError as error:
         if date is None:
-            raise RevisionError(f"{error}: give --date too for a commit that git does not know here") from error
+            raise GitError(f"{error}: give --date too for a commit that git does not know here") from error
         if not SHA.fullmatch(revision.lower()):
             raise BadOption(f"--commit takes a hash of 7 to 64 letters a-f and digits: {revision!r} given") from None
         return Commit(commit=revision.lower(), date=_parsed(date))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from segbench.history.changes import Change, levels
 from segbench.history.commits import Commit
 from segbench.history.listing import Searched, in_order, number_of_commits, relation, sentence, shown, without
-from segbench.history.series import Series
+from segbench.history.series import MIOU, Series, Value
 from segbench.report.escape import plain
 from segbench.report.style import SCREEN, new_figure, plot_style
 from segbench.results import Signature
+from segbench.units import scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +110,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
         for change in changes
     ]
     headings = ("network", "quantity", "commits", "", "before", "after", "change", "last commit")
-    yield from _table(headings, rows, frozenset({4, 5, 6}))
+    yield from _table(headings, rows, frozenset({3, 4, 5, 6}))
 
 
 def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]) -> Iterator[str]:
@@ -128,6 +129,7 @@ def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]
     yield from (f"<p>{_text(sentence(change))} {_text(change.last.subject)}</p>" for change in changes)
     if without(series):
         yield f'<p class="quiet">{without(series)}</p>'
+    values: Sequence[Value] = levels(series) or [point.samples[0] for point in series.points]
     rows = [
         (
             f"<code>{point.commit.short}</code>",
@@ -136,9 +138,7 @@ def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]
             str(len(point.samples)),
             _text(point.commit.subject),
         )
-        for point, value in zip(
-            series.points, levels(series) or [point.samples[0] for point in series.points], strict=True
-        )
+        for point, value in zip(series.points, values, strict=True)
     ]
     yield f"<details><summary>{len(rows)} commits</summary>"
     yield from _table(("commit", "date", "value", "samples", "subject"), rows, frozenset({2, 3}))
@@ -168,6 +168,8 @@ def picture(series: Series, changes: Sequence[Change], commits: Sequence[Commit]
 
 
 def _draw(axes: Axes, series: Series, changes: Sequence[Change], places: dict[str, int]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     across, values = [places[point.commit.commit] for point in series.points], levels(series)
     for place, point in zip(across, series.points, strict=True):
         numbers = [sample for sample in point.samples if not isinstance(sample, Signature)]
@@ -178,5 +180,6 @@ def _draw(axes: Axes, series: Series, changes: Sequence[Change], places: dict[st
         first, last = places[change.first.commit], places[change.last.commit]
         axes.axvspan(first + 0.5, max(last - 0.5, first + 0.6), color=_CHANGE, alpha=0.15, linewidth=0)
         axes.axvline(across[change.place] - 0.5, color=_CHANGE, linewidth=1.2)
-    if series.exact:
-        axes.yaxis.get_major_locator().set_params(integer=series.quantity != "mIoU")
+    if series.exact and series.quantity != MIOU:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: scaled(value)))

@@ -2,7 +2,8 @@
 
 What follows from the code alone (parameters, operations, logits) is one series for all machines; what a machine
 measured is one for each machine and each set of conditions (`segbench.conditions`, and the versions that a check
-refuses to compare across). Values under other conditions are another series, which says how they differ from those before.
+refuses to compare across). Values under other conditions are another series, which says how they differ from those
+before.
 """
 
 from __future__ import annotations
