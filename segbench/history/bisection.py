@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from segbench import files
 from segbench.errors import BadOption, SegbenchError
@@ -170,7 +171,7 @@ class _Search:
         ).splitlines()
 
     def mark(self, verdict: str, commit: str) -> None:
-        """Tell a verdict; that only skipped commits are left is no failure, though git ends with a status of its own."""
+        """Tell a verdict. That only skipped commits are left is no failure, though git ends with another status."""
         subprocess.run(["git", "bisect", verdict, commit], cwd=self._folder, capture_output=True, check=False)
 
 
@@ -222,10 +223,13 @@ class State:
         files.write_text(self._path, f"{old}{line}\n")
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return  # the verdicts behind it are found again
 
 
 def _state_file(good: str, bad: str, job: Job, options: Options, quantity: str | None) -> Path:
