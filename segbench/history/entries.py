@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,24 +66,25 @@ def add(records: Iterable[Record], folder: Path, commit: Commit, machine: str | 
     for record in combine(records):
         entry = Entry(commit, machine or machine_of(record), _lean(record))
         places.setdefault(folder / (slug(entry.machine) or "machine") / f"{commit.commit}.jsonl", []).append(entry)
-    known = {path: {entry.line() for entry in _read(path)} if path.exists() else set() for path in places}
+    known = {path: set(_read(path)) if path.exists() else set() for path in places}
     added = there = 0
     for path, entries in places.items():
-        new = [line for line in dict.fromkeys(entry.line() for entry in entries) if line not in known[path]]
+        lines = dict.fromkeys(entry.line().encode() for entry in entries)
+        new = [line for line in lines if line not in known[path]]
         added, there = added + len(new), there + len(entries) - len(new)
         if new:
-            _append(path, "\n".join(new) + "\n")
+            _append(path, b"".join(line + b"\n" for line in new))
     attributes = folder / ".gitattributes"
     if not attributes.exists():
         files.write_text(attributes, _ATTRIBUTES)
     return added, there
 
 
-def _append(path: Path, text: str) -> None:
+def _append(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
-            file.write(text.encode())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -118,23 +119,24 @@ def read(folder: Path) -> list[Entry]:
     if not folder.is_dir():
         raise RecordError(f"there is no history {folder}: `segbench history add RECORDS --to {folder}` begins one")
     paths = sorted(folder.glob("*/*.jsonl"))
-    entries = {entry.line(): entry for path in paths for entry in _read(path)}
+    entries = {line: entry for path in paths for line, entry in _read(path).items()}
     if not entries:
         raise RecordError(f"{folder} holds no history: `segbench history add RECORDS --to {folder}` begins one")
     return list(entries.values())
 
 
-def _read(path: Path) -> Sequence[Entry]:
+def _read(path: Path) -> dict[bytes, Entry]:
+    """The entries of a file by their lines; a line that a merge brought twice is one."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
-    found = []
+    found: dict[bytes, Entry] = {}
     for number, line in enumerate(content.split(b"\n"), 1):
-        if not line.strip():
+        if not line.strip() or line in found:
             continue
         try:
-            found.append(_parsed(json.loads(line)))
+            found[line] = _parsed(json.loads(line))
         except RecordError as error:
             raise RecordError(f"{path}, line {number}: {error}") from error
         except (ValueError, RecursionError) as error:
