@@ -258,6 +258,20 @@ def test_without_git_a_commit_takes_a_date(in_folder: Path, segbench_cli: Cli) -
     assert change["commits"] is None
 
 
+def test_a_shallow_clone_does_not_number_its_commits(
+    in_folder: Path, segbench_cli: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_project.make(in_folder, 3)
+    clone = tmp_path_factory.mktemp("shallow")
+    toy_project.git(clone, "clone", "-q", "--depth", "1", in_folder.as_uri(), ".")
+    monkeypatch.chdir(clone)
+    Path("records.json").write_text(store.dumps([_counted()]))
+    assert segbench_cli("history", "add", "records.json", "--to", "h").status == 0
+    (path,) = Path("h").glob("*/*.jsonl")
+    content = json.loads(path.read_text())
+    assert (content["number"], content["date"]) == (None, "2023-11-15T01:13:20Z")
+
+
 def test_a_history_of_two_branches_is_noted(tmp_path: Path, segbench_cli: Cli) -> None:
     for digit in "ab":
         add([_counted()], tmp_path / "h", replace(_commit(7), commit=digit * 40))
@@ -327,6 +341,21 @@ def test_tables_fit_and_break_no_figure(
     assert _commit(3).short in reported and _commit(4).short in reported
     assert "Change number 4" in " ".join(reported.split())
     assert f"{_commit(3).short}..{_commit(4).short} (1 commit)" in re.sub(r"\s+", " ", shown)
+
+
+def test_a_cpu_timing_is_called_one_wherever_it_stands(tmp_path: Path, segbench_cli: Cli) -> None:
+    pytest.importorskip("ruptures")
+    chance = np.random.default_rng(0)
+    for number in range(1, 16):
+        record = _processes(_noisy(chance, 100.0 if number < 8 else 80.0))
+        assert record.speed is not None
+        record.speed = replace(record.speed, device="cpu", device_name="Host")
+        add([record], tmp_path / "h", _commit(number))
+    for command in ("show", "report"):
+        assert "FPS (CPU)" in segbench_cli("history", command, tmp_path / "h").out
+    assert all(change["conditions"].startswith("CPU Host") for change in _reported(segbench_cli, tmp_path / "h"))
+    segbench_cli("history", "plot", tmp_path / "h", "--out", tmp_path / "page.html")
+    assert "FPS (CPU)" in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_shows_each_series_and_loads_nothing(tmp_path: Path, segbench_cli: Cli) -> None:

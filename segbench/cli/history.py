@@ -94,9 +94,9 @@ def report(
     """
     check_targets(json=json_path)
     searched, commits = _searched(folder, network, min_effect)
-    from segbench.history.listing import as_json, change_table, in_order
+    from segbench.history.listing import as_json, change_table, newest_first
 
-    changes, out = in_order(searched), console(json_path)
+    changes, out = newest_first(searched, commits), console(json_path)
     if changes:
         out.print(change_table(changes))
     what = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"

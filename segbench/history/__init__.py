@@ -2,5 +2,6 @@
 
 `entries` keeps Records by commit and machine, `commits` says what a commit is, `series` puts the values of one quantity
 under one set of conditions in a row, `shifts` finds where samples shift and `changes` every change with its range of
-commits; `listing` and `page` show them. `bisection` finds the commit of a change by measuring.
+commits; `listing` and `page` show them. `bisection` finds the commit of a change by `measuring` others in
+`worktrees`.
 """

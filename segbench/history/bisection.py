@@ -106,7 +106,8 @@ def bisect(
                 left = len(search.suspects())
                 verdict, why = _verdict(commit, measuring, state.target)
                 state.add(commit, verdict, why)
-                tell(f"{_named(commit)}: {verdict}{f': {why}' if why else ''} (1 of {left} that it may be)")
+                said = "skipped" if verdict == SKIP else verdict
+                tell(f"{_named(commit)}: {said}{f': {why}' if why else ''} (1 of {left} that it may be)")
             search.mark(verdict, commit)
         suspects = search.suspects()
     if len(suspects) == 1:
@@ -238,8 +239,7 @@ def _state_file(good: str, bad: str, job: Job, options: Options, quantity: str |
     software = {name: job.settings.environment.get(name) for name in ("torch", "python", "segbench", "driver", "gpu")}
     told = [good, bad, replace(job, settings=here), options, quantity, software]
     name = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
-    folder = git("rev-parse", "--path-format=absolute", "--git-common-dir")
-    return Path(folder) / "segbench-bisect" / f"{name}.jsonl"
+    return Path(git("rev-parse", "--git-common-dir")).resolve() / "segbench-bisect" / f"{name}.jsonl"
 
 
 def suspects_in_words(found: Found) -> Sequence[str]:

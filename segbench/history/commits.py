@@ -96,7 +96,7 @@ def resolve(revision: str) -> str:
     wrong = f"there is no revision {revision!r}"
     if revision.startswith("-") or not revision:
         raise GitError(wrong)
-    return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", wrong=wrong)
+    return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", wrong=wrong)
 
 
 def describe(sha: str) -> Commit:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segbench.history.changes import Change, levels
+from segbench.history.commits import Commit
 from segbench.history.series import COUNTS, LAUNCHES, LOGITS, MACS, MIOU, Series
 from segbench.history.shifts import LEAST
 from segbench.report.escape import plain
@@ -30,7 +31,7 @@ def series_table(searched: Searched) -> Listing:
     for series, found in shown(searched):
         first, last = _ends(series)
         commits, newest = f"{len(series.points):,}", series.points[-1].commit.short
-        rows.append((plain(series.network), series.quantity, commits, first, last, newest, str(len(found))))
+        rows.append((plain(series.network), series.title, commits, first, last, newest, str(len(found))))
         notes.append("; ".join(filter(None, (_under(series), *map(sentence, found), without(series)))))
     headings = ("network", "quantity", "commits", "first", "last", "last commit", "changes")
     return Listing(headings, rows, frozenset({"commits", "first", "last", "changes"}), notes, keys=2)
@@ -71,9 +72,10 @@ def sentence(change: Change) -> str:
 
 def relation(change: Change) -> str:
     """The change as a share: percentage points of an mIoU, a percentage of all else; `DASH` where there is none."""
-    if change.series.quantity == MIOU and not isinstance(change.before, Signature | str):
-        return f"{change.after - change.before:+.3f} points"  # type: ignore[operator]
-    return DASH if change.ratio is None else f"{change.ratio - 1:+.1%}"
+    before, after = change.before, change.after
+    if isinstance(before, Signature) or isinstance(after, Signature) or not before:
+        return DASH
+    return f"{after - before:+.3f} points" if change.series.quantity == MIOU else f"{after / before - 1:+.1%}"
 
 
 def number_of_commits(change: Change) -> str:
@@ -87,7 +89,7 @@ def change_table(changes: Sequence[Change]) -> Listing:
     rows = [
         (
             plain(change.series.network),
-            change.series.quantity,
+            change.series.title,
             change.first.short,
             change.last.short,
             DASH if change.commits is None else f"{change.commits:,}",
@@ -98,18 +100,22 @@ def change_table(changes: Sequence[Change]) -> Listing:
         for change in changes
     ]
     headings = ("network", "quantity", "first commit", "last commit", "commits", "before", "after", "change")
-    notes = [", ".join(filter(None, (_where(change), plain(change.last.subject)))) for change in changes]
-    return Listing(headings, rows, frozenset({"commits", "before", "after", "change"}), notes, "last commit", keys=2)
+    notes = [", ".join(filter(None, map(plain, (change.series.machine, change.last.subject)))) for change in changes]
+    return Listing(
+        headings, rows, frozenset({"commits", "before", "after", "change"}), notes, "machine, last commit", keys=2
+    )
 
 
-def _where(change: Change) -> str:
-    return plain(change.series.machine)
+def newest_first(searched: Searched, commits: Sequence[Commit]) -> list[Change]:
+    """All changes, by the last commit that each may be; of one commit in the order of the series.
 
-
-def in_order(searched: Searched) -> list[Change]:
-    """All changes, the newest first; of one commit in the order of the series."""
+    Args:
+        searched: the series with their changes.
+        commits: of the history, in order.
+    """
+    places = {commit.commit: place for place, commit in enumerate(commits)}
     changes = [change for _, found in searched for change in found]
-    return sorted(changes, key=lambda change: (change.last.number or 0, change.last.date), reverse=True)
+    return sorted(changes, key=lambda change: -places[change.last.commit])
 
 
 def as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from segbench.regress.against import Revision, RevisionError, interleaved, run_w
 from segbench.regress.difference import Finding, compare_counts, explain
 from segbench.regress.judge import METRICS, Held
 from segbench.regress.looks import Options, Sides, look_twice
-from segbench.regress.render import sentence
+from segbench.regress.render import sentence, where
 from segbench.regress.rows import Key, key
 from segbench.regress.sampling import GROWTH_BOTH, Say
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED
@@ -102,7 +102,7 @@ class Measuring:
         for verdict in (SLOWER, FASTER):
             for one in comparisons:
                 if one.verdict.verdict == verdict:
-                    return Target((one.metric,), verdict, sentence(one))
+                    return Target((one.metric,), verdict, f"{sentence(one)}, {where(held.after)}")
         undecided = [sentence(one) for one in comparisons if one.verdict.verdict == UNDECIDED]
         self.nothing = "; ".join(undecided) or f"{self.nothing}, and {' and '.join(METRICS)} are the same"
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segbench.history.changes import Change, levels
 from segbench.history.commits import Commit
-from segbench.history.listing import Searched, in_order, number_of_commits, relation, sentence, shown, without
+from segbench.history.listing import Searched, newest_first, number_of_commits, relation, sentence, shown, without
 from segbench.history.series import MIOU, Series, Value
 from segbench.report.escape import plain
 from segbench.report.style import SCREEN, new_figure, plot_style
@@ -47,7 +47,7 @@ def page(searched: Searched, commits: Sequence[Commit], title: str) -> str:
         commits: all of its commits, in order.
         title: what the history is of.
     """
-    told, changes = shown(searched), in_order(searched)
+    told, changes = shown(searched), newest_first(searched, commits)
     about = f"{len(commits):,} commits from {_named(commits[0])} to {_named(commits[-1])}"
     parts = [
         f"<h1>{_text(title)}</h1>",
@@ -99,7 +99,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
     rows = [
         (
             _text(change.series.network),
-            _text(change.series.quantity),
+            _text(change.series.title),
             f"<code>{change.span}</code>",
             number_of_commits(change),
             _text(change.series.show(change.before)),
@@ -115,7 +115,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
 
 def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]) -> Iterator[str]:
     unit = f" ({series.unit})" if series.unit else ""
-    yield f"<h3>{_text(series.quantity + unit)}</h3>"
+    yield f"<h3>{_text(series.title + unit)}</h3>"
     where = ", ".join(filter(None, (series.machine, series.conditions)))
     if where:
         yield f'<p class="quiet">{_text(where)}</p>'

@@ -57,6 +57,7 @@ class Series:
         machine: where it was measured; empty for what follows from the code alone.
         conditions: of a timing or an accuracy, in words.
         exact: a quantity of which any change is one.
+        on_cpu: whether a CPU was timed, which is said wherever a number stands.
         points: by commit; no commit twice.
         cut: how the conditions differ from those of the series before it; empty for the first.
     """
@@ -67,14 +68,21 @@ class Series:
     machine: str
     conditions: str
     exact: bool
+    on_cpu: bool
     points: tuple[Point, ...]
     cut: str = ""
 
+    @property
+    def title(self) -> str:
+        """The quantity, a CPU's timing called one."""
+        return f"{self.quantity} (CPU)" if self.on_cpu else self.quantity
+
     def same(self, before: Value, after: Value) -> bool:
         """Whether two values of an exact quantity are one."""
-        if isinstance(before, Signature) or isinstance(after, Signature):
-            records = [Record(model="x", classes=1, resolution=(1, 1), signature=sign) for sign in (before, after)]  # type: ignore[arg-type]
-            return not compare_counts(*records, same_torch=False, same_machine=False)
+        if isinstance(before, Signature) and isinstance(after, Signature):
+            one, other = (Record(model="x", classes=1, resolution=(1, 1), signature=sign) for sign in (before, after))
+            return not compare_counts(one, other, same_torch=False, same_machine=False)
+        assert not isinstance(before, Signature) and not isinstance(after, Signature)
         return abs(after - before) <= (MIOU_TOLERANCE + 1e-9 if self.quantity == MIOU else 0)
 
     def show(self, value: Value) -> str:
@@ -159,7 +167,8 @@ def _series(
     }
     before = [other for other, end in ended.items() if end < min(found[key])]
     cut = "; ".join(max(before, key=ended.__getitem__).differences(key)) or "other conditions" if before else ""
-    return Series(key.network, key.quantity, key.unit, key.machine, key.words(), key.exact, points, cut)
+    on_cpu = key.timing is not None and key.timing.on_cpu
+    return Series(key.network, key.quantity, key.unit, key.machine, key.words(), key.exact, on_cpu, points, cut)
 
 
 def _values(entry: Entry) -> Iterator[tuple[_Key, tuple[Value, ...]]]:
