@@ -163,6 +163,19 @@ def test_a_shift_has_its_values_in_the_units_of_the_quantity(tmp_path: Path, seg
         assert change["first_commit"] <= _commit(12).commit < _commit(13).commit <= change["last_commit"]
 
 
+def test_commits_of_few_and_of_many_processes_weigh_as_they_should(tmp_path: Path, segbench_cli: Cli) -> None:
+    pytest.importorskip("ruptures")
+    chance = np.random.default_rng(0)
+    for name, after in (("slower", 94.0), ("same", 100.0)):
+        for number in range(1, 41):
+            fps = _noisy(chance, 100.0 if number <= 20 else after)
+            add([_processes(fps if number % 2 else fps[:2])], tmp_path / name, _commit(number))
+    assert _reported(segbench_cli, tmp_path / "same") == []
+    (change,) = (one for one in _reported(segbench_cli, tmp_path / "slower") if one["quantity"] == "FPS")
+    assert change["first_commit"] <= _commit(20).commit < _commit(21).commit <= change["last_commit"]
+    assert change["after"] == pytest.approx(94, rel=0.01)
+
+
 def test_one_or_two_disturbed_commits_are_no_change(tmp_path: Path, segbench_cli: Cli) -> None:
     pytest.importorskip("ruptures")
     _timed_history(tmp_path / "h", [100.0] * 10 + [70.0] + [100.0] * 8 + [80.0, 70.0] + [100.0] * 9 + [60.0])
@@ -314,6 +327,14 @@ def test_what_is_no_history_is_refused(tmp_path: Path, segbench_cli: Cli) -> Non
 
 
 # How it is shown.
+
+
+def test_the_page_of_the_docs_has_every_field_of_a_change_and_no_others(tmp_path: Path, segbench_cli: Cli) -> None:
+    _counted_history(tmp_path / "h", [1000, 2000])
+    (change,) = _reported(segbench_cli, tmp_path / "h")
+    text = (Path(__file__).parent.parent / "docs/history.md").read_text(encoding="utf-8")
+    table = text.partition("| field | meaning |\n")[2].partition("\n\n")[0]
+    assert {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])} == change.keys()
 
 
 def test_a_missing_library_is_one_sentence_and_counts_need_none(

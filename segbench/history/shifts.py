@@ -26,7 +26,7 @@ from segbench.errors import SegbenchError
 LEAST = 10
 """Commits that a series must have: fewer do not show how much commits differ without a change."""
 
-PENALTY, SCARCITY = 16.0, 5000.0
+PENALTY, SHORT_SERIES = 16.0, 5000.0
 """Penalty of a run: the first, twice the logarithm of all values that are searched, and the second over the square of
 the number of commits, of which few tell the noise badly."""
 
@@ -96,7 +96,7 @@ def find_shifts(samples: Sequence[Sequence[float]], series: int = 1, min_effect:
     logs = [np.log(np.asarray(commit, dtype=np.float64)) for commit in samples]
     values = np.array([np.median(commit) for commit in logs])
     noise = _noise(logs, values)
-    penalty = PENALTY + 2 * math.log(len(values) * series) + SCARCITY / len(values) ** 2
+    penalty = PENALTY + 2 * math.log(len(values) * series) + SHORT_SERIES / len(values) ** 2
     kept = np.arange(len(values))
     while True:
         ends = [0, *_runs(values[kept], noise[kept], penalty)]
