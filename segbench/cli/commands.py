@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from segbench import __version__
-from segbench.cli import baseline
+from segbench.cli import baseline, history
 from segbench.cli.audit import audit
+from segbench.cli.bisect import bisect
 from segbench.cli.check import check
 from segbench.cli.checkpoints import checkpoints
 from segbench.cli.claims import claims
@@ -50,6 +51,7 @@ def register(app: typer.Typer) -> None:
         ("eval", evaluate),
         ("synthetic", synthetic),
         ("check", check),
+        ("bisect", bisect),
         ("report", report),
         ("table", table),
         ("find", find),
@@ -59,6 +61,7 @@ def register(app: typer.Typer) -> None:
     for name, command in commands:
         app.command(name)(command)
     app.add_typer(baseline.app, name="baseline")
+    app.add_typer(history.app, name="history")
 
 
 def _print_version(wanted: bool) -> None:

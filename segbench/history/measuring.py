@@ -1,0 +1,172 @@
+"""What a bisection measures: whether a commit has the difference that lies between the good commit and the bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from segbench.errors import BadOption, SegbenchError
+from segbench.history.worktrees import require_inside
+from segbench.job import Job
+from segbench.record import Record
+from segbench.regress.against import Revision, RevisionError, interleaved, run_worker
+from segbench.regress.difference import Finding, compare_counts, explain
+from segbench.regress.judge import METRICS, NetworkComparison
+from segbench.regress.measuring import Options, Sides, measure_twice
+from segbench.regress.render import sentence, where
+from segbench.regress.rows import Key, key
+from segbench.regress.sampling import GROWTH_BOTH, Say
+from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED
+from segbench.spec import is_own, parse
+
+
+class NotBuilt(SegbenchError):
+    """A commit at which the network cannot be measured."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is looked for.
+
+    Attributes:
+        quantities: deterministic quantities that differ, or one metric.
+        verdict: of the metric, SLOWER or FASTER; empty for what is deterministic.
+        words: the difference as a person reads it.
+    """
+
+    quantities: tuple[str, ...]
+    verdict: str
+    words: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {"quantities": list(self.quantities), "target": self.verdict, "words": self.words}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Target:
+        """Read it back."""
+        return cls(tuple(content["quantities"]), content["target"], content["words"])
+
+
+class Measuring:
+    """Measurements of one network at several commits, each compared with the good one.
+
+    Attributes:
+        nothing: after `difference` found none, why.
+    """
+
+    def __init__(self, job: Job, options: Options, say: Say) -> None:
+        self._job, self._options, self._say = job, options, say
+        self.nothing = "no count, no constant and no logit differs"
+
+    def start(self, good: Revision) -> None:
+        """Count the network at the good commit.
+
+        Raises:
+            NotBuilt: it cannot be measured there.
+        """
+        self._good = good
+        self._before = self._count(good)
+        sign = self._before.signature
+        if sign:
+            # Signatures of all commits are taken alike.
+            self._job = replace(self._job, signature_at=(*sign.resolution, sign.gain))
+
+    def difference(self, bad: Revision, quantity: str | None) -> Target | None:
+        """What differs at the bad commit; None where nothing does.
+
+        Args:
+            bad: the commit.
+            quantity: what to look for; all that is deterministic by default, else the first metric that differs.
+
+        Raises:
+            NotBuilt: the network cannot be measured there.
+            BadOption: another quantity than the one that is wanted differs.
+        """
+        after = self._count(bad)
+        findings = self._findings(after)
+        wanted = [finding for finding in findings if quantity in (None, _name(finding))]
+        if wanted:
+            words = "; ".join([_in_words(wanted), *explain(self._before, after)])
+            return Target(tuple(map(_name, wanted)), "", words)
+        if quantity not in (None, *METRICS):
+            differ = ", ".join(map(_name, findings)) or "nothing that is counted"
+            raise BadOption(f"--quantity {quantity} does not differ: {differ} does")
+        if not self._job.settings.speed:
+            if quantity is not None:
+                raise BadOption(f"--quantity {quantity} is timed: leave out --no-speed")
+            return None
+        found = self._timed(bad, after)
+        comparisons = [one for one in found.comparisons if quantity in (None, one.metric)]
+        for verdict in (SLOWER, FASTER):
+            for one in comparisons:
+                if one.verdict.verdict == verdict:
+                    return Target((one.metric,), verdict, f"{sentence(one)}, {where(found.after)}")
+        undecided = [sentence(one) for one in comparisons if one.verdict.verdict == UNDECIDED]
+        self.nothing = "; ".join(undecided) or f"{self.nothing}, and {' and '.join(METRICS)} are the same"
+        return None
+
+    def has(self, revision: Revision, target: Target) -> tuple[bool | None, str]:
+        """Whether a commit has the difference, and what was seen; None where its samples do not tell.
+
+        Raises:
+            NotBuilt: the network cannot be measured there.
+        """
+        after = self._count(revision)
+        if not target.verdict:
+            found = [finding for finding in self._findings(after) if _name(finding) in target.quantities]
+            return bool(found), _in_words(found)
+        found = self._timed(revision, after)
+        one = next((one for one in found.comparisons if one.metric in target.quantities), None)
+        if one is None:
+            raise NotBuilt(f"{target.quantities[0]} was not measured")
+        if one.verdict.verdict == UNDECIDED:
+            return None, sentence(one)
+        return one.verdict.verdict == target.verdict, sentence(one)
+
+    def _count(self, revision: Revision) -> Record:
+        package = _package(self._job.model)
+        try:
+            if package:
+                require_inside(package, revision)
+            return run_worker("count", self._job, revision, self._options.timeout_s)
+        except RevisionError as error:
+            raise NotBuilt(str(error)) from error
+
+    def _findings(self, after: Record) -> Sequence[Finding]:
+        return compare_counts(self._before, after, same_torch=True, same_machine=False)
+
+    def _timed(self, revision: Revision, after: Record) -> NetworkComparison:
+        """Both commits timed in turn, in two looks, as `check --against` does."""
+        row, options = key(self._before), self._options
+
+        def measure(names: Sequence[Key], look: int) -> Sides:
+            wanted = options.processes * (GROWTH_BOTH if look else 1)
+            jobs = dict.fromkeys(names, self._job)
+            return interleaved(jobs, (self._good, revision), wanted, options, self._say, seed=look)
+
+        found = measure_twice({row: self._before}, {row: after}, [row], measure, options).networks[0]
+        problem = found.failure or found.not_judged or next(iter(found.notes if not found.comparisons else ()), "")
+        if problem:
+            raise NotBuilt(problem)
+        return found
+
+
+def _in_words(findings: Sequence[Finding]) -> str:
+    """The first finding, and how many more there are: one layer changes a dozen counts."""
+    more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return f"{findings[0]}{more}" if findings else ""
+
+
+def _name(finding: Finding) -> str:
+    """A quantity as histories name it."""
+    return "logits" if finding.quantity == "signature" else finding.quantity
+
+
+def _package(model: str) -> str:
+    """What a network is imported from; empty for a file, which is read where it is."""
+    if not is_own(model):
+        return "segbench"
+    spec = parse(model)
+    return "" if spec.is_file else spec.source.partition(".")[0]
