@@ -9,6 +9,7 @@ import typer
 
 from segbench import __version__
 from segbench.cli import baseline
+from segbench.cli.accept import accept
 from segbench.cli.audit import audit
 from segbench.cli.check import check
 from segbench.cli.checkpoints import checkpoints
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
         ("eval", evaluate),
         ("synthetic", synthetic),
         ("check", check),
+        ("accept", accept),
         ("report", report),
         ("table", table),
         ("find", find),

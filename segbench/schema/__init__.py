@@ -21,7 +21,7 @@ TABLES = {
     for kind in (
         *(Record, results.Speed, results.Latency, results.Roofline, results.Telemetry, results.LayerTiming),
         *(results.Optimized, results.Memory, results.Accuracy, results.WaterfallRow, results.ModuleRow),
-        *(results.Signature, results.Process),
+        *(results.Signature, results.Process, results.Acceptance),
     )
 }
 """What docs/record.md describes, field by field, each between ``<!-- fields of NAME -->`` and ``<!-- end -->``."""
