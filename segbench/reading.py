@@ -28,7 +28,8 @@ _LEFT_OUT_WHEN_NONE = frozenset(
         *("processes", "process_fps", "process_cov", "process_latency_ms", "process_round_fps", "process_peak_mib"),
         "process_gpu_busy_ms",
         *("process", "optimized", "roofline", "enqueue_ms", "round_throttled_ms", "runtime", "settings", "operations"),
-        *("deviation_failure", "time_ms", "time_share", "layer_timing", "options", "accepted", "tolerance_points"),
+        *("deviation_failure", "time_ms", "time_share", "layer_timing", "options"),
+        *("accepted", "value", "until", "tolerance_points"),
     }
 )
 

@@ -46,6 +46,7 @@ def accept_known(outcome: Outcome, options: Options, day: str) -> None:
         options: how it was judged: a timing that is worse than the accepted one by the minimum effect counts.
         day: on which acceptances must not have ended.
     """
+    outcome.stored = True
     for network in outcome.networks:
         for item in network.before.accepted or ():
             if item.until is not None and item.until < day:
@@ -130,8 +131,9 @@ def failing(outcome: Outcome) -> Iterator[Failing]:
 
 
 def matches(name: str, given: str) -> bool:
-    """Whether a user means a finding: by its name, a pattern, or the line that a check prints."""
-    return name == given or given.startswith(f"{name}:") or fnmatch.fnmatchcase(name, given)
+    """Whether a user means a finding: by its name, a pattern, the line that a check prints, or its network and size."""
+    network = name.rpartition(": ")[0]
+    return given in (name, network) or given.startswith(f"{name}:") or fnmatch.fnmatchcase(name, given)
 
 
 def models_meant(records: Sequence[Record], given: str) -> list[str]:

@@ -208,7 +208,7 @@ def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) ->
 
         base = {row: before[old] for row, (_, old) in there.items()}
         networks = {row: there[row][0] for row in timed}
-        one, other, warnings = _time_both(base, counted, networks, (a, b), options, say)
+        one, other, warnings = time_both(base, counted, networks, (a, b), options, say)
         outcome = compare_records(one, other, replace(options, speed=bool(timed)))
     outcome.warnings += warnings
     outcome.baseline = f"{a.name} ({a.commit[:10]})"
@@ -219,7 +219,7 @@ def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) ->
     return outcome
 
 
-def _time_both(
+def time_both(
     before: Mapping[Key, Record],
     after: Mapping[Key, Record],
     jobs: Mapping[Key, Job],
@@ -227,7 +227,16 @@ def _time_both(
     options: Options,
     say: Say,
 ) -> tuple[dict[Key, Record], dict[Key, Record], list[str]]:
-    """Both sides' counts with their timings; where a slowdown is to be found, the first processes say how many more."""
+    """Both sides' counts with their timings, and warnings; a slowdown that is to be found takes as many as it needs.
+
+    Args:
+        before: counts at the revision to compare with, by row.
+        after: counts at the other.
+        jobs: which rows to time.
+        sides: both revisions.
+        options: how many processes; where a slowdown is to be found, the first ones say how many more.
+        say: told of progress.
+    """
     timings = interleaved(jobs, sides, dict.fromkeys(jobs, options.processes), options, say)
 
     def together() -> tuple[dict[Key, Record], dict[Key, Record]]:

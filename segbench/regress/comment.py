@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segbench.regress.judge import Outcome
 from segbench.regress.output import markdown
+from segbench.regress.render import how_to_accept
 
 MARKER = "<!-- segbench check -->"
 """The first line of the comment: a script replaces the comment that begins with it."""
@@ -20,12 +21,8 @@ def comment(outcome: Outcome, page_url: str | None = None) -> str:
         page_url: page that it links to; None for none.
     """
     link = f"\n[All measurements]({page_url})\n" if page_url else ""
-    names = [
-        f"'{network.title}: QUANTITY'" for network in outcome.networks if network.regressed and not network.failure
-    ]
-    accept = (
-        f"\nIf it is meant: `segbench accept {names[0]} --reason '...'`, and commit the baseline.\n" if names else ""
-    )
+    command = how_to_accept(outcome)
+    accept = f"\nWhat is meant is accepted by `{command}`; commit the baseline then.\n" if command else ""
     room = _LONGEST - len(link) - len(accept)
     lines = markdown(outcome).splitlines()
     kept: list[str] = []

@@ -113,6 +113,7 @@ class Outcome:
         strict: what is open fails too.
         warnings: about the run as a whole.
         started: when, in UTC, such as ``2026-11-21T10:00:00Z``.
+        stored: against a stored baseline, in which findings can be accepted.
     """
 
     networks: list[NetworkComparison]
@@ -122,6 +123,7 @@ class Outcome:
     strict: bool = False
     warnings: list[str] = field(default_factory=list)
     started: str = field(default_factory=now)
+    stored: bool = False
 
     @property
     def status(self) -> int:

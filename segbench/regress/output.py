@@ -140,7 +140,8 @@ def _metric_cell(network: NetworkComparison, metric: str) -> str:
 
 
 def _details(network: NetworkComparison) -> Iterator[str]:
-    texts = [network.failure, *map(str, network.findings), *network.modules, network.not_judged]
+    # What was changed, before everything that follows from it.
+    texts = [network.failure, *network.modules, *map(str, network.findings), network.not_judged]
     texts += [sentence(item) for item in (*network.verdicts(SLOWER), *network.verdicts(UNDECIDED))]
     texts += [f"accepted: {text}" for text in network.accepted]
     texts += [sentence(item) for item in network.comparisons if item.accepted]

@@ -26,6 +26,8 @@ def lines(outcome: Outcome) -> Iterator[Text]:
         yield Text(f"{name}: not in the baseline, so not judged", style="yellow")
     for warning in outcome.warnings:
         yield Text(f"warning: {warning}", style="yellow")
+    if command := how_to_accept(outcome):
+        yield Text(f"what is meant is accepted by: {command}", style="dim")
     if said := power(outcome):
         yield Text(said, style="dim")
     yield Text(summary(outcome), style="bold red" if outcome.status else "bold")
@@ -52,6 +54,14 @@ def _network(network: NetworkComparison) -> Iterator[Text]:
         yield Text(f"  mIoU is not comparable: {network.not_compared}", style="yellow")
     for note in network.notes:
         yield Text(f"  note: {note}", style="dim")
+
+
+def how_to_accept(outcome: Outcome) -> str:
+    """How to let the findings of a failed check pass; empty where there is none that a baseline can accept."""
+    titles = [network.title for network in outcome.networks if network.findings or network.verdicts(SLOWER)]
+    if not titles or not outcome.stored:
+        return ""
+    return f"segbench accept '{titles[0]}: QUANTITY' --reason TEXT"
 
 
 def state(network: NetworkComparison) -> str:

@@ -14,8 +14,8 @@ from segbench.resolution import show
 Key = tuple[object, ...]
 """Network, size, classes and batch, then the conditions of timing and of accuracy without the machine."""
 
-# How long was measured is no reason not to compare.
-_DURATION = {"warmup passes", "warmup seconds", "rounds", "frames", "round seconds"}
+DURATION = frozenset({"warmup passes", "warmup seconds", "rounds", "frames", "round seconds"})
+"""How long was measured, which is no reason not to compare."""
 
 
 def key(record: Record) -> Key:
@@ -76,7 +76,7 @@ def differing(
     versions = [
         f"{name} {old_beside[name]} -> {new_beside[name]}"
         for name in old_beside
-        if name not in _DURATION and name in new_beside and old_beside[name] != new_beside[name]
+        if name not in DURATION and name in new_beside and old_beside[name] != new_beside[name]
     ]
     if (old_beside.get("environment variables") is None) != (new_beside.get("environment variables") is None):
         ends = [side.get("environment variables", "none") for side in (old_beside, new_beside)]
@@ -132,7 +132,7 @@ def _machine(record: Record) -> object:
     conditions = TimingConditions.of(record)
     return conditions and (
         conditions,
-        tuple((name, text) for name, text in beside(record).items() if name not in _DURATION),
+        tuple((name, text) for name, text in beside(record).items() if name not in DURATION),
     )
 
 
