@@ -29,6 +29,7 @@ _LEFT_OUT_WHEN_NONE = frozenset(
         "process_gpu_busy_ms",
         *("process", "optimized", "roofline", "enqueue_ms", "round_throttled_ms", "runtime", "settings", "operations"),
         *("deviation_failure", "time_ms", "time_share", "layer_timing", "options"),
+        *("accepted", "value", "until", "tolerance_points"),
     }
 )
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from segbench import reading
 from segbench.errors import RecordError
 from segbench.results import (
+    Acceptance,
     Accuracy,
     AtLeastOne,
     Count,
@@ -135,6 +136,7 @@ class Record:
     created: Annotated[Date, meaning("such as `2026-11-21T10:00:00Z`", "UTC")] = field(default_factory=now)
     process: Annotated[Process | None, meaning("in `compare`: which fresh process this was")] = None
     run: Annotated[Run | None, meaning("in `compare`: when and where this was measured")] = None
+    accepted: Annotated[list[Acceptance] | None, meaning("in a baseline: findings that do not fail a check")] = None
     extra: Extra = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -228,6 +228,9 @@ class Accuracy:
         meaning("what papers print for this network and data set, with `difference` in percentage points"),
     ] = field(default_factory=list)
     processes: Annotated[AtLeastOne | None, meaning("that shared the images", "count")] = None
+    tolerance_points: Annotated[
+        NonNegative | None, meaning("in a baseline: change of `miou` that is none", "percentage points")
+    ] = None
     extra: Extra = field(default_factory=dict)
 
 
@@ -325,3 +328,22 @@ class Run:
 def moment(seconds: float) -> str:
     """Seconds since 1970 as a `Run` writes them."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """A finding of `segbench check` that is meant, or known, and does not fail it."""
+
+    finding: Annotated[Text, meaning("the quantity that changed, such as `parameters` or `FPS`")]
+    before: Annotated[Text, meaning("the baseline's, as a person reads it")]
+    after: Annotated[Text, meaning("what is accepted, as a person reads it; a further change counts")]
+    value: Annotated[
+        float | None, meaning("of a metric, its median in its unit, or of an mIoU: what is accepted, and no worse")
+    ] = None
+    reason: Annotated[Text, meaning("why")]
+    until: Annotated[Day | None, meaning("last day on which it is accepted; null for ever")] = None
+    accepted: Annotated[Day, meaning("when it was accepted", "UTC")]
+    extra: Extra = field(default_factory=dict)

@@ -24,7 +24,7 @@ from tests.conftest import Answer
 Cli = Callable[..., Answer]
 
 CALL = ("--res", "64x64")
-TIMED = (*CALL, "--device", "cuda", "--processes", 5)
+TIMED = (*CALL, "--device", "cuda", "--processes", 7)
 BROKEN = "raise ValueError('no weights')\n"
 
 

@@ -104,7 +104,7 @@ def _checks(forward: Processes) -> Iterator[Step]:
     yield Step("gpu-tests", "check", 90, _pytest("gpu and not slow"))
     save = ("-m", "segbench", "baseline", "save", "frmnet", "efrnet", "--device", "cuda", "--processes", "5")
     yield Step("baseline", "check", 120, (*save, "--rounds", "2", "-b", f"{{out}}/{BASELINE}"), writes=BASELINE)
-    check = ("-m", "segbench", "check", "-b", f"{{out}}/{BASELINE}", "--processes", "5")
+    check = ("-m", "segbench", "check", "-b", f"{{out}}/{BASELINE}", "--processes", "10")
     yield Step("baseline-unchanged", "check", 150, check, needs=BASELINE)
     slowed = ("-m", "benchmarks.gpu_day.slowed", f"{{out}}/{BASELINE}")
     yield Step("baseline-slowed", "check", 150, slowed, needs=BASELINE)

@@ -23,13 +23,14 @@ from segbench.measure.frame import Frame, Prepare, make_frame
 from segbench.protocol import Protocol
 from segbench.record import Record
 from segbench.regress import sampling
-from segbench.regress.measuring import Options
+from segbench.regress.options import Options
 from segbench.regress.render import lines
-from segbench.regress.run import check_now, read_baseline
+from segbench.regress.run import check_now
+from segbench.regress.stored import read_baseline
 from segbench.regress.verdicts import SLOWER
 
 SHARE = 0.2
-PROCESSES = 5
+PROCESSES = 10
 _FRAMES = 20
 _CYCLES = 10_000_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from segbench import resolution
 from segbench.cli import options
-from segbench.cli.check import OptionalModels, Processes, Timeout
+from segbench.cli.check import DEFAULT, BaselinePath, Find, Miou, OptionalModels, Processes, Timeout, judging
 from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 from segbench.files import require_writable_file
@@ -21,14 +22,19 @@ from segbench.units import scaled, significant
 
 app = typer.Typer(help="Keep Records to compare later runs with: save, update, show.", no_args_is_help=True)
 
-BaselinePath = Annotated[Path, typer.Option("--baseline", "-b", metavar="PATH", help="The baseline's file.")]
-DEFAULT = Path("results/baseline.json")
-
 
 @app.command()
 def save(
-    model: options.Models,
+    model: OptionalModels = None,
     baseline: BaselinePath = DEFAULT,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PATH", help="Take these Records; nothing is measured.", show_default=False),
+    ] = None,
+    miou: Miou = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep the rows that the file has, as of other machines, and add to them.")
+    ] = False,
     res: options.Resolutions = None,
     classes: options.Classes = None,
     device: options.DeviceOption = "auto",
@@ -38,46 +44,59 @@ def save(
     rounds: options.Rounds = None,
     budget: options.Budget = None,
     no_speed: options.NoSpeed = False,
-    processes: Processes = 10,
+    find: Find = None,
+    processes: Processes = None,
     timeout: Timeout = 600.0,
 ) -> None:
     """Measure networks and write a new baseline, with modules, signature and the samples of every process.
 
     Example: segbench baseline save mypackage.networks:build --res 512x1024 --no-speed
     """
+    if bool(model) == (source is not None):
+        raise BadOption("baseline save takes MODEL... to measure, or --from PATH with Records")
+    if miou is not None and source is not None:
+        raise BadOption("--miou goes with networks that are measured: --from has mIoUs of its own")
     sizes = [resolution.parse(text) for text in res or []]
     with progress("importing torch") as step:
         from segbench.job import Settings
         from segbench.measure.record import check_settings
         from segbench.regress import baseline as keeping
-        from segbench.regress.measuring import Options
 
-        keeping.require_new(baseline)
-        how = Options(processes=processes, speed=not no_speed, timeout_s=timeout).check()
-        settings = check_settings(
-            Settings(
-                device=device,
-                mode=mode,
-                precision=precision,
-                batch=batch,
-                rounds=rounds,
-                **options.budgets(budget, on_cpu=10.0),
-                speed=not no_speed,
+        if not (add and baseline.is_file()):
+            keeping.require_new(baseline)
+        failed: list[str] = []
+        if source is not None:
+            records = keeping.from_records(source)
+        else:
+            how = replace(judging(None, None, find, processes), speed=not no_speed, timeout_s=timeout).check()
+            settings = check_settings(
+                Settings(
+                    device=device,
+                    mode=mode,
+                    precision=precision,
+                    batch=batch,
+                    rounds=rounds,
+                    **options.budgets(budget, on_cpu=10.0),
+                    speed=not no_speed,
+                )
             )
-        )
-        jobs = keeping.jobs_for(model, sizes, classes, settings)
-        records = list(keeping.measure(jobs, how, step).values())
-        failed = keeping.failures(records)
-        saved = [record for record in records if not record.failure]
-        if saved:
-            keeping.write(baseline, saved)
+            jobs = keeping.jobs_for(model or [], sizes, classes, settings)
+            if add and baseline.is_file():
+                keeping.require_absent(baseline, jobs)
+            measured = keeping.measure(jobs, how, step).values()
+            failed = keeping.failures(measured)
+            records = [record for record in measured if not record.failure]
+            if miou is not None and records:
+                records = keeping.with_scores(records, miou)
+        if records:
+            keeping.write(baseline, keeping.added_to(baseline, records) if add and baseline.is_file() else records)
     screen = console()
     _print_failed(screen, failed)
-    if not saved:
+    if not records:
         screen.print("no baseline is written", markup=False)
     else:
         then = "`segbench baseline update MODEL` adds what failed" if failed else "commit it"
-        number = f"{len(saved)} {'network' if len(saved) == 1 else 'networks'}"
+        number = f"{len(records)} {'network' if len(records) == 1 else 'networks'}"
         screen.print(f"{number} saved in {baseline}: {then}", markup=False)
     if failed:
         raise typer.Exit(1)
@@ -91,7 +110,8 @@ def update(
     res: options.Resolutions = None,
     classes: options.Classes = None,
     budget: options.Budget = None,
-    processes: Processes = 10,
+    find: Find = None,
+    processes: Processes = None,
     timeout: Timeout = 600.0,
 ) -> None:
     """Measure a baseline's networks again, show what changes, and ask before writing.
@@ -104,12 +124,12 @@ def update(
     screen = console()
     with progress("importing torch") as step:
         from segbench.regress import baseline as keeping
-        from segbench.regress.measuring import Options
-        from segbench.regress.run import read_baseline
+        from segbench.regress.stored import read_baseline
 
         old = read_baseline(baseline)
         require_writable_file(baseline)
-        how = Options(processes=processes, timeout_s=timeout, **options.budgets(budget, on_cpu=10.0)).check()
+        how = judging(None, None, find, processes)
+        how = replace(how, timeout_s=timeout, **options.budgets(budget, on_cpu=10.0)).check()
         change = keeping.prepare_update(
             old,
             model or [],
@@ -147,7 +167,7 @@ def _print_failed(screen: Console, failed: Sequence[str]) -> None:
 def show(baseline: BaselinePath = DEFAULT) -> None:
     """Show what a baseline holds, and how small a difference its timings can tell."""
     from segbench.regress.baseline import rows
-    from segbench.regress.run import read_baseline
+    from segbench.regress.stored import read_baseline
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("network", "size", "params", "MACs", "FPS", "noise floor", "measured on", "signature", "created"):

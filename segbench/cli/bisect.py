@@ -56,7 +56,7 @@ def bisect(
         from segbench.history.bisection import only_one, suspects_in_words, title
         from segbench.job import Settings
         from segbench.measure.record import check_settings
-        from segbench.regress.measuring import Options, parse_effect
+        from segbench.regress.options import Options, parse_effect
 
         budgets = options.budgets(budget, on_cpu=10.0)
         how = Options(parse_effect(min_effect), processes, timeout_s=timeout, **budgets).check()

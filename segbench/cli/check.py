@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +13,14 @@ from rich.text import Text
 from segbench import files, resolution
 from segbench.cli import options
 from segbench.cli.output import check_targets, console, progress, write_json, write_out
+from segbench.cli.run_file import NAME, CheckTable, read_run_file
 from segbench.errors import BadOption
+from segbench.record import now
 
 if TYPE_CHECKING:
     from segbench.job import Settings
     from segbench.regress.judge import Outcome
-    from segbench.regress.measuring import Options
+    from segbench.regress.options import Options
     from segbench.regress.sampling import Say
 
 OptionalModels = Annotated[
@@ -30,8 +33,25 @@ OptionalModels = Annotated[
     ),
 ]
 Processes = Annotated[
-    int, typer.Option(metavar="N", help="Fresh processes a side; what is not settled takes up to three times as many.")
+    int | None, typer.Option(metavar="N", help="Fresh processes a side; 10 by default.", show_default=False)
 ]
+Find = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="SHARE",
+        help="Take as many processes as finding this slowdown in 95 % of runs needs, as in 3%.",
+        show_default=False,
+    ),
+]
+Miou = Annotated[
+    Path | None,
+    typer.Option(
+        "--miou", metavar="PATH", help="Records of `segbench eval`, whose mIoU is compared too.", show_default=False
+    ),
+]
+BaselinePath = Annotated[Path, typer.Option("--baseline", "-b", metavar="PATH", help="The baseline's file.")]
+DEFAULT = Path("results/baseline.json")
 Timeout = options.Timeout
 
 
@@ -39,7 +59,13 @@ def check(
     model: OptionalModels = None,
     baseline: Annotated[
         Path | None,
-        typer.Option("--baseline", "-b", metavar="PATH", help="Records to compare with.", show_default=False),
+        typer.Option(
+            "--baseline",
+            "-b",
+            metavar="PATH",
+            help="Records to compare with, or a folder of such files; those of this machine, the newest, count.",
+            show_default=False,
+        ),
     ] = None,
     current: Annotated[
         Path | None,
@@ -51,11 +77,27 @@ def check(
             metavar="REV", help="Compare with this revision of the project, measured in turn.", show_default=False
         ),
     ] = None,
-    min_effect: Annotated[str, typer.Option(metavar="SHARE", help="Smallest change of a timing that matters.")] = "3%",
-    processes: Processes = 10,
+    min_effect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Smallest change of a timing that matters; 3%, or with --for two thirds of that if less.",
+            show_default=False,
+        ),
+    ] = None,
+    find: Find = None,
+    processes: Processes = None,
+    miou: Miou = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on what could not be judged.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Judge timings of other machines too.")] = False,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Only what is deterministic; needs no device.")] = False,
+    comment: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the body of a pull-request comment (Markdown).", show_default=False),
+    ] = None,
+    page_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Page that the comment links to.", show_default=False)
+    ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.", show_default=False)] = None,
     json_path: options.JsonPath = None,
     benchmark_json: Annotated[
@@ -73,6 +115,15 @@ def check(
     precision: Annotated[
         str | None,
         typer.Option(metavar="fp32|tf32|fp16|bf16", help="Arithmetic of the timed network.", show_default=False),
+    ] = None,
+    run_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Thresholds of networks and metrics, as [check] in TOML; segbench.toml of this folder by default.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Compare networks with a baseline, or with another revision of the project.
@@ -93,16 +144,19 @@ def check(
     sizes = [resolution.parse(text) for text in res or []]
     files.require_apart([("--baseline", baseline), ("--json", json_path)])
     files.require_apart([("--current", current), ("--json", json_path)])
-    check_targets(json=json_path, junit=junit, benchmark_json=benchmark_json)
+    check_targets(json=json_path, junit=junit, benchmark_json=benchmark_json, comment=comment)
+    if page_url is not None and comment is None:
+        raise BadOption("--page-url is the comment's link: give it with --comment FILE")
+    if miou is not None and (current is not None or against is not None):
+        raise BadOption("--miou goes with a baseline that is measured now: --current has mIoUs of its own")
+    started = now()
     with progress("importing torch") as say:
-        from segbench.regress.measuring import Options, parse_effect
-
-        how = Options(
-            parse_effect(min_effect),
-            processes,
-            strict,
-            force,
-            not no_speed,
+        how = judging(run_file, min_effect, find, processes)
+        how = replace(
+            how,
+            strict=strict,
+            force=force,
+            speed=not no_speed,
             **options.budgets(budget, on_cpu=10.0),
             timeout_s=timeout,
             device=None if device == "auto" else device,
@@ -121,8 +175,13 @@ def check(
             outcome = _against(against, baseline, model or [], (sizes, classes), settings, how, say)
         else:
             assert baseline is not None
-            outcome = _baseline(baseline, current, model or [], how, say)
+            outcome = _baseline(baseline, current, model or [], miou, how, say)
+    outcome.started = started
     _report(outcome, json_path, junit, benchmark_json)
+    if comment is not None:
+        from segbench.regress.comment import comment as body
+
+        write_out(comment, body(outcome, page_url))
     if outcome.refused:
         raise outcome.refused[0]
     if outcome.status:
@@ -150,12 +209,39 @@ def _check_call(
         raise BadOption("--against needs the networks to compare: MODEL..., or --baseline PATH for all of a baseline")
 
 
-def _baseline(baseline: Path, current: Path | None, models: list[str], how: Options, say: Say) -> Outcome:
-    from segbench.regress.run import check_now, check_records, read_baseline
+def judging(run_file: Path | None, min_effect: str | None, find: str | None, processes: int | None) -> Options:
+    """How to judge, by the command line and by ``[check]`` of a run file; the command line goes first.
+
+    Raises:
+        BadOption: a value that is no share, or both ways to choose the number of processes.
+    """
+    from segbench.regress.options import PROCESSES, Options, parse_effect
+
+    found = CheckTable()
+    if run_file is not None or Path(NAME).is_file():
+        found = read_run_file(run_file or Path(NAME)).check
+    if find is not None and processes is not None:
+        raise BadOption("--for chooses the number of processes: give it or --processes")
+    effect = found.min_effect if min_effect is None else parse_effect(min_effect)
+    looked_for = parse_effect(find, "--for") if find is not None else found.find if processes is None else None
+    return Options(
+        min_effect=effect,
+        find=looked_for,
+        processes=PROCESSES if processes is None else processes,
+        thresholds=found.thresholds,
+    )
+
+
+def _baseline(
+    baseline: Path, current: Path | None, models: list[str], miou: Path | None, how: Options, say: Say
+) -> Outcome:
+    from segbench.regress.acceptance import accept_known, today
+    from segbench.regress.run import check_now, check_records
+    from segbench.regress.stored import read_baseline
 
     rows = read_baseline(baseline)
-    outcome = check_now(rows, how, models, say) if current is None else check_records(rows, current, how, models)
-    outcome.baseline = str(baseline)
+    outcome = check_now(rows, how, models, say, miou) if current is None else check_records(rows, current, how, models)
+    accept_known(outcome, how, today())
     return outcome
 
 
@@ -171,7 +257,8 @@ def _against(
     from segbench.measure.record import check_settings
     from segbench.regress.against import check_against
     from segbench.regress.baseline import jobs_for
-    from segbench.regress.run import jobs_of, read_baseline
+    from segbench.regress.run import jobs_of
+    from segbench.regress.stored import read_baseline
 
     if baseline is None:
         jobs = jobs_for(models, *conditions, check_settings(settings))

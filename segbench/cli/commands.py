@@ -9,6 +9,7 @@ import typer
 
 from segbench import __version__
 from segbench.cli import baseline, history
+from segbench.cli.accept import accept
 from segbench.cli.audit import audit
 from segbench.cli.bisect import bisect
 from segbench.cli.check import check
@@ -52,6 +53,7 @@ def register(app: typer.Typer) -> None:
         ("synthetic", synthetic),
         ("check", check),
         ("bisect", bisect),
+        ("accept", accept),
         ("report", report),
         ("table", table),
         ("find", find),

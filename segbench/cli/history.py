@@ -134,7 +134,7 @@ def _searched(
     from segbench.history.commits import in_order, of_several_branches
     from segbench.history.entries import read
     from segbench.history.series import series_of
-    from segbench.regress.measuring import parse_effect
+    from segbench.regress.options import parse_effect
 
     effect = parse_effect(min_effect)
     entries = read(folder)

@@ -25,7 +25,7 @@ from segbench.history.worktrees import remove_stale, worktree
 from segbench.job import Job, Settings
 from segbench.regress.against import RevisionError
 from segbench.regress.baseline import jobs_for
-from segbench.regress.measuring import Options
+from segbench.regress.options import Options
 from segbench.regress.sampling import Say
 from segbench.spec import is_own, parse
 

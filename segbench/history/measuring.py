@@ -10,13 +10,13 @@ from segbench.errors import BadOption, SegbenchError
 from segbench.history.worktrees import require_inside
 from segbench.job import Job
 from segbench.record import Record
-from segbench.regress.against import Revision, RevisionError, interleaved, run_worker
+from segbench.regress.against import Revision, RevisionError, run_worker, time_both
 from segbench.regress.difference import Finding, compare_counts, explain
-from segbench.regress.judge import METRICS, NetworkComparison
-from segbench.regress.measuring import Options, Sides, measure_twice
+from segbench.regress.judge import NetworkComparison, compare_records
+from segbench.regress.options import METRICS, Options
 from segbench.regress.render import sentence, where
-from segbench.regress.rows import Key, key
-from segbench.regress.sampling import GROWTH_BOTH, Say
+from segbench.regress.rows import key
+from segbench.regress.sampling import Say
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED
 from segbench.spec import is_own, parse
 
@@ -117,8 +117,8 @@ class Measuring:
         if not target.verdict:
             found = [finding for finding in self._findings(after) if _name(finding) in target.quantities]
             return bool(found), _in_words(found)
-        found = self._timed(revision, after)
-        one = next((one for one in found.comparisons if one.metric in target.quantities), None)
+        judged = self._timed(revision, after)
+        one = next((one for one in judged.comparisons if one.metric in target.quantities), None)
         if one is None:
             raise NotBuilt(f"{target.quantities[0]} was not measured")
         if one.verdict.verdict == UNDECIDED:
@@ -138,19 +138,14 @@ class Measuring:
         return compare_counts(self._before, after, same_torch=True, same_machine=False)
 
     def _timed(self, revision: Revision, after: Record) -> NetworkComparison:
-        """Both commits timed in turn, in two looks, as `check --against` does."""
-        row, options = key(self._before), self._options
-
-        def measure(names: Sequence[Key], look: int) -> Sides:
-            wanted = options.processes * (GROWTH_BOTH if look else 1)
-            jobs = dict.fromkeys(names, self._job)
-            return interleaved(jobs, (self._good, revision), wanted, options, self._say, seed=look)
-
-        found = measure_twice({row: self._before}, {row: after}, [row], measure, options).networks[0]
-        problem = found.failure or found.not_judged or next(iter(found.notes if not found.comparisons else ()), "")
+        """Both commits timed in turn, as `check --against` does."""
+        row, sides = key(self._before), (self._good, revision)
+        one, other, _ = time_both({row: self._before}, {row: after}, {row: self._job}, sides, self._options, self._say)
+        judged = compare_records(one, other, self._options).networks[0]
+        problem = judged.failure or judged.not_judged or next(iter(judged.notes if not judged.comparisons else ()), "")
         if problem:
             raise NotBuilt(problem)
-        return found
+        return judged
 
 
 def _in_words(findings: Sequence[Finding]) -> str:

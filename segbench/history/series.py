@@ -18,7 +18,8 @@ from segbench.history.commits import Commit, in_order
 from segbench.history.entries import Entry
 from segbench.record import Record
 from segbench.regress.difference import compare_counts
-from segbench.regress.judge import METRICS, costs
+from segbench.regress.judge import costs
+from segbench.regress.options import METRICS
 from segbench.regress.rows import DURATION, differing, label
 from segbench.results import Signature
 from segbench.units import significant

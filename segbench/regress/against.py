@@ -14,21 +14,25 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segbench.errors import RecordError, SegbenchError
 from segbench.job import Job
+from segbench.processes import with_timings
 from segbench.record import Record
-from segbench.regress import sampling
-from segbench.regress.judge import Outcome
-from segbench.regress.measuring import Options, Sides, measure_twice
+from segbench.regress.judge import Outcome, compare_records
+from segbench.regress.options import Options
 from segbench.regress.rows import Key, key
-from segbench.regress.sampling import Say
+from segbench.regress.sampling import Say, turns
+from segbench.regress.sizing import plan_processes
 from segbench.regress.worker import UNKNOWN
 
 BALANCED = ("A", "B", "B", "A")
+
+Sides = tuple[dict[Key, list[Record]], dict[Key, list[Record]]]
+"""Timings of the revision to compare with and of the checked-out one, one Record per process."""
 
 
 class RevisionError(SegbenchError):
@@ -76,7 +80,7 @@ def revisions(name: str) -> Iterator[tuple[Revision, Revision]]:
         raise RevisionError(f"--against compares commits, and {root} has changes ({files}): commit or stash them first")
     if name.startswith("-"):
         raise RevisionError(f"--against takes a revision, such as main or HEAD~1: {name!r} given")
-    base = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", wrong=f"there is no revision {name!r}")
+    name, base = _find(name)
     head = _git("rev-parse", "HEAD")
     with tempfile.TemporaryDirectory(prefix="segbench-against-") as folder:
         made = []
@@ -94,6 +98,19 @@ def revisions(name: str) -> Iterator[tuple[Revision, Revision]]:
             for worktree in made:
                 with contextlib.suppress(RevisionError):
                     _git("worktree", "remove", "--force", str(worktree))
+
+
+def _find(name: str) -> tuple[str, str]:
+    """A revision's name and commit; a branch that only the remote has, as in a checkout of CI, is found there."""
+    for known in (name, f"origin/{name}"):
+        with contextlib.suppress(RevisionError):
+            return known, _git("rev-parse", "--verify", "--quiet", f"{known}^{{commit}}")
+    if _git("rev-parse", "--is-shallow-repository") == "true":
+        raise RevisionError(
+            f"there is no revision {name!r} in this shallow clone: check out all commits (actions/checkout with "
+            "`fetch-depth: 0`, or `git fetch --unshallow`)"
+        )
+    raise RevisionError(f"there is no revision {name!r}, and no origin/{name}")
 
 
 def _git(*arguments: str, wrong: str = "git failed") -> str:
@@ -189,17 +206,53 @@ def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) ->
         counted = {row: after.get(job) or job.failed(str(failures[job])) for row, (job, _) in there.items()}
         timed = [row for row, (job, _) in there.items() if options.speed and job.settings.speed and job in after]
 
-        def measure(names: Sequence[Key], look: int) -> Sides:
-            wanted = options.processes * (sampling.GROWTH_BOTH if look else 1)
-            return interleaved({row: there[row][0] for row in names}, (a, b), wanted, options, say, seed=look)
-
-        outcome = measure_twice({row: before[old] for row, (_, old) in there.items()}, counted, timed, measure, options)
-    outcome.baseline = f"{name} ({a.commit[:10]})"
+        base = {row: before[old] for row, (_, old) in there.items()}
+        networks = {row: there[row][0] for row in timed}
+        one, other, warnings = time_both(base, counted, networks, (a, b), options, say)
+        outcome = compare_records(one, other, replace(options, speed=bool(timed)))
+    outcome.warnings += warnings
+    outcome.baseline = f"{a.name} ({a.commit[:10]})"
     outcome.removed += [rows[row][0].title for row in gone]
     outcome.added += [job.title for job, old in new.items() if old not in before and job in after]
     both = [old for job, old in new.items() if old not in before and job not in after]
     outcome.warnings += [f"{job.title} can be built at neither revision: {broken[job]}" for job in both]
     return outcome
+
+
+def time_both(
+    before: Mapping[Key, Record],
+    after: Mapping[Key, Record],
+    jobs: Mapping[Key, Job],
+    sides: tuple[Revision, Revision],
+    options: Options,
+    say: Say,
+) -> tuple[dict[Key, Record], dict[Key, Record], list[str]]:
+    """Both sides' counts with their timings, and warnings; a slowdown that is to be found takes as many as it needs.
+
+    Args:
+        before: counts at the revision to compare with, by row.
+        after: counts at the other.
+        jobs: which rows to time.
+        sides: both revisions.
+        options: how many processes; where a slowdown is to be found, the first ones say how many more.
+        say: told of progress.
+    """
+    timings = interleaved(jobs, sides, dict.fromkeys(jobs, options.processes), options, say)
+
+    def together() -> tuple[dict[Key, Record], dict[Key, Record]]:
+        one, other = (
+            {row: with_timings(record, timed[row]) if row in timed else record for row, record in counts.items()}
+            for counts, timed in zip((before, after), timings, strict=True)
+        )
+        return one, other
+
+    first = together()
+    plan = plan_processes({row: [side[row] for side in first] for row in jobs}, options, stored=False)
+    more = {row: count - options.processes for row, count in plan.processes.items()}
+    for timed, further in zip(timings, interleaved(jobs, sides, more, options, say, seed=1), strict=True):
+        for row, records in further.items():
+            timed[row] += records
+    return *together(), plan.warnings
 
 
 def _signed(record: Record) -> tuple[int, int, float] | None:
@@ -221,16 +274,21 @@ def _count(
 
 
 def interleaved(
-    jobs: dict[Key, Job], sides: tuple[Revision, Revision], processes: int, options: Options, say: Say, seed: int
+    jobs: Mapping[Key, Job],
+    sides: tuple[Revision, Revision],
+    processes: Mapping[Key, int],
+    options: Options,
+    say: Say,
+    seed: int = 0,
 ) -> Sides:
     """Time both revisions A B B A, network after network in each round, in an order that each round shuffles anew."""
     chance = random.Random(seed)
     found: Sides = ({name: [] for name in jobs}, {name: [] for name in jobs})
-    total, done = 2 * processes * len(jobs), 0
-    turns = order(processes)
-    for start in range(0, len(turns), 4):
-        for name in chance.sample(list(jobs), len(jobs)):
-            for side in turns[start : start + 4]:
+    total, done = 2 * sum(max(count, 0) for count in processes.values()), 0
+    # A round is A B B A: two processes a side, of which the last round of an odd number leaves out the second.
+    for round_, names in enumerate(turns({name: (count + 1) // 2 for name, count in processes.items()})):
+        for name in chance.sample(names, len(names)):
+            for side in order(processes[name])[4 * round_ : 4 * round_ + 4]:
                 which = "AB".index(side)
                 try:
                     record = run_worker("time", jobs[name], sides[which], options.timeout_s)

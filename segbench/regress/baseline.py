@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from segbench import files, store
 from segbench.catalog import match
-from segbench.errors import BadOption, FactoryError
+from segbench.errors import BadOption, FactoryError, RecordError
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
 from segbench.measure.subject import resolve
 from segbench.processes import with_timings, without_frames
 from segbench.record import Record
 from segbench.regress import sampling
+from segbench.regress.acceptance import Failing
 from segbench.regress.judge import Outcome, compare_records, costs
-from segbench.regress.measuring import Options
+from segbench.regress.options import Options
 from segbench.regress.render import sentence, where
-from segbench.regress.rows import Key, collate, label
-from segbench.regress.run import choose
-from segbench.regress.sampling import Say, job_for
+from segbench.regress.rows import by_machine, label
+from segbench.regress.run import choose, differences_here, rows_here
+from segbench.regress.sampling import Say
+from segbench.regress.scores import read_accuracies, require_used, with_accuracy, with_tolerance
+from segbench.regress.sizing import plan_processes
+from segbench.regress.stored import Baseline
 from segbench.regress.verdicts import SAME, noise_floor
 from segbench.resolution import show
 from segbench.results import Telemetry
@@ -81,7 +85,13 @@ def measure(
     records = {job: counts.records[job] for job in jobs}
     timed = [job for job in jobs if job.settings.speed and not records[job].failure]
     if timed:
-        timings = sampling.time_all(timed, options.processes, say, timeout_s=options.timeout_s)
+        timings = sampling.time_all(dict.fromkeys(timed, options.processes), say, timeout_s=options.timeout_s)
+        first = {job: with_timings(records[job], timings[job]) for job in timed}
+        steady = [job for job in timed if not first[job].failure]
+        plan = plan_processes({(job,): [first[job]] for job in steady}, options, stored=False)
+        more = {job: plan.processes[job,] - options.processes for job in steady}
+        for job, further in sampling.time_all(more, say, 1, options.timeout_s).items():
+            timings[job] += further
         records.update({job: with_timings(records[job], timings[job]) for job in timed})
     return records
 
@@ -89,6 +99,24 @@ def measure(
 def failures(records: Iterable[Record]) -> list[str]:
     """Which networks could not be measured, and why: a line each."""
     return [f"{label(record)} failed: {record.failure}" for record in records if record.failure]
+
+
+def require_absent(path: Path, jobs: Sequence[Job]) -> None:
+    """Refuse to add rows that a baseline's file has, before anything is measured.
+
+    Raises:
+        BadOption: it has a network of the same size on this machine.
+        RecordError: it cannot be read.
+    """
+    for record in store.read(path):
+        for job in jobs:
+            same = (record.model, record.resolution, record.batch) == (job.model, job.resolution, job.settings.batch)
+            if not same or job.classes not in (None, record.classes) or bool(record.speed) != job.settings.speed:
+                continue
+            if not record.speed or not differences_here(record, job):
+                raise BadOption(
+                    f"{path} has {label(record)} of this machine: `segbench baseline update` measures it again"
+                )
 
 
 def require_new(path: Path) -> None:
@@ -100,7 +128,44 @@ def require_new(path: Path) -> None:
     """
     files.require_writable_file(path)
     if path.exists():
-        raise BadOption(f"{path} exists: `segbench baseline update` shows what would change and asks; or name another")
+        raise BadOption(
+            f"{path} exists: `segbench baseline update` shows what would change and asks; --add adds to its rows; or "
+            "name another"
+        )
+
+
+def from_records(path: Path) -> list[Record]:
+    """Records of a file as rows of a baseline, each mIoU with the change of it that is none.
+
+    Raises:
+        RecordError: the file cannot be read, has one network twice under the same conditions, or a failed measurement.
+    """
+    records = [record for group in by_machine(store.read(path), str(path)).values() for record in group]
+    if failed := failures(records):
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise RecordError(f"no baseline is written: {failed[0]}{more}")
+    return [with_tolerance(record) for record in records]
+
+
+def with_scores(records: Sequence[Record], path: Path) -> list[Record]:
+    """Measured Records with the mIoUs of evaluations.
+
+    Raises:
+        RecordError: the evaluations cannot be read, or are of none of these networks.
+    """
+    evaluated = read_accuracies(path)
+    require_used(evaluated, records, path)
+    return [with_tolerance(with_accuracy(record, evaluated)) for record in records]
+
+
+def added_to(path: Path, records: Sequence[Record]) -> list[Record]:
+    """All rows of a baseline's file with new ones: of other networks, conditions or machines.
+
+    Raises:
+        RecordError: the file has one of them already.
+    """
+    groups = by_machine([*store.read(path), *records], f"{path} with what is added")
+    return [record for group in groups.values() for record in group]
 
 
 @dataclass(frozen=True)
@@ -119,13 +184,15 @@ class Change:
 
 
 def prepare_update(
-    old: Mapping[Key, Record],
+    old: Baseline,
     models: Sequence[str],
     conditions: tuple[Sequence[tuple[int, int]], int | None],
     options: Options,
     say: Say,
 ) -> Change:
     """Measure rows of a baseline again, and networks that it does not have yet.
+
+    Of a network with rows of several machines the one of this machine is measured, or the one that differs least.
 
     Args:
         old: the baseline.
@@ -135,16 +202,19 @@ def prepare_update(
         say: told of progress.
 
     Raises:
+        BadOption: the baseline is a folder.
         FactoryError: a network of the user's own cannot be imported or built.
         DeviceError: this machine lacks the device that the baseline was timed on.
     """
-    chosen, new = choose(old, models)
+    if old.path.is_dir():
+        raise BadOption(f"{old.path} is a folder of baselines: name the file to update")
+    _, new = choose(old.newest(), models)
+    rows = {} if models and len(new) == len(models) else rows_here(old, options, models)
+    jobs = {name: replace(row.job, settings=check_settings(row.job.settings)) for name, row in rows.items()}
     plain = check_settings(
         Settings(device="cpu", budget_s=options.budget_s, gpu_budget_s=options.gpu_budget_s, speed=False)
     )
-    jobs = {name: job_for(record, plain) for name, record in chosen.items()}
-    jobs = {name: replace(job, settings=check_settings(job.settings)) for name, job in jobs.items()}
-    first = check_settings(plain.under_conditions_of(next(iter(old.values()))))
+    first = check_settings(plain.under_conditions_of(next(iter(old.newest().values()))))
     further = jobs_for(new, *conditions, first) if new else []
     counts = sampling.describe_all([*jobs.values(), *further], say, options.timeout_s)
     gone = [name for name, job in jobs.items() if job in counts.unknown]
@@ -152,9 +222,13 @@ def prepare_update(
     measured = measure([*there.values(), *further], options, say, counts)
     current = {name: measured[job] for name, job in there.items() if not measured[job].failure}
     added = [measured[job] for job in further if not measured[job].failure]
-    outcome = compare_records({name: chosen[name] for name in (*current, *gone)}, current, force=True)
-    rows = {name: current.get(name, record) for name, record in old.items() if name not in gone}
-    records = list(collate([*rows.values(), *added], "the new baseline").values())
+    before = {name: row.before for name, row in rows.items() if name in current or name in gone}
+    outcome = compare_records(before, current, replace(options, force=True))
+    replaced = {id(record): current.get(name) for name, record in before.items()}
+    kept = (replaced.get(id(record), record) for record in old.records())
+    records = [
+        record for group in by_machine(filter(None, (*kept, *added)), "the new baseline").values() for record in group
+    ]
     lines = [*_difference(outcome), *(f"{label(record)}: added" for record in added)]
     return Change(records, lines, failures(measured.values()))
 
@@ -184,10 +258,10 @@ class Row:
     created: str
 
 
-def rows(baseline: Mapping[Key, Record]) -> list[Row]:
+def rows(baseline: Baseline) -> list[Row]:
     """A baseline for a table."""
     found = []
-    for record in baseline.values():
+    for record in baseline.records():
         samples = costs(record).get("FPS", [])
         found.append(
             Row(
@@ -242,3 +316,27 @@ def write(path: Path, records: Iterable[Record]) -> None:
         OutputError: it cannot be written.
     """
     store.write_text(path, dumps(records))
+
+
+def write_accepted(baseline: Baseline, accepted: Iterable[Failing]) -> list[Path]:
+    """Write the files of a baseline of which rows have new acceptances.
+
+    Returns:
+        The files.
+
+    Raises:
+        BadOption: a file holds more than a baseline keeps, which would be lost.
+        OutputError: a file cannot be written.
+    """
+    changed = {id(item.network.before) for item in accepted}
+    rows = [row for group in baseline.rows.values() for row in group]
+    paths = list(dict.fromkeys(row.file for row in rows if id(row.record) in changed))
+    for row in rows:
+        if row.file in paths and row.record.speed and row.record.speed.rounds_ms:
+            raise BadOption(
+                f"{row.file} holds single frames, which a baseline does not keep: "
+                f"`segbench baseline save --from {row.file} -b FILE` writes one that can say what is accepted"
+            )
+    for path in paths:
+        write(path, [row.record for row in rows if row.file == path])
+    return paths

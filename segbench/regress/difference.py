@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import math
 import re
@@ -58,7 +59,7 @@ def compare_counts(before: Record, after: Record, *, same_torch: bool, same_mach
         found += _launches(before, after)
     # A constant that changes neither a count nor a logit beyond the tolerance: another eps, a dropout's rate.
     if same_torch and not found and before.modules and after.modules and _changed_settings(before, after):
-        found.append(Finding("constants", "as in the baseline", "changed"))
+        found.append(Finding("constants", f"digest {_digest(before)}", f"digest {_digest(after)}"))
     return found
 
 
@@ -90,15 +91,38 @@ def _numbers(before: Record, after: Record) -> Iterator[Finding]:
             yield Finding(name, f"{old:,}", f"{new:,} ({_relative(old, new)})")
 
 
-def compare_accuracies(before: Record, after: Record) -> Iterator[Finding]:
-    """A mIoU that changed under the same conditions, or is gone; see `accuracy_differences` for other conditions."""
+def quantities(record: Record) -> list[str]:
+    """What a finding about a network may be called."""
+    fixed = (
+        "parameters",
+        "live parameters",
+        "operations",
+        "signature",
+        "logits",
+        "constants",
+        "kernel launches",
+        "mIoU",
+    )
+    return [*fixed, *record.operations, *(f"{tool} (package)" for tool in record.tools)]
+
+
+def compare_accuracies(before: Record, after: Record, tolerance_points: float) -> Iterator[Finding]:
+    """A mIoU that changed under the same conditions, or is gone; see `accuracy_differences` for other conditions.
+
+    Args:
+        before: the baseline's Record.
+        after: the current one.
+        tolerance_points: largest change that is none, in percentage points: an evaluation on another device rounds
+            otherwise.
+    """
     if before.accuracy is None or before.accuracy.miou is None:
         return
     old, new = before.accuracy.miou, after.accuracy.miou if after.accuracy else None
     if new is None:
         yield Finding("mIoU", f"{old:.4%}", "none: it was not evaluated, or nothing was scored")
-    elif old != new and not accuracy_differences(before, after):
-        yield Finding("mIoU", f"{old:.4%}", f"{new:.4%}")
+    # Rounded, or a change of just the tolerance would be more than that in binary.
+    elif round(100 * abs(new - old), 9) > tolerance_points and not accuracy_differences(before, after):
+        yield Finding("mIoU", f"{old:.4%}", f"{new:.4%} ({100 * (new - old):+.3f} points)")
 
 
 def accuracy_differences(before: Record, after: Record) -> list[str]:
@@ -135,12 +159,14 @@ def _signature(before: Signature, after: Signature) -> Iterator[Finding]:
     gaps = [_gap(one, other) for one, other in zip(old, new, strict=True)]
     worst = max(gaps) / before.std if before.std and not isinstance(before.std, str) else max(gaps)
     if not worst <= TOLERANCE:
-        what = f"sampled logits differ by up to {worst:.2g} standard deviations ({TOLERANCE:g} is the tolerance)"
-        yield Finding("signature", f"mean {_figure(before.mean)}, std {_figure(before.std)}", what)
+        what = f"sampled logits differ by up to {worst:.2g} standard deviations, {TOLERANCE:g} is the tolerance"
+        yield Finding("signature", _moments(before), f"{_moments(after)} ({what})")
 
 
-def _figure(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"
+def _moments(signature: Signature) -> str:
+    values = (signature.mean, signature.std)
+    mean, std = (value if isinstance(value, str) else f"{value:.4g}" for value in values)
+    return f"mean {mean}, std {std}"
 
 
 def _gap(one: Any, other: Any) -> float:
@@ -158,6 +184,11 @@ def _launches(before: Record, after: Record) -> Iterator[Finding]:
 def _changed_settings(before: Record, after: Record) -> bool:
     old, new = ([row.settings for row in record.modules or []] for record in (before, after))
     return any(old) and any(new) and old != new
+
+
+def _digest(record: Record) -> str:
+    settings = json.dumps([row.settings for row in record.modules or []], sort_keys=True)
+    return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
 def _own(record: Record) -> bool:

@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from segbench.errors import BadOption, SegbenchError
+from segbench.errors import SegbenchError
 from segbench.processes import process_busy, process_latencies, process_peaks
-from segbench.record import Record
+from segbench.record import Record, now
 from segbench.regress.difference import Finding, accuracy_differences, compare_accuracies, compare_counts, explain
+from segbench.regress.options import DEFAULT, METRICS, Options
+from segbench.regress.power import process_noise, smallest_effect
 from segbench.regress.rows import Key, label, mismatch, pairs
-from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED, Verdict, judge, noise_floor
-
-METRICS = {"FPS": "images/s", "GPU busy": "ms", "latency": "ms", "memory": "MiB"}
-"""What is judged statistically, and its unit; latency is the median over the frames of a process. GPU-busy time is the
-steady figure of a network whose FPS the launching host decides."""
+from segbench.regress.verdicts import SLOWER, UNDECIDED, Verdict, judge, noise_floor
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MetricComparison:
     """One metric of one network with its verdict, in the metric's own unit.
 
     Attributes:
@@ -28,6 +26,8 @@ class Comparison:
         after: median over the current processes.
         verdict: the judgement.
         noise_floor: what two halves of one side differ by (A/A); None with too few processes.
+        finds: smallest slowdown, as a ratio minus 1, that is found in 95 % of such runs; None where none is.
+        accepted: why a slowdown does not count; empty where it does.
     """
 
     metric: str
@@ -35,6 +35,8 @@ class Comparison:
     after: float
     verdict: Verdict
     noise_floor: float | None
+    finds: float | None = None
+    accepted: str = ""
 
     def interval(self) -> tuple[float, float]:
         """Ends of the 90 % interval of the change of the metric, as ratios to the baseline."""
@@ -65,8 +67,10 @@ class NetworkComparison:
         comparisons: the metrics that were judged.
         not_judged: why speed and memory were not; empty where they were, or where there is nothing to judge.
         not_compared: why two mIoUs were not: how their conditions differ; empty where they were.
+        accepted: deterministic changes that do not count, each with its reason; a metric's is in its comparison.
         failure: why there is no current measurement; empty where there is one.
         notes: what was not compared, and why.
+        seconds: that measuring it took; 0 where nothing was measured.
     """
 
     name: Key
@@ -75,15 +79,17 @@ class NetworkComparison:
     after: Record
     findings: list[Finding] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: list[MetricComparison] = field(default_factory=list)
     not_judged: str = ""
     not_compared: str = ""
+    accepted: list[str] = field(default_factory=list)
     failure: str = ""
     notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
-    def verdicts(self, verdict: str) -> list[Comparison]:
-        """The metrics with this verdict."""
-        return [comparison for comparison in self.comparisons if comparison.verdict.verdict == verdict]
+    def verdicts(self, verdict: str) -> list[MetricComparison]:
+        """The metrics with this verdict, but for slowdowns that are accepted."""
+        return [item for item in self.comparisons if item.verdict.verdict == verdict and not item.accepted]
 
     @property
     def regressed(self) -> bool:
@@ -105,20 +111,22 @@ class Outcome:
         added: rows of the run that the baseline does not have.
         removed: rows of the baseline that could not be, or were not, measured.
         baseline: what it was compared with, in words.
-        min_effect: smallest relative change that matters.
         strict: what is open fails too.
         warnings: about the run as a whole.
         refused: what is wrong with networks of the user's own that cannot be imported or built.
+        started: when, in UTC, such as ``2026-11-21T10:00:00Z``.
+        stored: against a stored baseline, in which findings can be accepted.
     """
 
     networks: list[NetworkComparison]
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     baseline: str = ""
-    min_effect: float = 0.03
     strict: bool = False
     warnings: list[str] = field(default_factory=list)
     refused: list[SegbenchError] = field(default_factory=list)
+    started: str = field(default_factory=now)
+    stored: bool = False
 
     @property
     def status(self) -> int:
@@ -150,11 +158,8 @@ def costs(record: Record) -> dict[str, list[float]]:
 def compare_records(
     baseline: Mapping[Key, Record],
     current: Mapping[Key, Record],
+    options: Options = DEFAULT,
     *,
-    min_effect: float = 0.03,
-    force: bool = False,
-    strict: bool = False,
-    speed: bool = True,
     accuracy: bool = False,
 ) -> Outcome:
     """Judge every network that both sides have; nothing is measured here.
@@ -162,32 +167,25 @@ def compare_records(
     Args:
         baseline: by `segbench.regress.rows.key`.
         current: the same.
-        min_effect: smallest relative change of a timing that matters.
-        force: judge timings of other machines too.
-        strict: what is open fails too.
-        speed: judge timings and memory at all.
+        options: how to judge.
         accuracy: compare mIoUs too, of which one that is gone is a finding; not where nothing was evaluated again.
-
-    Raises:
-        BadOption: `min_effect` is not above 0 and below 1.
     """
-    if not 0 < min_effect < 1:
-        raise BadOption(f"the minimum effect must be above 0 % and below 100 %: {min_effect:.3g} given")
     names = pairs(baseline, current)
     taken = set(names.values())
     outcome = Outcome(
-        networks=[_compare_network(one, baseline[one], current[other], accuracy) for one, other in names.items()],
+        networks=[
+            _compare_network(one, baseline[one], current[other], options, accuracy) for one, other in names.items()
+        ],
         added=[label(record) for name, record in current.items() if name not in taken],
         removed=[label(record) for name, record in baseline.items() if name not in names],
-        min_effect=min_effect,
-        strict=strict,
+        strict=options.strict,
     )
-    if speed:
-        judge_speed(outcome.networks, min_effect, force)
+    if options.speed:
+        judge_speed(outcome.networks, options)
     return outcome
 
 
-def _compare_network(name: Key, before: Record, after: Record, accuracy: bool) -> NetworkComparison:
+def _compare_network(name: Key, before: Record, after: Record, options: Options, accuracy: bool) -> NetworkComparison:
     network = NetworkComparison(name, label(before), before, after)
     if after.failure:
         network.failure = after.failure
@@ -201,10 +199,10 @@ def _compare_network(name: Key, before: Record, after: Record, accuracy: bool) -
     if network.findings:
         network.modules = explain(before, after)
     if accuracy:
-        network.findings += compare_accuracies(before, after)
+        network.findings += compare_accuracies(before, after, options.tolerance_of(before))
         network.not_compared = "; ".join(accuracy_differences(before, after))
     elif before.accuracy:
-        network.notes.append("the mIoU was not evaluated again: --current compares Records of `segbench eval`")
+        network.notes.append("the mIoU was not evaluated again: --miou takes Records of `segbench eval`")
     network.notes += [
         f"the {side} has no {what}" + (": `segbench baseline save` keeps it" if side == "baseline" else "")
         for side, record in (("baseline", before), ("current Record", after))
@@ -214,7 +212,7 @@ def _compare_network(name: Key, before: Record, after: Record, accuracy: bool) -
     return network
 
 
-def judge_speed(networks: Sequence[NetworkComparison], min_effect: float, force: bool) -> None:
+def judge_speed(networks: Sequence[NetworkComparison], options: Options) -> None:
     """Fill in the verdicts of all networks at once, because they share one level."""
     family: list[tuple[NetworkComparison, str, list[float], list[float]]] = []
     for network in networks:
@@ -225,7 +223,7 @@ def judge_speed(networks: Sequence[NetworkComparison], min_effect: float, force:
             network.not_judged = "speed was not measured"
             continue
         differ = mismatch(network.before, network.after)
-        if differ and not force:
+        if differ and not options.force:
             network.not_judged = (
                 f"other conditions than the baseline's ({'; '.join(differ)}); --force judges all the same"
             )
@@ -237,14 +235,14 @@ def judge_speed(networks: Sequence[NetworkComparison], min_effect: float, force:
         family += [(network, metric, before[metric], after[metric]) for metric in shared]
     if not family:
         return
-    verdicts = judge([(old, new) for _, _, old, new in family], min_effect)
-    for (network, metric, old, new), verdict in zip(family, verdicts, strict=True):
+    limits = [options.min_effect_of(network.before.model, metric) for network, metric, _, _ in family]
+    verdicts = judge([(old, new) for _, _, old, new in family], limits)
+    for (network, metric, old, new), limit, verdict in zip(family, limits, verdicts, strict=True):
         middle = [median(values) for values in (old, new)]
         if metric == "FPS":
             middle = [1 / value for value in middle]
-        network.comparisons.append(Comparison(metric, middle[0], middle[1], verdict, noise_floor(old, new)))
-
-
-def faster(outcome: Outcome) -> list[NetworkComparison]:
-    """Networks that became faster or smaller: worth a new baseline."""
-    return [network for network in outcome.networks if network.verdicts(FASTER)]
+        noise = process_noise(old, new)
+        finds = None if noise is None else smallest_effect(noise, verdict.samples, len(family), limit)
+        network.comparisons.append(
+            MetricComparison(metric, middle[0], middle[1], verdict, noise_floor(old, new), finds)
+        )

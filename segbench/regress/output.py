@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +13,9 @@ from xml.etree import ElementTree
 
 from segbench.errors import OutputError
 from segbench.record import Record
-from segbench.regress.judge import METRICS, NetworkComparison, Outcome, costs
-from segbench.regress.render import sentence, summary, where
+from segbench.regress.judge import NetworkComparison, Outcome, costs
+from segbench.regress.options import METRICS
+from segbench.regress.render import power, sentence, summary, where
 from segbench.regress.rows import label
 from segbench.regress.verdicts import SLOWER, UNDECIDED
 from segbench.units import significant
@@ -25,22 +27,29 @@ def junit(outcome: Outcome) -> str:
     What could not be judged is ``skipped``, or a failure where the check is strict.
     """
     root = ElementTree.Element("testsuites", name="segbench check")
+    started, host = outcome.started.removesuffix("Z"), platform.node() or "unknown"
     for network in outcome.networks:
-        suite = ElementTree.SubElement(root, "testsuite", name=network.title)
+        suite = ElementTree.SubElement(root, "testsuite", name=network.title, timestamp=started, hostname=host)
+        # All cases of a network are measured at once: the first has the time.
+        seconds = network.seconds
         for name, problem, text in _cases(network, outcome.strict):
-            case = ElementTree.SubElement(suite, "testcase", classname=f"segbench.{network.before.model}", name=name)
+            classname = f"segbench.{network.before.model}"
+            case = ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
+            seconds = 0.0
             if problem:
                 ElementTree.SubElement(case, problem, message=_legal(text.splitlines()[0])).text = _legal(text)
         _count(suite)
     if outcome.removed:
-        suite = ElementTree.SubElement(root, "testsuite", name="removed networks")
+        suite = ElementTree.SubElement(root, "testsuite", name="removed networks", timestamp=started, hostname=host)
         for name in outcome.removed:
-            case = ElementTree.SubElement(suite, "testcase", classname="segbench", name=name)
+            case = ElementTree.SubElement(suite, "testcase", classname="segbench", name=name, time="0.000")
             problem = "failure" if outcome.strict else "skipped"
             ElementTree.SubElement(case, problem, message="in the baseline, not in the run")
         _count(suite)
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
+    root.set("timestamp", started)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -54,6 +63,7 @@ def _cases(network: NetworkComparison, strict: bool) -> Iterator[tuple[str, str,
     unjudged = "failure" if strict else "skipped"
     for comparison in network.comparisons:
         problem = {SLOWER: "failure", UNDECIDED: unjudged}.get(comparison.verdict.verdict, "")
+        problem = "" if comparison.accepted else problem
         yield comparison.metric, problem, sentence(comparison)
     if network.not_judged:
         yield "speed", unjudged, network.not_judged
@@ -63,6 +73,7 @@ def _cases(network: NetworkComparison, strict: bool) -> Iterator[tuple[str, str,
 
 def _count(suite: ElementTree.Element) -> None:
     suite.set("tests", str(len(suite)))
+    suite.set("time", f"{sum(float(case.get('time', '0')) for case in suite):.3f}")
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
 
@@ -73,13 +84,14 @@ def _legal(text: str) -> str:
 
 
 def markdown(outcome: Outcome) -> str:
-    """A GitHub job summary."""
+    """A GitHub job summary, the worst network first."""
     parts = [f"### segbench check: {'failed' if outcome.status else 'passed'}", "", summary(outcome), ""]
+    networks = sorted(outcome.networks, key=_badness, reverse=True)
     rows = [
         f"| {_cell(network.title)} | {_cell(_counts_cell(network))} | "
         + " | ".join(_cell(_metric_cell(network, metric)) for metric in METRICS)
         + " |"
-        for network in outcome.networks
+        for network in networks
     ]
     if rows:
         parts += [
@@ -87,13 +99,20 @@ def markdown(outcome: Outcome) -> str:
             "|---|---|---|---|---|---|",
             *rows,
         ]
-    details = [line for network in outcome.networks for line in _details(network)]
+    details = [line for network in networks for line in _details(network)]
     details += [f"- {name}: in the baseline, not in the run" for name in outcome.removed]
     details += [f"- {name}: not in the baseline, so not judged" for name in outcome.added]
     details += [f"- {warning}" for warning in outcome.warnings]
+    details += [f"- {said}" for said in [power(outcome)] if said]
     if details:
         parts += ["", *details]
     return "\n".join(parts) + "\n"
+
+
+def _badness(network: NetworkComparison) -> tuple[bool, int, float, bool, bool]:
+    """Failed, then changed, then slower by most, then what is open, then what is accepted."""
+    slower = max((item.verdict.ratio for item in network.verdicts(SLOWER)), default=0.0)
+    return bool(network.failure), len(network.findings), slower, network.open, bool(network.accepted)
 
 
 def _cell(text: str) -> str:
@@ -101,7 +120,15 @@ def _cell(text: str) -> str:
 
 
 def _counts_cell(network: NetworkComparison) -> str:
-    return "failed" if network.failure else "changed" if network.findings else "unchanged"
+    return (
+        "failed"
+        if network.failure
+        else "changed"
+        if network.findings
+        else "accepted"
+        if network.accepted
+        else "unchanged"
+    )
 
 
 def _metric_cell(network: NetworkComparison, metric: str) -> str:
@@ -113,8 +140,11 @@ def _metric_cell(network: NetworkComparison, metric: str) -> str:
 
 
 def _details(network: NetworkComparison) -> Iterator[str]:
-    texts = [network.failure, *map(str, network.findings), *network.modules, network.not_judged]
+    # What was changed, before everything that follows from it.
+    texts = [network.failure, *network.modules, *map(str, network.findings), network.not_judged]
     texts += [sentence(item) for item in (*network.verdicts(SLOWER), *network.verdicts(UNDECIDED))]
+    texts += [f"accepted: {text}" for text in network.accepted]
+    texts += [sentence(item) for item in network.comparisons if item.accepted]
     if network.not_compared:
         texts.append(f"mIoU is not comparable: {network.not_compared}")
     if network.comparisons:

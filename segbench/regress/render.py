@@ -8,7 +8,8 @@ from rich.text import Text
 
 from segbench.conditions import TimingConditions
 from segbench.record import Record
-from segbench.regress.judge import METRICS, Comparison, NetworkComparison, Outcome
+from segbench.regress.judge import MetricComparison, NetworkComparison, Outcome
+from segbench.regress.options import METRICS
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, UNDECIDED
 from segbench.units import significant
 
@@ -25,18 +26,24 @@ def lines(outcome: Outcome) -> Iterator[Text]:
         yield Text(f"{name}: not in the baseline, so not judged", style="yellow")
     for warning in outcome.warnings:
         yield Text(f"warning: {warning}", style="yellow")
+    if command := how_to_accept(outcome):
+        yield Text(f"what is meant is accepted by: {command}", style="dim")
+    if said := power(outcome):
+        yield Text(said, style="dim")
     yield Text(summary(outcome), style="bold red" if outcome.status else "bold")
 
 
 def _network(network: NetworkComparison) -> Iterator[Text]:
-    state = "FAILED" if network.failure else "CHANGED" if network.findings else "unchanged"
-    yield Text(f"{network.title}: {state}", style="bold red" if state != "unchanged" else "bold")
+    found = state(network)
+    yield Text(f"{network.title}: {found}", style="bold red" if found.isupper() else "bold")
     if network.failure:
         yield Text(f"  {network.failure}", style="red")
     for finding in network.findings:
         yield Text(f"  {finding}", style="red")
     for module in network.modules:
         yield Text(f"  - {module}", style="red")
+    for text in network.accepted:
+        yield Text(f"  accepted: {text}", style="yellow")
     for comparison in network.comparisons:
         yield Text(f"  {sentence(comparison)}", style=STYLE[comparison.verdict.verdict])
     if network.comparisons:
@@ -49,7 +56,24 @@ def _network(network: NetworkComparison) -> Iterator[Text]:
         yield Text(f"  note: {note}", style="dim")
 
 
-def sentence(comparison: Comparison) -> str:
+def how_to_accept(outcome: Outcome) -> str:
+    """How to let the findings of a failed check pass; empty where there is none that a baseline can accept."""
+    titles = [network.title for network in outcome.networks if network.findings or network.verdicts(SLOWER)]
+    if not titles or not outcome.stored:
+        return ""
+    return f"segbench accept '{titles[0]}: QUANTITY' --reason TEXT"
+
+
+def state(network: NetworkComparison) -> str:
+    """What became of the deterministic quantities, in a word."""
+    if network.failure:
+        return "FAILED"
+    if network.findings:
+        return "CHANGED"
+    return "accepted" if network.accepted else "unchanged"
+
+
+def sentence(comparison: MetricComparison) -> str:
     """One verdict with its numbers, such as ``SLOWER FPS 100 -> 90.9 images/s (-9.1 %, 90 % interval ...)``."""
     verdict = comparison.verdict
     low, high = comparison.interval()
@@ -61,11 +85,14 @@ def sentence(comparison: Comparison) -> str:
     parts.append(f"{before} and {after} processes")
     if comparison.noise_floor is not None:
         parts.append(f"noise floor (A/A) {comparison.noise_floor:.1%}")
+    if comparison.finds is not None:
+        parts.append(f"finds {comparison.finds:.1%}")
     text = (
         f"{verdict.verdict} {comparison.metric} {significant(comparison.before)} -> {significant(comparison.after)} "
         f"{METRICS[comparison.metric]} ({'; '.join(parts)})"
     )
-    return f"{text}: {verdict.reason}" if verdict.reason else text
+    text = f"{text}: {verdict.reason}" if verdict.reason else text
+    return f"{text}: accepted ({comparison.accepted})" if comparison.accepted else text
 
 
 def where(record: Record) -> str:
@@ -78,6 +105,25 @@ def where(record: Record) -> str:
     return f"on {conditions.describe()}{f' ({kind})' if kind else ''}"
 
 
+def power(outcome: Outcome) -> str:
+    """What slowdown the run could have found, by metric and of its noisiest network; empty where it timed nothing."""
+    parts = []
+    for metric in METRICS:
+        found = [
+            (item.finds, network)
+            for network in outcome.networks
+            for item in network.comparisons
+            if item.metric == metric
+        ]
+        known = [(finds, network.title) for finds, network in found if finds is not None]
+        if len(known) < len(found):
+            parts.append(f"{metric} none (too few processes)")
+        elif known:
+            finds, title = max(known)
+            parts.append(f"{metric} {finds:.1%}" + (f" ({title})" if len(known) > 1 else ""))
+    return f"a slowdown that this run finds in 95 % of cases: {', '.join(parts)}" if parts else ""
+
+
 def summary(outcome: Outcome) -> str:
     """The whole check in one line."""
     networks = outcome.networks
@@ -85,6 +131,9 @@ def summary(outcome: Outcome) -> str:
         "changed": sum(bool(network.findings) for network in networks),
         "failed": sum(bool(network.failure) for network in networks),
         "slower": sum(bool(network.verdicts(SLOWER)) for network in networks),
+        "accepted": sum(
+            bool(network.accepted or any(item.accepted for item in network.comparisons)) for network in networks
+        ),
         "faster": sum(bool(network.verdicts(FASTER)) for network in networks),
         "undecided": sum(bool(network.verdicts(UNDECIDED)) for network in networks),
         "not judged for speed": sum(bool(network.not_judged) for network in networks),

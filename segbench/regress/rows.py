@@ -90,13 +90,30 @@ def collate(records: Iterable[Record], where: str) -> dict[Key, Record]:
     Raises:
         RecordError: no Record, or two of one network under the same conditions that are not its processes.
     """
-    groups: dict[Key, list[Record]] = {}
+    found = by_machine(records, where)
+    for group in found.values():
+        if len(group) > 1:
+            machines = "; ".join(machine(record) for record in group)
+            raise RecordError(
+                f"{where} holds {label(group[0])} {len(group)} times, of several machines ({machines}): keep one"
+            )
+    return {name: group[0] for name, group in found.items()}
+
+
+def by_machine(records: Iterable[Record], where: str) -> dict[Key, list[Record]]:
+    """The same where a network may have a Record for each of several machines.
+
+    Raises:
+        RecordError: no Record, or two of one network under the same conditions on the same machine.
+    """
+    groups: dict[tuple[Key, object], list[Record]] = {}
     for record in records:
-        groups.setdefault(key(record), []).append(record)
+        # Processes of one comparison are one number or none.
+        groups.setdefault((key(record), None if record.process else _machine(record)), []).append(record)
     if not groups:
         raise RecordError(f"{where} holds no Record: `segbench baseline save` writes one for each network")
-    found = {}
-    for name, group in groups.items():
+    found: dict[Key, list[Record]] = {}
+    for (name, _), group in groups.items():
         processes = [record.process.index for record in group if record.process]
         if len(group) > 1 and (len(processes) < len(group) or len(set(processes)) < len(group)):
             raise RecordError(
@@ -104,10 +121,29 @@ def collate(records: Iterable[Record], where: str) -> dict[Key, Record]:
                 "is not to be guessed: keep one"
             )
         try:
-            found[name] = group[0] if len(group) == 1 else _together(group)
+            found.setdefault(name, []).append(group[0] if len(group) == 1 else _together(group))
         except ValueError as error:
             raise RecordError(f"{where} holds {label(group[0])} timed under different conditions: {error}") from error
     return found
+
+
+def _machine(record: Record) -> object:
+    """Everything that timings of one row must share to be compared."""
+    conditions = TimingConditions.of(record)
+    return conditions and (
+        conditions,
+        tuple((name, text) for name, text in beside(record).items() if name not in DURATION),
+    )
+
+
+def machine(record: Record) -> str:
+    """Where a Record was timed, in short: ``NVIDIA H100 (torch 2.5.1, driver 550.54)``."""
+    conditions = TimingConditions.of(record)
+    if conditions is None:
+        return "counted only"
+    known = beside(record)
+    versions = ", ".join(f"{name} {known[name]}" for name in ("torch", "CUDA", "driver") if name in known)
+    return f"{conditions.chip()} ({versions})" if versions else conditions.chip()
 
 
 def _together(group: Sequence[Record]) -> Record:

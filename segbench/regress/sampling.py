@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from segbench.errors import FactoryError, SegbenchError, UnknownName
 from segbench.isolate import run_isolated, tell
@@ -15,12 +16,7 @@ from segbench.measure.record import PRELOAD, measure_job
 from segbench.record import Record
 from segbench.spec import is_own
 
-GROWTH_ONE = 2
-"""Processes added to the current side of an unsettled network, as a multiple of the first look's: a stored baseline
-cannot grow with it. With ten processes there, twenty here find a 5 % slowdown in 90 % of runs, thirty in 96 %."""
-
-GROWTH_BOTH = 1
-"""The same where both sides grow (`--against`): twenty and twenty find it in 99 %."""
+Item = TypeVar("Item")
 
 Say = Callable[[str, int, int], None]
 """Told what is measured, how many measurements are done and how many there are."""
@@ -95,8 +91,10 @@ class Counts:
     refused: dict[Job, SegbenchError]
 
 
-def describe_all(jobs: Sequence[Job], say: Say, timeout_s: float = 600.0) -> Counts:
-    """Counts, modules and signature of every job, each in a process of its own."""
+def describe_all(
+    jobs: Sequence[Job], say: Say, timeout_s: float = 600.0, spent: dict[Job, float] | None = None
+) -> Counts:
+    """Counts, modules and signature of every job, each in a process of its own; `spent` gets the seconds it took."""
     found: dict[Job, Record] = {}
     unknown, built = set(), set()
     refused: dict[Job, SegbenchError] = {}
@@ -111,6 +109,8 @@ def describe_all(jobs: Sequence[Job], say: Say, timeout_s: float = 600.0) -> Cou
         on_news=lambda job, _: built.add(job),
     ):
         job = outcome.task
+        if spent is not None:
+            spent[job] = spent.get(job, 0.0) + outcome.seconds
         reason = outcome.refusal
         if outcome.failure is not None and is_own(job.model) and job not in built:
             reason = refused[job] = reason or FactoryError(f"{job.model} cannot be built: {outcome.failure}")
@@ -122,18 +122,37 @@ def describe_all(jobs: Sequence[Job], say: Say, timeout_s: float = 600.0) -> Cou
 
 
 def time_all(
-    jobs: Sequence[Job], processes: int, say: Say, seed: int = 0, timeout_s: float = 600.0
+    processes: Mapping[Job, int],
+    say: Say,
+    seed: int = 0,
+    timeout_s: float = 600.0,
+    spent: dict[Job, float] | None = None,
 ) -> dict[Job, list[Record]]:
-    """Time every job in `processes` fresh processes, one at a time.
+    """Time every job in as many fresh processes as it is to have, one at a time.
 
     Each round takes every network once, in an order of its own: a clock that drifts slows all of them alike, and no
     network always follows the same other.
+
+    Args:
+        processes: how many, by job.
+        say: told of progress.
+        seed: of the order.
+        timeout_s: longest time of one process.
+        spent: gets the seconds that each job took.
     """
     chance = random.Random(seed)
-    order = [job for _ in range(processes) for job in chance.sample(list(jobs), len(jobs))]
-    found: dict[Job, list[Record]] = {job: [] for job in jobs}
+    order = [job for jobs in turns(processes) for job in chance.sample(jobs, len(jobs))]
+    found: dict[Job, list[Record]] = {job: [] for job in processes}
     for done, outcome in enumerate(run_isolated(time_once, order, timeout_s=timeout_s, preload=PRELOAD), 1):
         job = outcome.task
+        if spent is not None:
+            spent[job] = spent.get(job, 0.0) + outcome.seconds
         found[job].append(outcome.result or job.failed(outcome.failure or ""))
         say(f"timing {job.title}", done, len(order))
     return found
+
+
+def turns(processes: Mapping[Item, int]) -> list[list[Item]]:
+    """What takes part in each round where each takes part in a number of its own."""
+    rounds = max(processes.values(), default=0)
+    return [[item for item, count in processes.items() if count > done] for done in range(rounds)]

@@ -9,10 +9,6 @@ one. A comparison is judged on logarithms of costs (a time per image, a memory),
 * the run: Holm's step-down over all networks and metrics (Scandinavian Journal of Statistics 6, 1979), for SLOWER and
   for FASTER each at `LEVEL`.
 
-Where more can be measured, there are two looks (`segbench.regress.measuring`). What the first look finds the same is
-settled; all else is measured again, and all its samples are judged together. Only the last look says SLOWER or FASTER,
-so that looking twice does not raise the level: alarms are no more frequent than if all had been measured to the end.
-
 The four verdicts follow nvbench's and asv's practice, that an effect must be both significant and large enough, and
 that too few samples are said to be too few.
 """
@@ -22,7 +18,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +27,9 @@ LEVEL = 0.01
 """Chance, at most, that a run in which nothing changed says SLOWER of anything (and the same for FASTER)."""
 
 SAME_LEVEL = 0.05
-"""Chance, at most, that a look calls one cost SAME that changed by the minimum effect or more."""
+"""Chance, at most, that a check calls one cost SAME that changed by the minimum effect or more."""
 
 SAME, FASTER, SLOWER, UNDECIDED = "SAME", "FASTER", "SLOWER", "UNDECIDED"
-
-DRIFT_LEVEL = 0.002
-"""Chance that a machine that did not drift is said to have drifted."""
-
-# Above this many processes a side, more of them are no advice.
-MOST = 100
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,6 @@ class Verdict:
         high: upper end of it; infinite where there are too few samples for one.
         p: Holm-adjusted probability of such a difference without a cause, in the direction of the ratio.
         samples: processes of the baseline and of the current side.
-        more: processes a side that would settle it; None where it is settled or no number that one would run does.
         reason: of UNDECIDED, in words; empty otherwise.
     """
 
@@ -63,17 +52,18 @@ class Verdict:
     high: float
     p: float
     samples: tuple[int, int]
-    more: int | None = None
     reason: str = ""
 
 
-def judge(pairs: Sequence[tuple[Sequence[float], Sequence[float]]], min_effect: float = 0.03) -> list[Verdict]:
+def judge(
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], min_effect: float | Sequence[float] = 0.03
+) -> list[Verdict]:
     """Judge all comparisons of a run together.
 
     Args:
         pairs: for each metric of each network its costs (time per image, latency, memory: more is worse), one per
             process: the baseline's and the current ones.
-        min_effect: smallest relative change that matters.
+        min_effect: smallest relative change that matters, of all pairs or of each.
 
     Returns:
         One verdict for each pair.
@@ -81,20 +71,21 @@ def judge(pairs: Sequence[tuple[Sequence[float], Sequence[float]]], min_effect: 
     Raises:
         ValueError: a side without a sample, or a cost that is not above 0.
     """
-    logs = [(_logarithms(before), _logarithms(after)) for before, after in pairs]
+    logs = [(logarithms(before), logarithms(after)) for before, after in pairs]
     slower = holm([mann_whitney(before, after) for before, after in logs])
     faster = holm([mann_whitney(after, before) for before, after in logs])
+    limits = [min_effect] * len(logs) if isinstance(min_effect, float) else min_effect
     return [
-        _verdict(before, after, up, down, math.log1p(min_effect), len(logs))
-        for (before, after), up, down in zip(logs, slower, faster, strict=True)
+        _verdict(before, after, up, down, math.log1p(limit), len(logs))
+        for (before, after), up, down, limit in zip(logs, slower, faster, limits, strict=True)
     ]
 
 
 def _verdict(
-    before: NDArray[np.float64], after: NDArray[np.float64], up: float, down: float, limit: float, family: int
+    before: NDArray[np.float64], after: NDArray[np.float64], up: float, down: float, limit: float, comparisons: int
 ) -> Verdict:
     shift, low, high = shift_interval(before, after)
-    verdict, reason, more = UNDECIDED, "", None
+    verdict, reason = UNDECIDED, ""
     if up <= LEVEL and shift >= limit:
         verdict = SLOWER
     elif down <= LEVEL and shift <= -limit:
@@ -102,7 +93,7 @@ def _verdict(
     elif -limit < low and high < limit:
         verdict = SAME
     else:
-        reason, more = _undecided(len(before), len(after), (shift, low, high), limit, family)
+        reason = _undecided(len(before), len(after), (shift, low, high), limit, comparisons)
     return Verdict(
         verdict=verdict,
         ratio=math.exp(shift),
@@ -110,12 +101,16 @@ def _verdict(
         high=math.exp(high),
         p=up if shift >= 0 else down,
         samples=(len(before), len(after)),
-        more=more,
         reason=reason,
     )
 
 
-def _logarithms(costs: Sequence[float]) -> NDArray[np.float64]:
+def logarithms(costs: Sequence[float]) -> NDArray[np.float64]:
+    """Of costs, which are compared as ratios.
+
+    Raises:
+        ValueError: no cost, or one that is not finite and above 0.
+    """
     values = np.asarray(costs, dtype=np.float64)
     if values.size == 0 or not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("a comparison needs costs that are finite and above 0 on both sides")
@@ -153,6 +148,17 @@ def _tails(ranks: tuple[int, ...], picked: int) -> NDArray[np.float64]:
             counts[size, rank:] += counts[size - 1, : counts.shape[1] - rank]
     tails: NDArray[np.float64] = np.cumsum(counts[picked][::-1])[::-1] / counts[picked].sum()
     return tails
+
+
+def rejecting(before: int, after: int, level: float) -> int | None:
+    """In how many of all pairs the current side must be slower for the test to reject at a level, without ties.
+
+    Returns:
+        None where even all of them are not enough.
+    """
+    smallest = after * (after + 1)
+    count = int((_untied(after, before)[smallest::2] > level).sum())
+    return count if count <= before * after else None
 
 
 def holm(chances: Sequence[float]) -> list[float]:
@@ -201,90 +207,21 @@ def noise_floor(*sides: Sequence[float], splits: int = 400) -> float | None:
         None where no side has four samples.
     """
     gaps = []
-    for side in (_logarithms(costs) for costs in sides if len(costs) >= 4):
+    for side in (logarithms(costs) for costs in sides if len(costs) >= 4):
         shuffled = np.random.default_rng(0).permuted(np.tile(side, (splits, 1)), axis=1)
         half = len(side) // 2
         gaps.append(np.abs(np.median(shuffled[:, :half], axis=1) - np.median(shuffled[:, half:], axis=1)))
     return math.expm1(float(np.quantile(np.concatenate(gaps), 0.95))) if gaps else None
 
 
-def _undecided(
-    before: int, after: int, interval: tuple[float, float, float], limit: float, family: int
-) -> tuple[str, int | None]:
-    """Why a comparison is undecided, and how many processes a side would settle it."""
+def _undecided(before: int, after: int, interval: tuple[float, float, float], limit: float, comparisons: int) -> str:
+    """Why a comparison is undecided."""
     shift, low, high = interval
-    reachable = _processes_to_reach(LEVEL / family)
-    if 1 / math.comb(before + after, after) > LEVEL / family or not math.isfinite(high - low):
-        what = f"{before} and {after} processes cannot tell any difference from chance in a run of {family} comparisons"
-        return _advice(f"not enough samples: {what}", reachable)
-    half = (high - low) / 2
-    pairs = before * after / (before + after)
+    if rejecting(before, after, LEVEL / comparisons) is None:
+        return (
+            f"not enough samples: {before} and {after} processes cannot tell any difference from chance in a run of "
+            f"{comparisons} comparisons"
+        )
     if abs(shift) >= limit:
-        # Large enough but not yet beyond chance: significance grows with the square root of the samples.
-        spread = half * math.sqrt(pairs) / _deviate(SAME_LEVEL)
-        wanted = max(2 * ((_deviate(LEVEL / family) + 1) * spread / abs(shift)) ** 2, reachable)
-        what = f"{abs(math.expm1(shift)):.1%} is above the minimum effect but could be chance"
-        return _advice(f"too noisy: {what}", math.ceil(wanted))
-    room = limit - abs(shift)
-    wanted = 2 * pairs * (half / room) ** 2
-    what = f"anything from {math.expm1(low):+.1%} to {math.expm1(high):+.1%} agrees with the samples"
-    return _advice(f"too noisy: {what}", math.ceil(max(wanted, max(before, after) + 1)))
-
-
-def _advice(reason: str, wanted: int) -> tuple[str, int | None]:
-    if wanted > MOST:
-        return f"{reason}; more than {MOST} processes a side would be needed: quieten the machine (segbench env)", None
-    return f"{reason}; {wanted} processes a side would probably settle it", wanted
-
-
-def _processes_to_reach(level: float) -> int:
-    """Fewest processes a side with which the exact test can reach a level at all."""
-    return next((count for count in range(2, MOST) if 1 / math.comb(2 * count, count) <= level), MOST)
-
-
-def _deviate(level: float) -> float:
-    """Standard normal deviate that is exceeded with probability `level`, by bisection."""
-    low, high = 0.0, 10.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if 0.5 * math.erfc(middle / math.sqrt(2)) > level else (low, middle)
-    return low
-
-
-def drift(looks: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float | None:
-    """How much slower one device and one code became between two looks; None where chance explains it.
-
-    Many networks are measured again later in a session. No code changed in between, so a shift that they share is the
-    machine's: a rank test over all of them, each ranked within itself (van Elteren, 1960), at `DRIFT_LEVEL`.
-
-    Args:
-        looks: for each network its costs at the first look and at the second.
-
-    Returns:
-        The pooled ratio of the second look to the first.
-    """
-    excess, variance, shifts, weights = 0.0, 0.0, 0.0, 0.0
-    for first, second in looks:
-        differences = np.subtract.outer(_logarithms(second), _logarithms(first))
-        n, m = len(first), len(second)
-        # Each network weighs by what it tells: van Elteren's weights are 1 / (n + m + 1).
-        weight = 1 / (n + m + 1)
-        excess += weight * float((np.sign(differences) / 2).sum())
-        variance += weight**2 * n * m * (n + m + 1) / 12
-        shifts += n * m / (n + m) * float(np.median(differences))
-        weights += n * m / (n + m)
-    if not weights or math.erfc(abs(excess) / math.sqrt(2 * variance)) > DRIFT_LEVEL:
-        return None
-    return math.exp(shifts / weights)
-
-
-def beside_drift(verdict: Verdict, ratio: float) -> Verdict:
-    """A verdict of a network that was measured on after the machine had drifted by `ratio`.
-
-    What the drift could have caused or hidden is not decided: a slowdown while the machine became slower, or no change.
-    """
-    caused = SLOWER if ratio > 1 else FASTER
-    if verdict.verdict not in (caused, SAME):
-        return verdict
-    reason = f"the machine drifted by {ratio - 1:+.1%} while it was measured again: measure anew, or use --against"
-    return replace(verdict, verdict=UNDECIDED, reason=reason, more=None)
+        return f"too noisy: {abs(math.expm1(shift)):.1%} is above the minimum effect but could be chance"
+    return f"too noisy: anything from {math.expm1(low):+.1%} to {math.expm1(high):+.1%} agrees with the samples"

@@ -21,7 +21,7 @@ TABLES = {
     for kind in (
         *(Record, results.Speed, results.Latency, results.Roofline, results.Telemetry, results.LayerTiming),
         *(results.Optimized, results.Memory, results.Accuracy, results.WaterfallRow, results.ModuleRow),
-        *(results.Signature, results.Process, results.Run),
+        *(results.Signature, results.Process, results.Run, results.Acceptance),
     )
 }
 """What docs/record.md describes, field by field, each between ``<!-- fields of NAME -->`` and ``<!-- end -->``."""
