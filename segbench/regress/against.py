@@ -28,6 +28,19 @@ from segbench.regress.rows import Key, key
 from segbench.regress.sampling import Say
 from segbench.regress.worker import UNKNOWN
 
+_START = """
+import sys
+if sys.path[:1] == [""]:
+    del sys.path[0]
+import os, runpy, sysconfig
+python = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
+behind = 1 + max([n for n, place in enumerate(sys.path) if place.removesuffix("/lib-dynload") in python], default=-1)
+sys.path[behind:behind] = sys.argv[1].split(os.pathsep)
+os.environ["PYTHONPATH"] = sys.argv.pop(1)
+runpy.run_module("segbench.regress.worker", run_name="__main__", alter_sys=True)
+"""
+"""Runs the worker of a revision: imported from there, but nothing that is Python's own."""
+
 BALANCED = ("A", "B", "B", "A")
 
 
@@ -126,12 +139,12 @@ def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Rec
     with tempfile.TemporaryDirectory(prefix="segbench-job-") as folder:
         source, target = Path(folder) / "job.json", Path(folder) / "record.json"
         source.write_text(json.dumps(job.to_json()), encoding="utf-8")
-        command = [sys.executable, "-m", "segbench.regress.worker", what, str(source), str(target)]
+        command = [sys.executable, "-c", _START, places(revision), what, str(source), str(target)]
         try:
             done = subprocess.run(
                 command,
                 cwd=revision.folder,
-                env=environment(revision),
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
                 capture_output=True,
                 text=True,
                 timeout=timeout_s,
@@ -148,12 +161,11 @@ def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Rec
         raise MissingNetwork(reason) if done.returncode == UNKNOWN else RevisionError(reason)
 
 
-def environment(revision: Revision) -> dict[str, str]:
-    """Variables for a process that imports from a revision, before whatever is installed: its folder, root and src."""
-    places = [revision.folder, revision.root, revision.root / "src"]
-    paths = [str(place) for place in places if place.is_dir()]
+def places(revision: Revision) -> str:
+    """Where a process imports from before whatever is installed: a revision's folder, root and src."""
+    paths = [str(place) for place in (revision.folder, revision.root, revision.root / "src") if place.is_dir()]
     before = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *([before] if before else [])])}
+    return os.pathsep.join([*paths, *([before] if before else [])])
 
 
 def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) -> Outcome:
