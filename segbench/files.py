@@ -170,11 +170,12 @@ def require_apart(targets: Iterable[tuple[str, str | Path | None]]) -> None:
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process while the block runs.
+    """Keep a folder to this process while the block runs; what was made for it and stays empty is gone afterwards.
 
     Raises:
         OutputError: another process holds it; names it where the system tells.
     """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
@@ -192,6 +193,9 @@ def alone_in(folder: Path) -> Iterator[None]:
             pass
         yield
     finally:
+        with contextlib.suppress(OSError):
+            for place in made:
+                place.rmdir()  # only if nothing was put there
         os.close(handle)
 
 

@@ -25,7 +25,7 @@ from segbench.measure.device import Device
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.record import Record
 from segbench.regress import against, run, sampling
-from segbench.regress.against import environment, order
+from segbench.regress.against import order, places
 from segbench.results import Accuracy, Process
 from tests.conftest import Answer
 
@@ -517,21 +517,24 @@ def test_the_order_of_two_sides_is_balanced() -> None:
     assert order(3) == ["A", "B", "B", "A", "A", "B"]
     for count in range(1, 12):
         assert order(count).count("A") == order(count).count("B") == count
-    places = order(10)
-    middle = [sum(place for place, side in enumerate(places) if side == which) / 10 for which in "AB"]
+    turns = order(10)
+    middle = [sum(place for place, side in enumerate(turns) if side == which) / 10 for which in "AB"]
     assert middle[0] == middle[1], "a steady drift weighs on both alike"
 
 
 def test_a_process_of_a_revision_imports_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "src").mkdir()
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
-    paths = environment(against.Revision("x", "1", tmp_path, tmp_path))["PYTHONPATH"].split(os.pathsep)
+    paths = places(against.Revision("x", "1", tmp_path, tmp_path)).split(os.pathsep)
     assert paths == [str(tmp_path), str(tmp_path), str(tmp_path / "src"), "elsewhere"]
 
 
 @pytest.mark.slow
 def test_two_revisions_are_compared(repository: Path, segbench_cli: Cli) -> None:
     _write(repository, NETWORK.replace("nn.LeakyReLU(0.1)", "nn.LeakyReLU(0.2)"))
+    # The project's own modules come from the revision, and never in the place of Python's.
+    (repository / "random.py").write_text("raise SystemExit('imported from the current folder')\n")
+    _git("add", "random.py")
     _git("commit", "-q", "-a", "-m", "two")
     arguments = ("check", "mynets.net:build", "--res", "64x128", "--no-speed", "--against")
     answer = segbench_cli(*arguments, "HEAD~1")

@@ -450,7 +450,7 @@ def test_label_maps_that_something_else_wrote_are_scored(
     assert named.status == 0
     assert "no network was run" in named.out
     assert (Path("out") / "record.json").is_file()
-    assert "without --checkpoint" in segbench_cli("eval", "erfnet", *given, "--checkpoint", "weights.pth").err
+    assert "leave out --checkpoint" in segbench_cli("eval", "erfnet", *given, "--checkpoint", "weights.pth").err
     assert "--predictions DIR" in segbench_cli("eval", "erfnet", *given[:4]).err
     next(Path("maps").iterdir()).unlink()
     assert "has no prediction" in segbench_cli("eval", *given).err

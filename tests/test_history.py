@@ -191,9 +191,8 @@ def test_a_series_whose_conditions_change_is_cut_and_never_joined(tmp_path: Path
     assert _reported(segbench_cli, tmp_path / "h") == []
     shown = segbench_cli("history", "show", tmp_path / "h").out
     assert len(re.findall(r"^net 512x1024 +FPS ", shown, flags=re.MULTILINE)) == 2
-    assert f"begins at {_commit(16).short}, not joined to what was before: torch 2.13.0 -> 2.14.0" in " ".join(
-        shown.split()
-    )
+    cut = f"begins at {_commit(16).short}, not joined to what was before: torch 2.13.0 -> 2.14.0"
+    assert cut in " ".join(shown.split())
 
 
 def test_two_machines_are_two_series_of_timings_and_one_of_counts(tmp_path: Path, segbench_cli: Cli) -> None:

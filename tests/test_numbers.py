@@ -20,6 +20,7 @@ Cli = Callable[..., Answer]
 
 COUNT = ("profile", "enet", "--res", "64x64", "--no-speed")
 EVAL = ("eval", "enet", "--checkpoint", "x.pth", "--dataset", "camvid", "--root", ".")
+MAPS = ("eval", "--predictions", "maps", "--dataset", "camvid", "--root", ".")
 CALLS: list[tuple[tuple[str, ...], str]] = [
     *(((*COUNT, "--budget", value), "budget must be") for value in ("inf", "nan", "1e400", "0", "-1", "1e300")),
     *(((*COUNT, "--timeout", value), "--timeout must be") for value in ("inf", "nan", "0", "-1", "1e300")),
@@ -44,6 +45,16 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
     ((*EVAL, "--stride", "64x64"), "a stride needs a window"),
     ((*EVAL, "--void-rule", "x"), "unknown void rule 'x'"),
     ((*EVAL, "--workers", "-1"), "workers must be 0 or more"),
+    ((*EVAL, "--overlays", "3"), "leave out --overlays"),
+    ((*MAPS, "--flip"), "leave out --flip"),
+    ((*MAPS, "--checkpoint", "x.pth"), "leave out --checkpoint"),
+    ((*MAPS, "--device", "tpu"), "leave out --device"),
+    ((*MAPS, "--void-rule", "x"), "unknown void rule 'x'"),
+    *((("find", "--max-gmacs", value), "--max-gmacs must be") for value in ("nan", "inf", "1e400", "1e30")),
+    (("find", "--min-miou=-1"), "--min-miou must be 0 or more"),
+    (("find", "--classes", "0"), "--classes must be 1 or more"),
+    (("roof", "enet", "--gpu", "V100 (PCIe)", "--res", ""), "is not HEIGHTxWIDTH"),
+    (("synthetic", "camvid", "new", "--size", ""), "is not HEIGHTxWIDTH"),
     (("synthetic", "camvid", "new", "--images", "99999999999999999999"), "images must be at most"),
     (("synthetic", "camvid", "new", "--images", "0"), "at least 1 image"),
     (("synthetic", "camvid", "new", "--images", "1000000", "--size", "65535x65535"), "GiB are free"),

@@ -180,7 +180,7 @@ def test_a_folder_is_held_by_one_process_which_is_named(tmp_path: Path, segbench
     holder.communicate("\n", timeout=30)
     with files.alone_in(out):
         pass
-    assert list(out.iterdir()) == []
+    assert not out.exists()
 
 
 def test_a_full_standard_output_is_one_line(tmp_path: Path) -> None:
@@ -199,3 +199,12 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout == "[\n"
     assert done.stderr == ""
+
+
+def test_a_folder_that_stays_empty_is_not_left(tmp_path: Path) -> None:
+    with files.alone_in(tmp_path / "deep" / "out"):
+        assert (tmp_path / "deep" / "out").is_dir()
+    assert list(tmp_path.iterdir()) == []
+    with files.alone_in(tmp_path / "deep" / "out"):
+        (tmp_path / "deep" / "records.jsonl").touch()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["records.jsonl"]

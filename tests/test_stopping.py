@@ -10,12 +10,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import kills
-from segbench import catalog
+from segbench import catalog, store
+from segbench.accuracy.scenes import Scene, make_scene
 from segbench.cli import run, stopping
 from segbench.errors import BadOption
+from segbench.job import Job
+from segbench.measure.record import Stage, measure_job
+from segbench.measure.subject import Subject
+from segbench.record import Record
 from tests.conftest import Answer
 from tests.processes import wait_for
 
@@ -50,6 +56,49 @@ def test_a_signal_ends_a_call_in_one_line(
     by = "" if number == signal.SIGINT else f" by {number.name}"
     assert answer.err == f"segbench: stopped{by}; files are as they were before\n"
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+@pytest.mark.parametrize("there", [False, True])
+def test_half_a_data_set_is_not_left(
+    in_folder: Path, segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    drawn = 0
+
+    def draw(chance: np.random.Generator, height: int, width: int) -> Scene:
+        nonlocal drawn
+        drawn += 1
+        if drawn == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return make_scene(chance, height, width)
+
+    monkeypatch.setattr("segbench.accuracy.synthetic.make_scene", draw)
+    if there:
+        (in_folder / "drawn").mkdir()
+    answer = segbench_cli("synthetic", "camvid", "drawn", "--images", "2", "--size", "64x96")
+    assert answer.status == 143
+    assert answer.err == "segbench: stopped by SIGTERM; files are as they were before\n"
+    assert (in_folder / "drawn").exists() == there
+    assert not list(in_folder.rglob("*.png"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_a_profile_that_is_stopped_says_what_it_kept(
+    in_folder: Path, segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def stop(job: Job, say: Stage, *, subject: Subject) -> Record:
+        if job.model == "erfnet":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure_job(job, say, subject=subject)
+
+    monkeypatch.setattr("segbench.cli.isolated.measure_job", stop)
+    call = ("profile", "enet", "erfnet", "--res", "64x64", "--no-speed", "--json", "rows.json")
+    answer = segbench_cli(*call)
+    assert answer.status == 143
+    told = "segbench: stopped by SIGTERM; rows.json: 1 of 2 networks, those measured before\n"
+    assert answer.err == told
+    assert [record.model for record in store.read(in_folder / "rows.json")] == ["enet"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")

@@ -7,6 +7,7 @@ from pathlib import Path
 from segbench.accuracy.claimed import compare_with_claims
 from segbench.accuracy.datasets import find_spec
 from segbench.accuracy.predictions import count_predictions
+from segbench.accuracy.protocol import VOID_RULES
 from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.run import Evaluation, figures
 from segbench.accuracy.scoring import RULES, score
@@ -28,7 +29,7 @@ def evaluate_label_maps(
     *,
     model: str | None = None,
     rule: str | None = None,
-    void_counts: bool = False,
+    void_rule: str | None = None,
 ) -> Evaluation:
     """Score a folder of label maps; no network runs, so that there are no costs and no speed.
 
@@ -39,21 +40,23 @@ def evaluate_label_maps(
         split: name of the split.
         model: what made the label maps, a catalog name or a text of one's own.
         rule: scoring rule; the data set's own by default.
-        void_counts: pixels predicted as void are false negatives under every rule.
+        void_rule: with ``count`` pixels predicted as void are false negatives under every rule.
 
     Raises:
-        UnknownName: no such data set, split or rule.
+        UnknownName: no such data set, split, rule or void rule.
         DatasetError: a file that the official evaluation would refuse, or no pixel to score.
     """
     spec = find_spec(dataset)
     if rule is not None and rule not in RULES:
         raise UnknownName("scoring rule", rule, RULES)
+    if void_rule not in (None, *VOID_RULES):
+        raise UnknownName("void rule", str(void_rule), VOID_RULES)
     counted = count_predictions(spec, root, folder, split)
     if not bool(counted.confusion.matrix.any()):
         raise DatasetError(
             f"every pixel of the {counted.images} images of {root} ({split}) is ignored: nothing to score"
         )
-    scores = score(spec, counted.confusion, rule, counted.instances, void_counts=void_counts)
+    scores = score(spec, counted.confusion, rule, counted.instances, void_counts=void_rule == "count")
     size = max(counted.label_sizes, key=lambda one: (counted.label_sizes[one], one))
     settings = check_settings(Settings(device="cpu", counts=False, speed=False))
     job = Job(model=model or UNNAMED, classes=spec.num_classes, resolution=size, settings=settings)
@@ -67,7 +70,7 @@ def evaluate_label_maps(
         protocol={
             "name": UNNAMED,
             "precision": "as written",
-            "void_rule": "count" if void_counts else None,
+            "void_rule": "count" if void_rule == "count" else None,
             "steps": ["label maps read from files, as something else wrote them"],
         },
         label_sizes=sorted(counted.label_sizes),

@@ -122,14 +122,22 @@ def write_synthetic(
     require_writable(folder)
     _require_space(folder, sum(counts.values()), height * width)
     try:
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise OutputError(f"{folder} is not empty: synthetic images are not written among other files")
-        for number, (split, count) in enumerate(sorted(counts.items())):
-            for index in range(count):
-                rng = np.random.default_rng((seed, number, index))
-                scene = make_scene(rng, height, _width(spec, index, width))
-                _WRITERS[dataset](spec, folder, split, index, scene)
+        try:
+            for number, (split, count) in enumerate(sorted(counts.items())):
+                for index in range(count):
+                    rng = np.random.default_rng((seed, number, index))
+                    scene = make_scene(rng, height, _width(spec, index, width))
+                    _WRITERS[dataset](spec, folder, split, index, scene)
+        except BaseException:
+            # Half a data set would be scored as a whole one.
+            shutil.rmtree(folder, ignore_errors=True)
+            if not made:
+                folder.mkdir()
+            raise
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segbench import limits, resolution, store
-from segbench.cli import options
+from segbench.cli import options, stopping
 from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from segbench.accuracy.settings import EvaluationSettings
 
 
+# What `--predictions` takes beside itself: nothing that is about a network.
+_OF_LABEL_MAPS = frozenset(
+    {"dataset", "root", "model", "predictions", "split", "rule", "void_rule", "out", "no_speed", "json_path"}
+)
+
+
 def evaluate(
+    context: typer.Context,
     dataset: Annotated[
         str, typer.Option(metavar="NAME", help="cityscapes, camvid, camvid-merge, camvid-select, bdd100k or ade20k.")
     ],
@@ -167,18 +174,18 @@ def evaluate(
     check_targets(json=json_path)
     # A call that fails leaves no older result that looks like its own.
     forget_json(json_path)
+    stopping.keeps_in((save_predictions, overlay), "the images that were done before")
     if out is not None:
         store.require_writable(out)
     limits.check("--overlays or --num", overlays, 1, limits.SECONDS)
     limits.check("--budget", budget, 0, limits.SECONDS, above=True, unit=" seconds")
+    _check_call(context, predictions, overlay, complete=model is not None and checkpoint is not None)
     means, deviations = _mean_and_std(mean, std)
     if predictions is not None:
-        if checkpoint is not None:
-            raise BadOption("--predictions scores what is written already: give it without --checkpoint")
         _show(_score_label_maps(predictions, dataset, root, split, model, rule, void_rule), out, json_path)
         return
-    if model is None or checkpoint is None:
-        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
+    assert model is not None
+    assert checkpoint is not None
     from segbench.accuracy.protocol import EvaluationProtocol
     from segbench.accuracy.settings import EvaluationSettings
 
@@ -235,9 +242,7 @@ def _score_label_maps(
     with progress_console().status("scoring"):
         from segbench.accuracy.label_maps import evaluate_label_maps
 
-        return evaluate_label_maps(
-            folder, dataset, root, split, model=model, rule=rule, void_counts=void_rule == "count"
-        )
+        return evaluate_label_maps(folder, dataset, root, split, model=model, rule=rule, void_rule=void_rule)
 
 
 def _score_network(settings: EvaluationSettings, timeout: float) -> tuple[Evaluation, bool]:
@@ -269,6 +274,16 @@ def _score_network(settings: EvaluationSettings, timeout: float) -> tuple[Evalua
             if group.main:
                 raise
             raise typer.Exit(2) from error
+
+
+def _check_call(context: typer.Context, predictions: Path | None, overlay: Path | None, *, complete: bool) -> None:
+    """Refuse half a call, and options that would have no effect."""
+    if predictions is not None:
+        options.refuse_others(context, _OF_LABEL_MAPS, "--predictions scores what is written already")
+    elif not complete:
+        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
+    elif overlay is None:
+        options.refuse(context, "overlays", "without --overlay DIR nothing is drawn")
 
 
 def _show(evaluation: Evaluation, out: Path | None, json_path: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Annotated, TypedDict
 
 import typer
@@ -184,6 +185,29 @@ JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="Write the Records as a JSON list.", show_default=False),
 ]
+
+
+def refuse_others(context: typer.Context, used: Container[str], because: str) -> None:
+    """Refuse options that would have no effect.
+
+    Args:
+        context: of the call.
+        used: names of the parameters that have one.
+        because: why the others have none.
+
+    Raises:
+        BadOption: names the first of those that were given.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in used and source is not None and source.name == "COMMANDLINE":
+            raise BadOption(f"{because}: leave out {parameter.opts[0]}")
+
+
+def refuse(context: typer.Context, name: str, because: str) -> None:
+    """Refuse one option that would have no effect; see `refuse_others`."""
+    others = {parameter.name or "" for parameter in context.command.params} - {name}
+    refuse_others(context, others, because)
 
 
 def batches(text: str) -> list[int]:

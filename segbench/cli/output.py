@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segbench import files, store
+from segbench.cli import stopping
 from segbench.cli.terminal import terminal
 from segbench.record import Record
 
@@ -93,6 +94,7 @@ def forget_json(target: str | None) -> None:
         if path.is_file() and not path.is_symlink():
             with contextlib.suppress(OSError):
                 path.unlink()
+                stopping.keeps(f"the older {path} is gone")
 
 
 def write_json(target: str | None, records: Iterable[Record]) -> None:

@@ -103,8 +103,6 @@ def profile(
             subject.check_resolution(size)
     records: list[Record] = []
     refused: SegbenchError | None = None
-    if json_path not in (None, "-"):
-        stopping.keeps(f"{json_path} holds the networks that were measured before")
     try:
         for subject, size, images in jobs:
             label = f"{subject.spec} at {resolution.show(size)}" + (f", batch {images}" if images > 1 else "")
@@ -125,6 +123,7 @@ def profile(
                 )
                 finished = measure(job, subject, say, timeout)
             records.append(record := finished.record)
+            stopping.keeps_in((json_path, csv_path), f"{len(records)} of {len(jobs)} networks, those measured before")
             refused = refused or finished.refused
             if not (reserved or finished.refused):
                 # Of several networks a line each, and then all of them side by side.

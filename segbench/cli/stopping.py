@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import FrameType
 
 NOTHING = "files are as they were before"
@@ -50,6 +51,13 @@ def keeps(what: str) -> None:
     """From now on, this is what a call that is stopped has kept, and how it goes on."""
     global _kept  # noqa: PLW0603
     _kept = what
+
+
+def keeps_in(targets: Iterable[str | Path | None], what: str) -> None:
+    """From now on, files or folders hold this when a call is stopped; nothing changes where none was asked for."""
+    names = [str(target) for target in targets if target is not None and str(target) != "-"]
+    if names:
+        keeps(f"{' and '.join(names)}: {what}")
 
 
 def in_words(number: int = signal.SIGINT) -> tuple[str, int]:

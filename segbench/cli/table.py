@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segbench import files, resolution
+from segbench import files, limits, resolution
 from segbench.cli.terminal import terminal
 from segbench.errors import BadOption, UnknownName
 
@@ -87,7 +87,15 @@ def find(
 
     Example: segbench find --max-gmacs 5 --min-miou 70 --res 512x1024
     """
-    limits = [
+    for name, number in (
+        ("--max-gmacs", max_gmacs),
+        ("--max-params", max_params),
+        ("--min-miou", min_miou),
+        ("--min-fps", min_fps),
+    ):
+        limits.check(name, number, 0, limits.SECONDS)
+    limits.check("--classes", classes, 1, limits.CLASSES)
+    limited = [
         *(f"macs <= {max_gmacs * 1e9!r}" for _ in [0] if max_gmacs is not None),
         *(f"params <= {max_params * 1e6!r}" for _ in [0] if max_params is not None),
         *(f"miou >= {min_miou!r}" for _ in [0] if min_miou is not None),
@@ -95,10 +103,10 @@ def find(
         *(f"resolution == {resolution.show(resolution.parse(res))!r}" for _ in [0] if res is not None),
         *(f"classes == {classes}" for _ in [0] if classes is not None),
     ]
-    if not limits and not where:
+    if not limited and not where:
         raise BadOption("find wants something to find by, such as --max-gmacs 5 or --res 512x1024")
     order = sort or "-miou,macs"
-    _show(paths or [], networks, [*limits, *(where or [])], order, top, columns, form, out, published=not no_published)
+    _show(paths or [], networks, [*limited, *(where or [])], order, top, columns, form, out, published=not no_published)
 
 
 def _show(

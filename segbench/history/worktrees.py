@@ -6,14 +6,12 @@ import contextlib
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from segbench.history.commits import GitError, git
-from segbench.regress.against import Revision, RevisionError, environment
+from segbench.regress.against import Revision, RevisionError, run_python
 
 _PREFIX = "segbench-bisect-"
 
@@ -79,16 +77,8 @@ def require_inside(package: str, revision: Revision) -> None:
         RevisionError: the commit has no such package.
     """
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _ORIGIN, package],
-            cwd=revision.folder,
-            env=environment(revision),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        places = json.loads(done.stdout)
-    except (OSError, subprocess.CalledProcessError, ValueError):
+        places = json.loads(run_python(revision, _ORIGIN, package).stdout)
+    except (OSError, ValueError):
         places = []
     root = revision.root.resolve()
     if not any(Path(place).resolve().is_relative_to(root) for place in places):

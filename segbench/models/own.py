@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -161,15 +163,30 @@ class _Library:
 
 
 def _module(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
     # A file written a moment ago may be newer than what the import system remembers of its folder.
     importlib.invalidate_caches()
     try:
-        return importlib.import_module(name)
+        with _looked_in(Path.cwd()):
+            return importlib.import_module(name)
     except Exception as error:
         raise FactoryError(f"cannot import {name}: {one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _looked_in(folder: Path) -> Iterator[None]:
+    """Import from a folder before all others; afterwards, where the user's code imports more, after Python's own."""
+    place = str(folder)
+    if place in sys.path:
+        yield
+        return
+    sys.path.insert(0, place)
+    try:
+        yield
+    finally:
+        sys.path.remove(place)
+        python = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
+        theirs = [at for at, name in enumerate(sys.path) if name.removesuffix("/lib-dynload") in python]
+        sys.path.insert(1 + max(theirs, default=-1), place)
 
 
 def _file(path: Path) -> ModuleType:
@@ -181,12 +198,11 @@ def _file(path: Path) -> ModuleType:
     found = importlib.util.spec_from_file_location(name, full)
     if not full.is_file() or found is None or found.loader is None:
         raise FactoryError(f"cannot import {path}: there is no such Python file")
-    if str(full.parent) not in sys.path:
-        sys.path.insert(0, str(full.parent))
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     try:
-        found.loader.exec_module(module)
+        with _looked_in(full.parent):
+            found.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         raise FactoryError(f"cannot import {path}: {one_line(error)}") from error

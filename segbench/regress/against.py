@@ -29,6 +29,20 @@ from segbench.regress.sampling import Say, turns
 from segbench.regress.sizing import plan_processes
 from segbench.regress.worker import UNKNOWN
 
+_IMPORTING = """
+import sys
+if sys.path[:1] == [""]:
+    del sys.path[0]
+import os, runpy, sysconfig
+python = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
+behind = 1 + max([n for n, place in enumerate(sys.path) if place.removesuffix("/lib-dynload") in python], default=-1)
+sys.path[behind:behind] = sys.argv[1].split(os.pathsep)
+os.environ["PYTHONPATH"] = sys.argv.pop(1)
+"""
+"""Imports from the places of a revision, but nothing that is Python's own."""
+
+_WORKER = 'runpy.run_module("segbench.regress.worker", run_name="__main__", alter_sys=True)'
+
 BALANCED = ("A", "B", "B", "A")
 
 Sides = tuple[dict[Key, list[Record]], dict[Key, list[Record]]]
@@ -143,17 +157,8 @@ def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Rec
     with tempfile.TemporaryDirectory(prefix="segbench-job-") as folder:
         source, target = Path(folder) / "job.json", Path(folder) / "record.json"
         source.write_text(json.dumps(job.to_json()), encoding="utf-8")
-        command = [sys.executable, "-m", "segbench.regress.worker", what, str(source), str(target)]
         try:
-            done = subprocess.run(
-                command,
-                cwd=revision.folder,
-                env=environment(revision),
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
+            done = run_python(revision, _WORKER, what, str(source), str(target), timeout_s=timeout_s)
         except subprocess.TimeoutExpired as error:
             raise RevisionError(f"timed out after {timeout_s:g} s") from error
         except OSError as error:
@@ -165,12 +170,37 @@ def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Rec
         raise MissingNetwork(reason) if done.returncode == UNKNOWN else RevisionError(reason)
 
 
-def environment(revision: Revision) -> dict[str, str]:
-    """Variables for a process that imports from a revision, before whatever is installed: its folder, root and src."""
-    folders = [revision.folder, revision.root, revision.root / "src"]
-    paths = [str(folder) for folder in folders if folder.is_dir()]
+def run_python(
+    revision: Revision, code: str, *arguments: str, timeout_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process that imports from a revision, but nothing from there that is Python's own.
+
+    Args:
+        revision: whose folders come before whatever is installed.
+        code: finds its arguments in ``sys.argv[1:]``.
+        arguments: those.
+        timeout_s: seconds after which the process is killed.
+
+    Raises:
+        subprocess.TimeoutExpired: it was killed.
+        OSError: the revision has no such folder.
+    """
+    return subprocess.run(
+        [sys.executable, "-c", _IMPORTING + code, places(revision), *arguments],
+        cwd=revision.folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def places(revision: Revision) -> str:
+    """Where a process imports from before whatever is installed: a revision's folder, root and src."""
+    paths = [str(place) for place in (revision.folder, revision.root, revision.root / "src") if place.is_dir()]
     before = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *([before] if before else [])])}
+    return os.pathsep.join([*paths, *([before] if before else [])])
 
 
 def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) -> Outcome:
