@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -19,9 +19,8 @@ from segbench.report.leaderboard import COUNTING_RULE, condition_footers
 from segbench.report.measured import Measured, older_footers, timings_of
 from segbench.report.page_card import card
 from segbench.report.page_data import by_model, decoded, judged_by_model, page_data
-from segbench.report.page_html import element
-from segbench.report.page_html import html as written
-from segbench.report.page_sheet import sheet
+from segbench.report.page_html import Markup, element, written
+from segbench.report.page_sheet import environments, shared, sheet
 
 SCRIPTS = ("data", "view", "filters", "table", "plot", "sheet", "start")  # each uses those before it
 TITLE = "segbench: what segmentation networks really cost and really score"
@@ -74,7 +73,7 @@ def page(
         "footers": written(element("li", footer) for footer in footers),
         "files": written(page_controls.files(files or {})),
         "version": segbench.__version__,
-        "cards": "".join(_cards(rows, claims, judgements, shown)),
+        "cards": written(_cards(rows, claims, judgements)),
         "data": script_json(data),
         "library": library,
         "script": script,
@@ -103,22 +102,18 @@ def _several(count: int, word: str) -> str:
 
 
 def _cards(
-    rows: Sequence[Measured],
-    claims: Sequence[Claim],
-    judgements: Sequence[Mapping[str, Any]],
-    shown: Sequence[Mapping[str, Any]],
-) -> Iterable[str]:
-    """A template for each network, in the order in which the rows number them."""
+    rows: Sequence[Measured], claims: Sequence[Claim], judgements: Sequence[Mapping[str, Any]]
+) -> Iterator[Markup]:
+    """A template for each network, in the order in which the rows number them, and those that they share."""
     printed, verdicts = by_model(claims), judged_by_model(judgements)
     own: dict[str, list[Measured]] = {}
     for row in rows:
         own.setdefault(row.model, []).append(row)
-    lines: dict[int, list[Mapping[str, Any]]] = {}
-    for line in shown:
-        lines.setdefault(line["card"], []).append(line)
+    places = {environment: place for place, environment in enumerate(environments(rows))}
     for place, (model, mine) in enumerate(own.items()):
         content = card(model, mine, printed.get(model, ()), verdicts.get(model, ()))
-        yield written([element("template", *sheet(model, mine, lines[place], content), id=f"card-{place}")])
+        yield element("template", *sheet(model, mine, places, content), id=f"card-{place}")
+    yield from shared(list(places))
 
 
 def _script() -> str:

@@ -97,7 +97,7 @@ class PrintedCost(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The paper, after the GPU where there is one to name, and a mark where the figure is of something else."""
+        """The paper, with a mark where the figure is of something else than its row says."""
         return f"{self.claim.paper}{MARK if self.compared.mark else ''}"
 
     def describe(self, gpu: bool) -> str:

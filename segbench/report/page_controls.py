@@ -6,12 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree.ElementTree import Element
 
 from segbench.claims import PAPERS
 from segbench.report.page_columns import COSTS
 from segbench.report.page_data import SIZE_NOT_PRINTED
-from segbench.report.page_html import checkbox, element, select
+from segbench.report.page_html import Markup, checkbox, element, select
 
 FILTERS = {
     **{"family": "Family", "printedIn": "Printed in", "size": "Size (HxW)", "fidelity": "Fidelity"},
@@ -20,7 +19,7 @@ FILTERS = {
 """Fields of a row that a row can be chosen by, and what they are called."""
 
 
-def filters(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Iterator[Element]:
+def filters(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Iterator[Markup]:
     """A choice for each field that differs between rows, the ranges, and the switch for ablations."""
     for key, label in FILTERS.items():
         found = {str(value) for row in rows for value in (row[key] if isinstance(row[key], list) else [row[key]])}
@@ -38,7 +37,7 @@ def filters(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Itera
         yield checkbox(f"Ablations ({len(networks)} networks)", "ablations")
 
 
-def _range(key: str, label: str) -> Element:
+def _range(key: str, label: str) -> Markup:
     ends = (("min", "least"), ("max", "greatest"))
     inputs = (
         element(
@@ -51,7 +50,7 @@ def _range(key: str, label: str) -> Element:
     return element("fieldset", element("legend", label), *inputs)
 
 
-def axes(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Iterator[Element]:
+def axes(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Iterator[Markup]:
     """Cost, the plot's other axis, data set and size; the plot opens where most networks have both."""
     costs = {cost: COSTS[cost] for cost in data["costs"]}
     first = next(iter(costs), "")
@@ -74,13 +73,13 @@ def axes(rows: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> Iterator
     yield checkbox("Frontier of the highlighted only", "only")
 
 
-def columns(data: Mapping[str, Any]) -> Iterator[Element]:
+def columns(data: Mapping[str, Any]) -> Iterator[Markup]:
     """A box for each column but the first."""
     for column in data["columns"][1:]:
         yield checkbox(column["label"], f"col.{column['key']}", checked=column["on"])
 
 
-def order(data: Mapping[str, Any]) -> Element:
+def order(data: Mapping[str, Any]) -> Markup:
     """The choice of the table's order."""
     options = {"": "by cost, claimed ones first"}
     for column in data["columns"]:
@@ -90,7 +89,7 @@ def order(data: Mapping[str, Any]) -> Element:
     return select("Sort by", "sort", options)
 
 
-def files(listed: Mapping[str, Any]) -> Iterator[Element]:
+def files(listed: Mapping[str, Any]) -> Iterator[Markup]:
     """Links to the plots and tables beside the page."""
     if "plots" not in listed:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -58,12 +59,12 @@ def page_data(
     printed, verdicts = by_model(claims), judged_by_model(judgements)
     networks = {model: place for place, model in enumerate(dict.fromkeys(row.model for row in rows))}
     shown = [
-        {**timed, **scored, "below": {**timed["below"], "miou": scored["miouOn"]}, "card": networks[row.model]}
+        {**timed, **scored, "below": {**timed["below"], **_below(scored)}, "card": networks[row.model]}
         for row in rows
         for timed in _timed(row, named, pairing, printed.get(row.model, ()), verdicts.get(row.model, ()))
         for scored in _scored(row, benchmarks, shown_on, timed.pop("claims"))
     ]
-    _identify(shown)
+    _number(shown)
     columns = present(shown)
     said = findings(shown, judgements)
     names: dict[str, dict[str, int]] = {field: {} for field in INTERNED}
@@ -187,13 +188,13 @@ def _claim_miou(fields: dict[str, Any], miou: Sequence[Claimed]) -> None:
             fields["hints"][key] = "\n".join(f"{item.figure} {_where(item)}" for item in printed)
 
 
-def _identify(rows: Sequence[dict[str, Any]]) -> None:
-    """Give each row a name that an address can hold: network and size, and what tells it from others of the same."""
-    taken: dict[str, int] = {}
+def _number(rows: Sequence[dict[str, Any]]) -> None:
+    """Number the rows of one network, size and class count, which make a name that an address can hold."""
+    taken: Counter[tuple[str, str, int]] = Counter()
     for row in rows:
-        name = f"{row['network']} {row['size']} {row['classes']}"
-        taken[name] = taken.get(name, 0) + 1
-        row["id"] = name if taken[name] == 1 else f"{name} {taken[name]}"
+        key = row["network"], row["size"], row["classes"]
+        row["nth"] = taken[key]
+        taken[key] += 1
 
 
 def _scored(
@@ -213,6 +214,10 @@ def _scored(
         panel = shown_on[conditions.benchmark(), row.resolution]
         point: list[Any] = [panel, show(row.resolution), _short(percent), 1, conditions.split, "", {}]
         yield {"miou": _short(percent), "miouOn": text, "points": [point, *(() if place else claims)]}
+
+
+def _below(scored: Mapping[str, Any]) -> dict[str, str]:
+    return {"miou": scored["miouOn"]} if scored["miouOn"] else {}
 
 
 def _where(item: Claimed) -> str:

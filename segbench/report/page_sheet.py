@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree.ElementTree import Element
 
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.counting.meanings import MEANINGS
 from segbench.report.measured import Measured
 from segbench.report.page_card import plain_json
-from segbench.report.page_html import Content, bars, element, facts, flat, table
-from segbench.units import AT_LEAST, significant
+from segbench.report.page_html import Markup, bars, element, facts, flat, table
+from segbench.units import significant
 
 _QUANTITIES = {"params": "Params (M)", "macs": "FLOPs (G)", "fps": "FPS", "miou": "mIoU (%)"}
 _CLAIMS = ("Printed in", "Data set, size", "GPU", "Quantity", "Claimed", "Measured", "Ratio", "Audit")
-_MEASURED = {
-    **{"size": "Size", "classes": "Classes", "batch": "Batch", "macs": "MACs (G)", "fps": "FPS"},
-    **{"interval": "95 % interval", "latency": "Latency (ms)", "memory": "Memory (MiB)", "energy": "Energy (mJ)"},
-    **{"busy": "GPU busy", "bound": "Bound by", "miou": "mIoU (%)", "conditions": "Conditions", "failure": "Failure"},
-}
-_TEXTS = {"size", "bound", "conditions", "failure"}
+Environment = tuple[str, str]
+"""What a measurement ran on, as JSON, and the day."""
 
 
 def sheet(
-    model: str, rows: Sequence[Measured], shown: Sequence[Mapping[str, Any]], content: Mapping[str, Any]
-) -> Iterator[Element]:
-    """What the card says, part by part.
+    model: str, rows: Sequence[Measured], places: Mapping[Environment, int], content: Mapping[str, Any]
+) -> Iterator[Markup]:
+    """What the card says, part by part; its rows, and what other cards say too, are put in where they are named.
 
     Args:
         model: name of the network.
         rows: its measurements.
-        shown: its rows on the page.
+        places: numbers of the environments.
         content: as from `segbench.report.page_card.card`.
     """
     entry, first = CATALOG.get(model), rows[0]
@@ -42,20 +37,18 @@ def sheet(
     live = content.get("live")
     yield facts(
         (
-            ("Name here", model),
+            ("Name here", model if entry else ""),
             ("Family", entry.family if entry else ""),
             ("Paper", entry.paper if entry else ""),
             ("Fidelity", f"{fidelity}: {FIDELITY_MEANING[fidelity]}" if fidelity else "your own network"),
             ("Reference code", content.get("source")),
             ("Parameters", f"{counted[0]:,} with {counted[1]} classes" if counted else ""),
             ("Live parameters", f"{live:,} reach the output" if live else ""),
-            ("Not counted", next((row["uncounted"] for row in shown if row["uncounted"]), "")),
             ("Note", content.get("note")),
         )
     )
-    yield element("h3", "Measured")
-    numbers = {heading for key, heading in _MEASURED.items() if key not in _TEXTS}
-    yield table(tuple(_MEASURED.values()), [[_measured(row, key) for key in _MEASURED] for row in shown], numbers)
+    yield element("h3", "Measured and claimed")
+    yield element("div", data_rows="own")
     for size, parts in content.get("stages", ()):
         total = sum(part.macs for part in parts)
         yield element("h3", f"Where the MACs are, at {size}")
@@ -75,22 +68,8 @@ def sheet(
         yield element("h3", f"FPS as each switch is applied ({title})")
         yield bars(("Switch", "FPS", "Factor"), [_step(*step) for step in steps])
     yield from _printed(content)
-    yield from _environments(rows, shown)
-
-
-def _measured(row: Mapping[str, Any], key: str) -> str:
-    value = row[key]
-    if value in (None, "", []) or (key == "batch" and value == 1):
-        return ""
-    if key in _TEXTS or key in ("classes", "batch"):
-        return str(value)
-    if key == "interval":
-        return " to ".join(significant(end) for end in value)
-    if key == "macs":
-        return f"{AT_LEAST if row['uncounted'] else ''}{value:.2f}"
-    if key == "busy":
-        return f"{100 * value:.0f} %"
-    return f"{value:.1f} {row['miouOn']}" if key == "miou" else significant(value)
+    for environment in environments(rows):
+        yield element("div", data_from=f"on-{places[environment]}")
 
 
 def _step(name: str, fps: float, factor: float | None, kept: bool) -> tuple[str, float, tuple[str, str], str]:
@@ -99,7 +78,7 @@ def _step(name: str, fps: float, factor: float | None, kept: bool) -> tuple[str,
     return name, fps, (significant(fps), told if kept else f"{told}, not kept"), kind
 
 
-def _printed(content: Mapping[str, Any]) -> Iterator[Element]:
+def _printed(content: Mapping[str, Any]) -> Iterator[Markup]:
     """What papers print, the counts under every rule, released weights, notes."""
     if content.get("claims"):
         yield element("h3", "What papers print, and what was measured")
@@ -107,7 +86,7 @@ def _printed(content: Mapping[str, Any]) -> Iterator[Element]:
             [f"{line[0]} {line[1]}", ", ".join(filter(None, line[2:4])), line[4], _QUANTITIES[line[5]], *line[6:]]
             for line in content["claims"]
         ]
-        yield table(_CLAIMS, lines, {"Claimed", "Measured", "Ratio"}, {"Printed in", "Quantity"})
+        yield table(_CLAIMS, lines, {"Claimed", "Measured", "Ratio"})
         yield element(
             "p",
             "Ratio: measured / claimed; of FLOPs, with the MACs counted under the rule macs. The audit's verdict is "
@@ -122,7 +101,7 @@ def _printed(content: Mapping[str, Any]) -> Iterator[Element]:
             for size, classes, counts in content["rules"]
         ]
         yield table(["Size", *rules], list(dict.fromkeys(map(tuple, counted))), set(rules))
-        yield element("p", "; ".join(f"{rule}: {MEANINGS[rule]}" for rule in rules if rule in MEANINGS), class_="note")
+        yield element("div", data_from="rules")
     if content.get("checkpoints"):
         yield element("h3", "Released checkpoints")
         lines = [[str(cell) for cell in line] for line in content["checkpoints"]]
@@ -132,16 +111,20 @@ def _printed(content: Mapping[str, Any]) -> Iterator[Element]:
         yield element("ul", *(element("li", note) for note in content["notes"]))
 
 
-def _environments(rows: Sequence[Measured], shown: Sequence[Mapping[str, Any]]) -> Iterator[Element]:
-    """What each measurement ran on, the same environment once."""
-    found: dict[str, tuple[dict[str, Any], str]] = {}
+def environments(rows: Iterable[Measured]) -> list[Environment]:
+    """What the measurements ran on, the same environment once."""
+    found: dict[Environment, None] = {}
     for row in rows:
         for record in row.timings.values() or (row.record,):
-            environment = plain_json(record.environment)
-            found.setdefault(json.dumps(environment, sort_keys=True), (environment, record.created[:10]))
-    for environment, date in found.values():
-        pairs: list[tuple[str, Content]] = [*flat(environment)]
-        if pairs:
-            heading = f"Environment{f' of {date}' if len(found) > 1 and date else ''}"
-            yield element("h3", heading)
-            yield facts([*pairs, ("date", date)])
+            if record.environment:
+                found[json.dumps(plain_json(record.environment), sort_keys=True), record.created[:10]] = None
+    return list(found)
+
+
+def shared(found: Sequence[Environment]) -> Iterator[Markup]:
+    """Templates of what many cards say: each environment, and what the counting rules mean."""
+    for place, (environment, date) in enumerate(found):
+        pairs = facts([*flat(json.loads(environment)), ("date", date)])
+        yield element("template", element("h3", f"Environment{f' of {date}' if date else ''}"), pairs, id=f"on-{place}")
+    meanings = "; ".join(f"{rule}: {meaning}" for rule, meaning in MEANINGS.items())
+    yield element("template", element("p", meanings, class_="note"), id="rules")

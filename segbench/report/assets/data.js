@@ -7,6 +7,11 @@ const DASH = "-";
 const several = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const empty = (value) => value === null || value === undefined || value === "";
 
+const columns = new Map(data.columns.map((column) => {
+  const number = column.format && new Intl.NumberFormat("en", { useGrouping: false, ...column.format });
+  return [column.key, { ...column, show: (value) => (number ? number.format(value) : String(value)) }];
+}));
+
 const rows = data.rows.map((values, place) => {
   const named = (field, value) => (field in data.names ? data.names[field][value] : value);
   const row = Object.fromEntries(data.fields.map((field, at) => [field, named(field, values[at])]));
@@ -14,15 +19,13 @@ const rows = data.rows.map((values, place) => {
   const words = [title, row.network, row.size, row.family, row.paper, row.fidelity];
   words.push(row.conditions, row.miouOn, row.failure, ...row.printedIn);
   const at = [row.network, row.size, row.classes, row.batch].join("|");
-  return { ...row, place, at, title, paperUrl, codeUrl, text: words.join(" ").toLowerCase() };
+  const id = [row.network, row.size, row.classes, row.nth || ""].join(" ").trim();
+  const [low, high] = row.interval.map((end) => columns.get("fps").show(end));
+  if (low) row.below.fps = `${low} to ${high}`;
+  return { ...row, id, place, at, title, paperUrl, codeUrl, text: words.join(" ").toLowerCase() };
 });
 const timings = [...new Set(rows.map((row) => row.conditions).filter(Boolean))];
 const byId = new Map(rows.map((row) => [row.id, row]));
-
-const columns = new Map(data.columns.map((column) => {
-  const number = column.format && new Intl.NumberFormat("en", { useGrouping: false, ...column.format });
-  return [column.key, { ...column, show: (value) => (number ? number.format(value) : String(value)) }];
-}));
 
 function shown(column, row) {
   const value = row[column.key];

@@ -183,7 +183,7 @@ function drawPlot() {
   [...$("group").options].forEach((option) => { option.disabled = sizeless(option.value); });
   const [points, lit] = [gather($("group").value), highlighted(passing())];
   const bright = points.filter(({ row }) => lit(row));
-  $("plot").hidden = !points.length;
+  $("plot").hidden = $("svg").disabled = !points.length;
   const best = frontier(checked("only") ? bright : points);
   describe(points, bright, best);
   if (!points.length) return;
@@ -237,4 +237,7 @@ function settleGroup(found) {
   if (most?.[0]) $("group").value = most[1];
 }
 
-const unseen = (found) => !gather($("group").value).some(({ row }) => highlighted(found)(row));
+function unseen(found) {
+  const lit = highlighted(found);
+  return !gather($("group").value).some(({ row }) => lit(row));
+}

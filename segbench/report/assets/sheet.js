@@ -1,5 +1,7 @@
 // What opens over the page: a network's card, and ticked rows side by side.
 
+const NAMES = ["network", "family", "paper", "fidelity"];
+
 function openSheet(title, ...content) {
   $("sheet-title").textContent = title;
   $("sheet-body").replaceChildren(...content);
@@ -8,7 +10,17 @@ function openSheet(title, ...content) {
 }
 
 function openCard(row) {
-  openSheet(row.title, links(row), $(`card-${row.card}`).content.cloneNode(true));
+  const copy = (id) => $(id).content.cloneNode(true);
+  const card = copy(`card-${row.card}`);
+  card.querySelectorAll("[data-from]").forEach((part) => part.replaceWith(copy(part.dataset.from)));
+  const own = rows.filter(({ network }) => network === row.network);
+  card.querySelector("[data-rows]").replaceWith(sideBySide(own, ({ size }) => [size], ["size", ...NAMES]));
+  for (const cell of card.querySelectorAll(".stack td")) {
+    const head = cell.closest("table").tHead.rows[0].cells[cell.cellIndex];
+    cell.dataset.label = head.textContent;
+    cell.className = `${head.className} ${cell.textContent === DASH ? "empty" : ""}`;
+  }
+  openSheet(row.title, links(row), card);
   $("network").value = row.network;
   remember();
 }
@@ -23,21 +35,28 @@ function links(row) {
   return line;
 }
 
+// Quantities down, rows across.
+function sideBySide(chosen, heading, without, times = () => "") {
+  const told = [...columns.values()].filter(({ key }) =>
+    !without.includes(key) && chosen.some((row) => !empty(row[key])));
+  const below = (column, row) => [times(column, row), row.below[column.key]].filter(Boolean).join(", ");
+  const cells = (column) => chosen.map((row) =>
+    make("td", {}, shown(column, row), make("span", { class: "small below", textContent: below(column, row) })));
+  const body = told.map((column) =>
+    make("tr", {}, make("th", { scope: "row", textContent: column.label }), ...cells(column)));
+  const head = make("tr", {}, make("td"), ...chosen.map((row) => make("th", { scope: "col" }, ...heading(row))));
+  const table = make("table", { class: "side" }, make("thead", {}, head), make("tbody", {}, ...body));
+  return make("div", { class: "inner-scroll" }, table);
+}
+
 // Costs also say how many times that of the first one they are.
 function openCompare() {
   const chosen = [...ticked].map((id) => byId.get(id));
-  const told = [...columns.values()].slice(1).filter(({ key }) => chosen.some((row) => !empty(row[key])));
   const times = (column, row) => {
     const factor = column.axis && row !== chosen[0] ? row[column.key] / chosen[0][column.key] : NaN;
-    return Number.isFinite(factor) && factor > 0 ? `\u00d7${factor.toPrecision(3)}` : row.below[column.key] ?? "";
+    return Number.isFinite(factor) && factor > 0 ? `\u00d7${factor.toPrecision(3)}` : "";
   };
-  const head = chosen.map((row) => make("th", { scope: "col" }, openButton(row), links(row)));
-  const cells = (column) => chosen.map((row) =>
-    make("td", {}, shown(column, row), make("span", { class: "small below", textContent: times(column, row) })));
-  const body = told.map((column) =>
-    make("tr", {}, make("th", { scope: "row", textContent: column.label }), ...cells(column)));
-  const table = make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...head)), make("tbody", {}, ...body));
-  openSheet("Side by side", make("div", { class: "inner-scroll" }, table));
+  openSheet("Side by side", sideBySide(chosen, (row) => [openButton(row), links(row)], ["network"], times));
 }
 
 function showTicked() {

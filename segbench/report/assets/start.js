@@ -4,7 +4,7 @@ const PRINTED = { width: 1000, height: 450 }; // a landscape A4 page within its 
 
 function update(settle = false) {
   const found = ordered(passing());
-  if (settle && $("group").value && (settle === "cost" || unseen(found))) settleGroup(found);
+  if (settle && cost() && $("group").value && (settle === "cost" || unseen(found))) settleGroup(found);
   const networks = new Set(found.map((row) => row.network)).size;
   const total = pool().length;
   const of = found.length === total ? "" : `${found.length} of `;
@@ -31,6 +31,11 @@ function choose({ target }) {
 }
 
 function restore() {
+  // A place within the page, such as that of the skip link, is no view.
+  if (location.hash && !location.hash.includes("=")) {
+    remember();
+    return;
+  }
   recall();
   const row = rows.find(({ network }) => network === $("network").value);
   // An address that says no group leaves it to what else it asks for.
@@ -67,7 +72,6 @@ function buildPrint() {
   });
   window.addEventListener("afterprint", () => {
     document.documentElement.dataset.theme = $("theme").value;
-    if (!$("plot").hidden) Plotly.relayout($("plot"), { width: null, height: null });
     update();
   });
 }

@@ -87,10 +87,10 @@ function csv(found) {
     const text = typeof value === "string" ? value.replace(/^[=+\-@]/, "'$&") : String(value ?? "");
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const parts = columnsShown().flatMap((column) => [
-    [column.label, (row) => row[column.key]],
-    ...(found.some((row) => row.below[column.key]) ? [[`${column.label}: of`, (row) => row.below[column.key]]] : []),
-  ]);
+  const parts = columnsShown().flatMap(({ key, label }) => {
+    const note = [`${label}: ${key === "fps" ? "95 % interval" : "of"}`, (row) => row.below[key]];
+    return [[label, (row) => row[key]], ...(found.some((row) => row.below[key]) ? [note] : [])];
+  });
   const lines = [parts.map(([label]) => label), ...found.map((row) => parts.map(([, value]) => value(row)))];
   return lines.map((line) => `${line.map(quoted).join(",")}\r\n`).join("");
 }
