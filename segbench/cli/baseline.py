@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from segbench import resolution
 from segbench.cli import options
 from segbench.cli.check import OptionalModels, Processes, Timeout
+from segbench.cli.networks import check_sources
 from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 from segbench.units import scaled, significant
@@ -42,6 +42,7 @@ def save(
 
     Example: segbench baseline save mypackage.networks:build --res 512x1024 --no-speed
     """
+    check_sources(model)
     sizes = [resolution.parse(text) for text in res or []]
     with progress("importing torch") as step:
         from segbench.job import Settings
@@ -106,7 +107,7 @@ def update(
     if not change.lines:
         screen.print("nothing changes but times within their noise")
     for line in change.lines:
-        screen.print(line, markup=False, soft_wrap=True)
+        screen.print(line, markup=False)
     if not yes:
         if not sys.stdin.isatty():
             raise BadOption(f"{baseline} is left as it was: there is nobody to ask; --yes writes without asking")
@@ -122,20 +123,26 @@ def show(baseline: BaselinePath = DEFAULT) -> None:
     """Show what a baseline holds, and how small a difference its timings can tell."""
     from segbench.regress.baseline import rows
     from segbench.regress.run import read_baseline
+    from segbench.report.listing import Listing
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("network", "size", "params", "MACs", "FPS", "noise floor", "measured on", "signature", "created"):
-        table.add_column(column, justify="right" if column in ("params", "MACs", "FPS", "noise floor") else "left")
-    for row in rows(read_baseline(baseline)):
-        table.add_row(
-            row.model,
-            row.size,
-            "-" if row.params is None else f"{row.params:,}",
-            "-" if row.macs is None else scaled(row.macs),
-            "-" if row.fps is None else f"{significant(row.fps)} (n={row.processes})",
-            "-" if row.noise_floor is None else f"{row.noise_floor:.1%}",
-            row.where,
-            "yes" if row.signature else "no",
-            row.created,
-        )
-    console().print(table)
+    numbers = ("params", "MACs", "FPS", "noise floor")
+    listing = Listing(
+        ("network", "size", *numbers, "measured on", "signature", "created"),
+        [
+            (
+                row.model,
+                row.size,
+                "-" if row.params is None else f"{row.params:,}",
+                "-" if row.macs is None else scaled(row.macs),
+                "-" if row.fps is None else f"{significant(row.fps)} (n={row.processes})",
+                "-" if row.noise_floor is None else f"{row.noise_floor:.1%}",
+                row.where,
+                "yes" if row.signature else "no",
+                row.created,
+            )
+            for row in rows(read_baseline(baseline))
+        ],
+        frozenset(numbers),
+        keys=2,
+    )
+    console().print(listing)

@@ -10,6 +10,7 @@ import typer
 
 from segbench import limits, resolution, store
 from segbench.cli import options
+from segbench.cli.networks import check_sources
 from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
@@ -169,10 +170,7 @@ def evaluate(
     if out is not None:
         store.require_writable(out)
     limits.check("--overlays or --num", overlays, 1, limits.SECONDS)
-    if predictions is None and (model is None or checkpoint is None):
-        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
-    if predictions is not None and checkpoint is not None:
-        raise BadOption("--predictions scores what is written already: give it without --checkpoint")
+    _check_subject(model, checkpoint, predictions)
     means, deviations = _mean_and_std(mean, std)
     meter = progress_console()
     with meter.status("importing torch") as status:
@@ -283,6 +281,16 @@ def _stride(text: str | None) -> tuple[int, int] | None:
     if text is not None and found is None:
         raise BadOption(f"--stride {text!r} is not HEIGHTxWIDTH in pixels, as in 512x512")
     return None if found is None else (int(found[1]), int(found[2]))
+
+
+def _check_subject(model: str | None, checkpoint: Path | None, predictions: Path | None) -> None:
+    """Refuse a call that names neither a network with its weights nor label maps, or both."""
+    if predictions is None and (model is None or checkpoint is None):
+        raise BadOption("eval takes MODEL and --checkpoint FILE, or --predictions DIR with label maps")
+    if predictions is not None and checkpoint is not None:
+        raise BadOption("--predictions scores what is written already: give it without --checkpoint")
+    if predictions is None:
+        check_sources([model])
 
 
 def _mean_and_std(mean: str | None, std: str | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:

@@ -39,6 +39,11 @@ def complete_mode(incomplete: str) -> list[str]:
     return [mode for mode in MODES if mode.startswith(incomplete)]
 
 
+def check_device(given: str | None) -> str | None:
+    """Refuse what names no device before torch is imported; for a callback of the option."""
+    return None if given is None else limits.check_device(given)
+
+
 def check_timeout(seconds: float) -> float:
     """Refuse a ``--timeout`` that is no time; for a callback of the option."""
     limits.check("--timeout", seconds, 0, limits.SECONDS, above=True, unit=" seconds")
@@ -111,7 +116,9 @@ Arguments = Annotated[
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.", callback=check_device)
+]
 Mode = Annotated[
     str | None,
     typer.Option(
