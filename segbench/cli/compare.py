@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -12,12 +12,14 @@ import typer
 from segbench import resolution
 from segbench.cli import options, stopping
 from segbench.cli.long_run import LongRun, say
-from segbench.cli.networks import input_texts, own_networks, with_own_arguments
+from segbench.cli.networks import check_sources, input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.cli.run_file import NAME, read_run_file
 from segbench.files import alone_in, require_apart, require_writable
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from segbench.job import Job
     from segbench.record import Record
 
@@ -60,18 +62,9 @@ def compare(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show timings under unlike conditions too, each apart.")
     ] = False,
-    miou: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL=PERCENT",
-            help="The mIoU that you report for a network, with --dataset and --split; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Data set of --miou, such as cityscapes.", show_default=False)
-    ] = None,
-    split: Annotated[str | None, typer.Option(metavar="val|test", help="Split of --miou.", show_default=False)] = None,
+    miou: options.ReportedMiou = None,
+    dataset: options.ReportedDataset = None,
+    split: options.ReportedSplit = None,
     run_file: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +74,8 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    style: options.Style = "screen",
+    formats: options.Formats = None,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
@@ -100,6 +95,7 @@ def compare(
         # What the command line gives goes before the file; these two have defaults.
         device = _unless_given(context, "device", device, found.device)
         out = _unless_given(context, "out", out, found.out)
+    check_sources(patterns)
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
     check_targets(json=json_path)
@@ -113,11 +109,12 @@ def compare(
         from segbench.job import Settings
         from segbench.measure.record import check_settings
         from segbench.measure.subject import resolve
-        from segbench.report.comparison import write_report
+        from segbench.report.comparison import STYLES, write_report
         from segbench.report.plots import write_plots
         from segbench.report.self_reported import self_reported
         from segbench.report.sweeps import sweep_plots
 
+        suffixes = options.plot_formats(style, formats)
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
         for name in own_networks(names, given, output):
             # Built once here, so that a mistake is told before anything is measured.
@@ -154,7 +151,9 @@ def compare(
                 nearest=True,
             )
         ]
-        reported = self_reported(miou or [], dataset, split, jobs)
+        reported = self_reported(
+            miou or [], dataset, split, [(job.model, job.resolution) for job in jobs if not job.refused]
+        )
     run = LongRun()
     stopping.keeps(run.kept(out / comparison.RECORDS))
     with alone_in(out):
@@ -165,21 +164,34 @@ def compare(
         with meter.status("drawing"):
             asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
             table, files = write_report(
-                records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
+                records,
+                out,
+                paper=paper,
+                judgements=verdicts(records, paper),
+                style=style,
+                formats=suffixes,
+                asked=asked,
+                reported=reported,
             )
-            if len(several) > 1 or len(sizes) > 1:
-                files += write_plots(sweep_plots(records), out / "plots")
-    if (mixed := comparison.mixed(records)) and len(several) == 1:
-        screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
-    if json_path != "-":
-        screen.print(table.rich(screen.width))
-        screen.print(
-            f"{len(comparison.stored(out))} Records in {out / comparison.RECORDS}; {len(files)} files beside it",
-            markup=False,
-        )
+            sweeps = sweep_plots(records) if len(several) > 1 or len(sizes) > 1 else []
+            files += write_plots(sweeps, out / "plots", paper=STYLES[style], suffixes=suffixes)
+    mixed = comparison.mixed(records) if len(several) == 1 else []
+    _tell(screen, [] if json_path == "-" else [table.rich(screen.width)], mixed, out, len(files))
     write_json(json_path, records)
     if _any_failed(jobs, measured):
         raise typer.Exit(1)
+
+
+def _tell(screen: Console, tables: Iterable[RenderableType], mixed: Sequence[str], out: Path, files: int) -> None:
+    """Say what does not compare, then show the table and where everything is."""
+    from segbench import compare as comparison
+
+    if mixed:
+        screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
+    for table in tables:
+        screen.print(table)
+        stored = len(comparison.stored(out))
+        screen.print(f"{stored} Records in {out / comparison.RECORDS}; {files} files beside it", markup=False)
 
 
 def _sweep(run: LongRun, jobs: Sequence[Job], out: Path, fresh: bool, timeout: float) -> list[Record]:
