@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
-from segbench.errors import BadOption, BadType
+from segbench.errors import BadOption, BadType, DeviceError
+
+DEVICE = re.compile(r"auto|cpu|cuda(?::(\d{1,4}))?")
+"""A device as users name it."""
 
 CLASSES = 65_535
 """Output classes: as many as a label map of 16 bits tells apart."""
@@ -15,6 +19,17 @@ PROCESSES = 1_000
 
 SECONDS = 10_000_000.0
 """Some hundred days: longer than any measurement."""
+
+
+def check_device(spec: str) -> str:
+    """A device's name as it was given, whether this machine has it or not.
+
+    Raises:
+        DeviceError: no name of a device.
+    """
+    if DEVICE.fullmatch(spec) is None:
+        raise DeviceError(f"unknown device {spec!r}: accepted are auto, cpu, cuda and cuda:N, as in cuda:1")
+    return spec
 
 
 def check_integer(name: str, given: object) -> None:

@@ -6,12 +6,20 @@ Imports no torch.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from segbench.errors import FactoryError
+
+LIBRARIES = "segbench.networks"
+"""The group of entry points by which libraries register their networks."""
 
 OWN_SIZE = (1024, 2048)
 """Height and width at which a network of the user's own is measured where nothing is said: those of Cityscapes."""
@@ -47,6 +55,44 @@ class Spec:
 def is_own(text: str) -> bool:
     """Whether a MODEL argument names a user's or a library's network rather than a catalog network."""
     return ":" in text
+
+
+def check_source(text: str) -> None:
+    """Refuse a network of the user's own whose source is not there, without importing it, or torch.
+
+    Raises:
+        FactoryError: there is no such file or module, or it has no such name.
+    """
+    spec = parse(text)
+    if not spec.is_file and any(spec.source == point.name for point in entry_points(group=LIBRARIES)):
+        return
+    if spec.is_file:
+        path = Path(spec.source)
+        if not path.is_file():
+            raise FactoryError(f"cannot import {spec.source}: there is no such Python file")
+    else:
+        outer = spec.source.partition(".")[0]
+        here = next((place for place in (Path(f"{outer}.py"), Path(outer)) if place.exists()), None)
+        importlib.invalidate_caches()
+        if here is None and outer not in sys.modules and importlib.util.find_spec(outer) is None:
+            raise FactoryError(f"cannot import {spec.source}: ModuleNotFoundError: No module named {outer!r}")
+        path = Path(f"{spec.source}.py")
+    if path.is_file() and not _may_have(path, spec.name):
+        raise FactoryError(f"{spec.source} has no {spec.name!r}: a function or class that returns an nn.Module")
+
+
+def _may_have(path: Path, name: str) -> bool:
+    """Whether a file may define a name: it stands in its code, or names are made where reading does not show them."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (OSError, ValueError, SyntaxError):
+        return True  # importing it says what is wrong
+    if re.search(rf"\b{re.escape(name)}\b", text) or re.search(r"\b(globals|setattr|exec|__getattr__)\b", text):
+        return True
+    return any(
+        isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names) for node in ast.walk(tree)
+    )
 
 
 def parse(text: str) -> Spec:

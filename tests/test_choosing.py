@@ -199,7 +199,7 @@ def test_every_format_has_the_same_rows(segbench_cli: Cli, tmp_path: Path) -> No
     assert listed[-1] == {"network": "mfpnet", "macs": 18310205312, "claimed_miou": 71.5}
     assert listed[0]["claimed_miou"] is None
     assert "| mfpnet | 18,310,205,312 | 71.5 |" in segbench_cli(*wanted, "--format", "markdown").out
-    assert "mfpnet & 18,310,205,312 & 71.5 \\\\" in segbench_cli(*wanted, "--format", "latex").out
+    assert "MFPNet~\\cite{mfpnet} & 18.31 & 71.5 \\\\" in segbench_cli(*wanted, "--format", "latex").out
     assert "mfpnet,18310205312,71.5" in segbench_cli(*wanted, "--format", "csv").out
     assert segbench_cli(*wanted, "--format", "csv", "--out", tmp_path / "deep" / "t.csv").out == ""
     assert "mfpnet,18310205312,71.5" in (tmp_path / "deep" / "t.csv").read_text()

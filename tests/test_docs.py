@@ -182,7 +182,7 @@ def test_what_is_not_run_is_in_the_docs() -> None:
     assert set(NOT_RUN_LINES) <= set(lines)
 
 
-# The network of the user's own in docs/choosing.md.
+# The network of the user's own in docs/choosing.md and docs/paper.md.
 MINE = """
 from torch import nn
 
@@ -214,7 +214,7 @@ def _given(page: Path, folder: Path) -> None:
     if page.name == "README.md":
         net = segbench.build("mfpnet", num_classes=11)
         torch.save(net.state_dict(), folder / "weights.pth")
-    if page.name == "choosing.md":
+    if page.name in ("choosing.md", "paper.md"):
         (folder / "mine.py").write_text(MINE, encoding="utf-8")
 
 
@@ -245,6 +245,25 @@ def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pyt
             assert printed == block.text, where
         elif block.language not in NOT_RUN_LANGUAGES:
             pytest.fail(f"{where}: no test knows blocks of {block.language}")
+    if page.name == "paper.md":
+        _check_paper(in_folder)
+
+
+def _check_paper(folder: Path) -> None:
+    """What docs/paper.md promises: a table that cites its papers, a plot with TrueType fonts, a page of its own."""
+    for table, keys in (("paper/table", 6), ("tables/costs", 6)):
+        text, papers = ((folder / f"{table}{ending}").read_text(encoding="utf-8") for ending in (".tex", ".bib"))
+        assert {"ENet~\\cite{enet}", "BiSeNetV2~\\cite{bisenetv2}"} <= set(re.findall(r"\w+~\\cite\{\w+\}", text))
+        assert len(re.findall(r"^@", papers, flags=re.MULTILINE)) == keys
+        assert set(re.findall(r"\\cite\{(\w+)\}", text)) <= set(
+            re.findall(r"^@\w+\{(\w+),", papers, flags=re.MULTILINE)
+        )
+    for plot in (folder / "figures" / "pareto.pdf", *(folder / "paper" / "plots").glob("*.pdf")):
+        content = plot.read_bytes()
+        assert content.startswith(b"%PDF") and b"/FontFile2" in content and b"/Type3" not in content, plot
+    assert {path.suffix for path in (folder / "paper" / "plots").iterdir()} == {".pdf", ".svg"}
+    page = (folder / "paper" / "index.html").read_text(encoding="utf-8")
+    assert "mine:Net" in page and not re.search(r"<(script|link)[^>]*(src|href)=.https?:", page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

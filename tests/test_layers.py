@@ -17,7 +17,7 @@ from segbench.measure.layers import time_layers, with_times
 from segbench.measure.record import check_settings, measure_job
 from segbench.protocol import PRESETS
 from segbench.record import Record
-from segbench.report.layers import slowest_table
+from segbench.report.layers import heaviest_table, layers_tree, slowest_table
 from segbench.results import LayerTiming, ModuleRow
 
 SIZE = (64, 128)
@@ -120,3 +120,31 @@ def test_the_card_s_table_adds_up_to_the_frame() -> None:
     assert rows["7 other"][3:5] == ["7.00", "35.0%"]
     assert rows["between"][2:4] == ["3.00", "15.0%"]
     assert "19.0 ms without them" in " ".join(lines)
+
+
+def _shown(table: object) -> list[str]:
+    screen = Console(width=120, file=io.StringIO())
+    screen.print(table)
+    return screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_leaves_without_macs_are_one_line_for_each_module() -> None:
+    def row(path: str, kind: str, macs: int, params: int = 0) -> ModuleRow:
+        return ModuleRow(path=path, type=kind, macs=macs, params=params, share=macs / 100)
+
+    modules = [row("", "Net", 100, 30), row("a", "Block", 100, 30), row("a.conv", "Conv2d", 60, 20)]
+    modules += [
+        row("a.bn", "BatchNorm2d", 0, 6),
+        row("a.act", "PReLU", 0, 4),
+        row("a.last", "Conv2d", 40),
+        row("b", "ReLU", 0),
+    ]
+    record = Record(model="net", classes=2, resolution=(8, 8), params=30, modules=modules)
+    text = _shown(layers_tree(record))
+    (folded,) = (line for line in text if "BatchNorm2d" in line)
+    assert "1 BatchNorm2d, 1 PReLU" in folded and " 10 " in folded
+    # A single one keeps its name.
+    assert any("b  ReLU" in line for line in text)
+    top = _shown(heaviest_table(record, 1))
+    assert any("a.conv" in line and "60.0%" in line for line in top)
+    assert any("4 other modules" in line and "40.0%" in line for line in top)

@@ -76,7 +76,7 @@ def own_job() -> Job:
 
 
 def test_a_self_reported_score_has_a_column_and_a_distance_of_its_own() -> None:
-    reported = self_reported(["mine:Net=60.0"], "cityscapes", "val", [own_job()])
+    reported = self_reported(["mine:Net=60.0"], "cityscapes", "val", [(own_job().model, own_job().resolution)])
     mfpnet = Record(model="mfpnet", classes=19, resolution=(512, 1024), params=1_000_000, operations={"macs": 10**9})
     own = own_job().blank(params=3_000_000, operations={"macs": 3 * 10**9})
     rows = measured([mfpnet, own])
@@ -111,7 +111,7 @@ def test_a_score_that_cannot_be_read_is_refused(
     arguments: tuple[list[str], str | None, str | None], error: type[SegbenchError], part: str
 ) -> None:
     with pytest.raises(error, match=part):
-        self_reported(*arguments, [own_job()])
+        self_reported(*arguments, [(own_job().model, own_job().resolution)])
 
 
 @pytest.mark.slow

@@ -125,7 +125,10 @@ def test_unbuilt_networks_are_hollow_and_never_on_the_frontier() -> None:
         claim(model="not-built-here", miou_percent=Figure("99.0"), params_m=Figure("0.01")),
         claim(paper="frfnet", model="of-a-paper-not-plotted", miou_percent=Figure("60.0"), params_m=Figure("2.0")),
     ]
+    # Of several papers' claims, what was not chosen is not drawn.
     plot = named(pareto_plots([record()], claims))["cityscapes-512x1024-params"]
+    assert all(point.solid for point in plot.points)
+    plot = named(pareto_plots([record()], claims[:2]))["cityscapes-512x1024-params"]
     peers = [point for point in plot.points if point.solid is None]
     assert [(peer.model, peer.hollow) for peer in peers] == [("not-built-here", ((0.01, 99.0),))]
     label = next(text for text in plot.figure.axes[0].texts if text.get_text() == "mfpnet")

@@ -33,7 +33,7 @@ def test_the_stored_report_is_today_s(rendered: Path) -> None:
     names = files_of(RESULTS / REPORT)
     assert names == files_of(rendered)
     assert {path.relative_to(RESULTS / REPORT).as_posix() for path in (RESULTS / REPORT).rglob("*.*")} == set(names)
-    texts = [name for name in names if name.endswith((".md", ".csv", ".tex")) or name == MANIFEST]
+    texts = [name for name in names if name.endswith((".md", ".csv", ".tex", ".bib")) or name == MANIFEST]
     assert len(texts) > 50
     assert [name for name in texts if (rendered / name).read_bytes() != (RESULTS / REPORT / name).read_bytes()] == []
     stored, today = ((folder / "index.html").read_text("utf-8") for folder in (RESULTS / REPORT, rendered))

@@ -161,6 +161,17 @@ def balanced(text: str) -> bool:
     return depth == 0
 
 
+def nested(text: str) -> bool:
+    """Whether every environment ends where it should."""
+    open_ones: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+\*?)\}", text):
+        if kind == "begin":
+            open_ones.append(name)
+        elif not open_ones or open_ones.pop() != name:
+            return False
+    return not open_ones
+
+
 def latex_tables(folder: Path) -> list[Path]:
     return [folder / "table.tex", *sorted((folder / "papers").glob("*.tex"))]
 
@@ -178,7 +189,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_latex_has_as_many_cells_in_each_row_as_columns(report: Path) -> None:
     for path in latex_tables(report):
         text = path.read_text()
-        found = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)
+        found = re.search(r"\\begin\{tabular\*\}\{\\linewidth\}\{@\{\\extracolsep\{\\fill\}\}([lr]+)@\{\}\}", text)
         assert found
         assert balanced(text), path
         bodies = re.findall(r"\\midrule\n(.*?)\\bottomrule", text, flags=re.DOTALL)
@@ -186,6 +197,8 @@ def test_latex_has_as_many_cells_in_each_row_as_columns(report: Path) -> None:
         for line in "".join(bodies).splitlines():
             assert line.endswith("\\\\")
             assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1, line
+        assert "resizebox" not in text
+        assert nested(text), path
         # A float is no longer than a page.
         assert all(len(body.splitlines()) <= 40 for body in bodies), path
         assert text.count("\\label") == 1
@@ -197,7 +210,7 @@ def test_latex_compiles(report: Path, tmp_path: Path) -> None:
     program = shutil.which("tectonic") or shutil.which("pdflatex")
     if program is None:
         pytest.skip("neither tectonic nor pdflatex is installed; the syntax check above stands in")
-    lines = ["\\documentclass[twocolumn]{article}", "\\usepackage{booktabs,graphicx}", "\\begin{document}"]
+    lines = ["\\documentclass[twocolumn]{article}", "\\usepackage{booktabs}", "\\begin{document}"]
     lines += [f"\\input{{{path}}}\n\\clearpage" for path in latex_tables(report)]
     document = tmp_path / "document.tex"
     document.write_text("\n".join([*lines, "\\end{document}", ""]))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
+from torch import nn
 
 from segbench import store
+from segbench.accuracy.synthetic import write_synthetic
 from segbench.catalog import CATALOG, KNOWN
 from segbench.claims import load_claims
 from segbench.record import Record
@@ -23,6 +27,7 @@ from tests.conftest import Answer
 
 Cli = Callable[..., Answer]
 WIDTHS = (60, 80, 120, 200)
+PIXELS = "from torch import nn\n\n\ndef make(num_classes=19):\n    return nn.Conv2d(3, num_classes, 1)\n"
 COSTS = Path(__file__).parent.parent / "results" / "costs.jsonl"
 
 
@@ -121,6 +126,50 @@ def test_a_comparison_keeps_its_names_and_figures(columns: int) -> None:
         console.print(view.rich(columns))
     _fits(shown.get(), columns)
     assert {row.claim.model for row in view.source.rows if row.claim.model} <= _whole(shown.get())
+
+
+def test_the_environment_breaks_nothing(segbench_cli: Cli, width: int | None) -> None:
+    facts = json.loads(segbench_cli("env", "--json").out)["environment"]
+    answer = segbench_cli("env")
+    _fits(answer.out, width)
+    words = _whole(answer.out)
+    for name in ("torch", "python"):
+        assert set(_whole(str(facts[name]))) <= words, name
+
+
+def test_a_roof_breaks_no_figure(segbench_cli: Cli, width: int | None) -> None:
+    answer = segbench_cli("roof", "efrnet", "--gpu", "V100 (SXM2)", "--res", "64x128")
+    _fits(answer.out, width)
+    assert answer.status == 0
+    assert {"efrnet", "64x128"} <= _whole(answer.out)
+    assert not re.search(r"\d\n *\d+ ?FPS", answer.out)
+
+
+def test_an_evaluation_breaks_no_class_and_no_figure(segbench_cli: Cli, in_folder: Path, width: int | None) -> None:
+    root = write_synthetic("cityscapes", in_folder / "cityscapes", {"val": 1}, (64, 128), 2)
+    (in_folder / "pixels.py").write_text(PIXELS)
+    torch.manual_seed(0)
+    torch.save(nn.Conv2d(3, 19, 1).state_dict(), in_folder / "w.pth")
+    options = ("--dataset", "cityscapes", "--root", root, "--device", "cpu", "--workers", 0, "--no-speed")
+    answer = segbench_cli("eval", "pixels:make", "--checkpoint", in_folder / "w.pth", *options)
+    assert answer.status == 0, answer.err
+    _fits(answer.out, width)
+    assert {"traffic", "motorcycle", "vegetation"} <= _whole(answer.out)
+
+
+def test_a_baseline_and_a_check_break_no_figure(segbench_cli: Cli, in_folder: Path, width: int | None) -> None:
+    for lines in (("save", "enet", "--res", "64x128", "--no-speed"), ("show",)):
+        answer = segbench_cli("baseline", *lines, "-b", "b.json")
+        assert answer.status == 0, answer.err
+        _fits(answer.out, width)
+    assert {"enet", "64x128"} <= _whole(answer.out)
+    stored = json.loads((in_folder / "b.json").read_text(encoding="utf-8"))
+    for changes, status in ((0, 0), (1, 1)):
+        text = json.dumps(stored)
+        (in_folder / "b.json").write_text(text.replace('"macs": ', '"macs": 1') if changes else text, encoding="utf-8")
+        answer = segbench_cli("check", "-b", "b.json", "--no-speed")
+        assert answer.status == status, answer.out + answer.err
+        _fits(answer.out, width)
 
 
 def test_a_listing_is_a_table_where_it_fits_and_stacked_where_it_does_not() -> None:

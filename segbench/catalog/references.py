@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
@@ -134,11 +134,12 @@ def title(network: str) -> str:
     """The name as papers print it; a network of the user's own is called by the name after its colon.
 
     Example:
-        >>> title("bisenetv2-l"), title("mine:Net"), title("my/net.py:Fast")
-        ('BiSeNetV2-L', 'Net', 'Fast')
+        >>> title("bisenetv2-l"), title("mine:Net"), title("my/net.py:Fast(width='a:b')")
+        ('BiSeNetV2-L', 'Net', "Fast(width='a:b')")
     """
     known = named(network)
-    return known.title if known else network.rpartition(":")[2] or network
+    name, bracket, options = network.partition("(")
+    return known.title if known else (name.rpartition(":")[2] or name) + bracket + options
 
 
 def cited(network: str) -> Reference | None:
@@ -152,10 +153,15 @@ def cited(network: str) -> Reference | None:
     return references().get(known.cite) if known else None
 
 
-def bibliography(networks: Iterable[str]) -> str:
-    """BibTeX of the papers of these networks, each once, in the order of their keys."""
-    papers = {paper.key: paper for paper in map(cited, networks) if paper}
-    return "\n\n".join(papers[key].bibtex for key in sorted(papers)) + ("\n" if papers else "")
+def bibliography(text: str) -> str:
+    r"""BibTeX of the papers that a LaTeX text cites, each once, in the order of their keys.
+
+    Example:
+        >>> print(bibliography(r"ENet~\cite{enet}").splitlines()[0])
+        @misc{enet,
+    """
+    keys = sorted(set(re.findall(r"\\cite\{(\w+)\}", text)) & set(references()))
+    return "\n\n".join(references()[key].bibtex for key in keys) + ("\n" if keys else "")
 
 
 def code_url(entry: Entry) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
+import json
 import logging
 import os
 import re
@@ -17,7 +19,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from segbench.cli import commands, stopping
+from segbench.cli import commands, output, stopping
 from segbench.errors import ForwardError, SegbenchError, first_line
 
 # What other tools call a command.
@@ -34,8 +36,8 @@ app = typer.Typer(
 )
 commands.register(app)
 
-UNEXPECTED, INTERRUPTED = 3, 130
-"""Exit status of an error that is segbench's own fault, and of Ctrl-C."""
+FAILED, WRONG, UNEXPECTED, INTERRUPTED = 1, 2, 3, 130
+"""Exit status of a wrong call, of an error that is segbench's own fault, and of Ctrl-C."""
 # Why standard output takes no more; files that results go to say so themselves, with their names.
 _FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
 
@@ -65,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _command(rest: Sequence[str], debug: bool) -> int:
     command, raised = typer.main.get_command(app), None
+    output.written()
     try:
         _require_current_folder()
         status = command.main(args=list(rest), prog_name="segbench", standalone_mode=False)
@@ -81,6 +84,10 @@ def _command(rest: Sequence[str], debug: bool) -> int:
         (message, status), raised = _in_words(error, rest), error
     if debug and raised is not None:
         traceback.print_exception(raised)
+    if raised is not None and status in (FAILED, WRONG, UNEXPECTED) and _wants_json(rest) and not output.written():
+        # A program that reads standard output learns why there are no Records.
+        with contextlib.suppress(OSError):
+            print(json.dumps({"error": {"message": message, "status": status}}), flush=True)
     with contextlib.suppress(OSError):  # standard error is full or closed too
         if message:
             Console(stderr=True, highlight=False, soft_wrap=True).print(f"segbench: {message}", markup=False)
@@ -93,6 +100,12 @@ def _require_current_folder() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise SegbenchError("the current folder does not exist any more: change to one that does") from None
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether standard output is reserved for JSON."""
+    pairs = itertools.pairwise(arguments)
+    return "--json=-" in arguments or ("--json", "-") in pairs
 
 
 def _nearer(error: Exception, message: str) -> str:
@@ -118,14 +131,14 @@ def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
     # Typer carries its own copy of click from 0.16 on, so its errors have no one base class to name here.
     format_message = getattr(error, "format_message", None)
     if isinstance(error, SegbenchError):
-        return str(error), 1 if isinstance(error, ForwardError) else 2
+        return str(error), FAILED if isinstance(error, ForwardError) else WRONG
     if format_message is not None:
-        return f"{_nearer(error, format_message().rstrip('.'))} (given: {shlex.join(rest)})", 2
+        return f"{_nearer(error, format_message().rstrip('.'))} (given: {shlex.join(rest)})", WRONG
     if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
         _drop_output()
         # A reader that has seen enough, such as `head`, is no error to speak of.
         broken = isinstance(error, BrokenPipeError)
-        return ("", 1) if broken else (f"standard output cannot be written: {error.strerror}", 2)
+        return ("", 1) if broken else (f"standard output cannot be written: {error.strerror}", WRONG)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"

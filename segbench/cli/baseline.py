@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from segbench import resolution
 from segbench.cli import options
 from segbench.cli.check import DEFAULT, BaselinePath, Find, Miou, OptionalModels, Processes, Timeout, judging
+from segbench.cli.networks import check_sources
 from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 from segbench.files import require_writable_file
@@ -56,6 +56,7 @@ def save(
         raise BadOption("baseline save takes MODEL... to measure, or --from PATH with Records")
     if miou is not None and source is not None:
         raise BadOption("--miou goes with networks that are measured: --from has mIoUs of its own")
+    check_sources(model)
     sizes = [resolution.parse(text) for text in res or []]
     with progress("importing torch") as step:
         from segbench.job import Settings
@@ -141,7 +142,7 @@ def update(
     if not change.lines:
         screen.print("nothing changes but times within their noise")
     for line in change.lines:
-        screen.print(line, markup=False, soft_wrap=True)
+        screen.print(line, markup=False)
     if yes or _agreed(baseline):
         keeping.write(baseline, change.records)
         screen.print(f"{len(change.records)} networks in {baseline}: commit it", markup=False)
@@ -160,7 +161,7 @@ def _agreed(baseline: Path) -> bool:
 
 def _print_failed(screen: Console, failed: Sequence[str]) -> None:
     for line in failed:
-        screen.print(line, style="red", markup=False, soft_wrap=True)
+        screen.print(line, style="red", markup=False)
 
 
 @app.command()
@@ -168,20 +169,26 @@ def show(baseline: BaselinePath = DEFAULT) -> None:
     """Show what a baseline holds, and how small a difference its timings can tell."""
     from segbench.regress.baseline import rows
     from segbench.regress.stored import read_baseline
+    from segbench.report.listing import Listing
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("network", "size", "params", "MACs", "FPS", "noise floor", "measured on", "signature", "created"):
-        table.add_column(column, justify="right" if column in ("params", "MACs", "FPS", "noise floor") else "left")
-    for row in rows(read_baseline(baseline)):
-        table.add_row(
-            row.model,
-            row.size,
-            "-" if row.params is None else f"{row.params:,}",
-            "-" if row.macs is None else scaled(row.macs),
-            "-" if row.fps is None else f"{significant(row.fps)} (n={row.processes})",
-            "-" if row.noise_floor is None else f"{row.noise_floor:.1%}",
-            row.where,
-            "yes" if row.signature else "no",
-            row.created,
-        )
-    console().print(table)
+    numbers = ("params", "MACs", "FPS", "noise floor")
+    listing = Listing(
+        ("network", "size", *numbers, "measured on", "signature", "created"),
+        [
+            (
+                row.model,
+                row.size,
+                "-" if row.params is None else f"{row.params:,}",
+                "-" if row.macs is None else scaled(row.macs),
+                "-" if row.fps is None else f"{significant(row.fps)} (n={row.processes})",
+                "-" if row.noise_floor is None else f"{row.noise_floor:.1%}",
+                row.where,
+                "yes" if row.signature else "no",
+                row.created,
+            )
+            for row in rows(read_baseline(baseline))
+        ],
+        frozenset(numbers),
+        keys=2,
+    )
+    console().print(listing)

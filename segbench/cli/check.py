@@ -109,7 +109,14 @@ def check(
     res: options.Resolutions = None,
     classes: options.Classes = None,
     device: Annotated[
-        str | None, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.", show_default=False)
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="auto|cpu|cuda[:i]",
+            help="Where to time.",
+            callback=options.check_device,
+            show_default=False,
+        ),
     ] = None,
     mode: options.Mode = None,
     precision: Annotated[
@@ -275,7 +282,7 @@ def _report(outcome: Outcome, json_path: str | None, junit: Path | None, benchma
     said = lines(outcome)
     # One by one, tens of thousands of them take half a minute.
     while part := list(islice(said, 500)):
-        out.print(Text("\n").join(part), soft_wrap=True)
+        out.print(Text("\n").join(part))
     write_out(junit, output.junit(outcome))
     write_out(benchmark_json, output.benchmark_json(outcome.records()))
     write_json(json_path, outcome.records())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -12,13 +12,15 @@ import typer
 from segbench import resolution
 from segbench.cli import options, stopping
 from segbench.cli.long_run import LongRun, say
-from segbench.cli.networks import input_texts, own_networks, with_own_arguments
+from segbench.cli.networks import check_sources, input_texts, own_networks, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.cli.run_file import NAME, read_run_file
 from segbench.cli.where import Where, device_of, places_for
 from segbench.files import alone_in, require_apart, require_writable
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from segbench.claims import Claim
     from segbench.job import Job
     from segbench.record import Record
@@ -95,18 +97,9 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    miou: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL=PERCENT",
-            help="The mIoU that you report for a network, with --dataset and --split; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Data set of --miou, such as cityscapes.", show_default=False)
-    ] = None,
-    split: Annotated[str | None, typer.Option(metavar="val|test", help="Split of --miou.", show_default=False)] = None,
+    miou: options.ReportedMiou = None,
+    dataset: options.ReportedDataset = None,
+    split: options.ReportedSplit = None,
     run_file: Annotated[
         Path | None,
         typer.Option(
@@ -116,6 +109,8 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    style: options.Style = "screen",
+    formats: options.Formats = None,
     json_path: options.JsonPath = None,
 ) -> None:
     """Measure many networks, each in a process of its own, and write a table and Pareto plots.
@@ -136,6 +131,7 @@ def compare(
         device = _unless_given(context, "device", device, found.device)
         out = _unless_given(context, "out", out, found.out)
     device = device_of(device, no_speed, gpus, scheduler, require or [])
+    check_sources(patterns)
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
     check_targets(json=json_path)
@@ -151,6 +147,7 @@ def compare(
         from segbench.report.self_reported import self_reported
         from segbench.sharding import part_of
 
+        suffixes = options.plot_formats(style, formats)
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
         # Built once, so that a mistake is told before anything is measured.
         resolve_all(own_networks(names, given, output), classes, timeout, given, output)
@@ -187,7 +184,9 @@ def compare(
                 nearest=True,
             )
         ]
-        reported = self_reported(miou or [], dataset, split, jobs)
+        reported = self_reported(
+            miou or [], dataset, split, [(job.model, job.resolution) for job in jobs if not job.refused]
+        )
         jobs = part_of(jobs, shard)
         where = places_for(settings, out, timeout, allow_mixed, gpus, scheduler, require or [])
     run = LongRun()
@@ -198,15 +197,10 @@ def compare(
         measured = _sweep(run, jobs, out, fresh, timeout, where, shard is not None)
         records = comparison.ranking(jobs, measured, out, allow_mixed, where.kinds)
         with meter.status("drawing"):
-            table, files = _draw(records, jobs, out, paper, reported, several=len(several) > 1 or len(sizes) > 1)
-    if (mixed := comparison.mixed(records)) and len(several) == 1:
-        screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
-    if json_path != "-":
-        screen.print(table.rich(screen.width))
-        screen.print(
-            f"{len(comparison.stored(out))} Records in {out / comparison.RECORDS}; {len(files)} files beside it",
-            markup=False,
-        )
+            several_plots = len(several) > 1 or len(sizes) > 1
+            table, files = _draw(records, jobs, out, paper, reported, style, suffixes, several=several_plots)
+    mixed = comparison.mixed(records) if len(several) == 1 else []
+    _tell(screen, [] if json_path == "-" else [table.rich(screen.width)], mixed, out, len(files))
     write_json(json_path, records)
     if _any_failed(jobs, measured):
         raise typer.Exit(1)
@@ -218,20 +212,41 @@ def _draw(
     out: Path,
     paper: str | None,
     reported: Sequence[Claim],
+    style: str,
+    suffixes: Sequence[str],
     *,
     several: bool,
 ) -> tuple[Report, list[Path]]:
     """The report, with plots over sizes or batches where there are several."""
     from segbench.audit.recorded import verdicts
-    from segbench.report.comparison import write_report
+    from segbench.report.comparison import STYLES, write_report
     from segbench.report.plots import write_plots
     from segbench.report.sweeps import sweep_plots
 
-    asked = {(job.model, job.resolution): job.asked for job in jobs if job.asked}
     table, files = write_report(
-        records, out, paper=paper, judgements=verdicts(records, paper), asked=asked, reported=reported
+        records,
+        out,
+        paper=paper,
+        judgements=verdicts(records, paper),
+        style=style,
+        formats=suffixes,
+        asked={(job.model, job.resolution): job.asked for job in jobs if job.asked},
+        reported=reported,
     )
-    return table, files + (write_plots(sweep_plots(records), out / "plots") if several else [])
+    sweeps = sweep_plots(records) if several else []
+    return table, files + write_plots(sweeps, out / "plots", paper=STYLES[style], suffixes=suffixes)
+
+
+def _tell(screen: Console, tables: Iterable[RenderableType], mixed: Sequence[str], out: Path, files: int) -> None:
+    """Say what does not compare, then show the table and where everything is."""
+    from segbench import compare as comparison
+
+    if mixed:
+        screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
+    for table in tables:
+        screen.print(table)
+        stored = len(comparison.stored(out))
+        screen.print(f"{stored} Records in {out / comparison.RECORDS}; {files} files beside it", markup=False)
 
 
 def _sweep(

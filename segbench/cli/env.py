@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from segbench.cli.terminal import terminal
 
@@ -22,11 +21,10 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead
     if as_json:
         sys.stdout.write(json.dumps({"environment": environment, "warnings": warnings}, indent=1) + "\n")
         return
-    grid = Table.grid(padding=(0, 2))
-    for key, value in _flat(environment):
-        grid.add_row(key, value)
+    from segbench.report.listing import Listing
+
     out = terminal()
-    out.print(grid)
+    out.print(Listing(("fact", "value"), list(_flat(environment))))
     for warning in warnings:
         out.print(f"\n{warning['seen']}", style="yellow", markup=False)
         out.print(f"  {warning['meaning']} {warning['advice']}", markup=False)

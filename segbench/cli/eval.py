@@ -10,6 +10,7 @@ import typer
 
 from segbench import limits, resolution, store
 from segbench.cli import options, stopping
+from segbench.cli.networks import check_sources
 from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 
@@ -186,6 +187,7 @@ def evaluate(
         return
     assert model is not None
     assert checkpoint is not None
+    check_sources([model])
     from segbench.accuracy.protocol import EvaluationProtocol
     from segbench.accuracy.settings import EvaluationSettings
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from segbench.errors import BadOption
 from segbench.inputs import parse
-from segbench.spec import is_own, with_arguments
+from segbench.spec import check_source, is_own, with_arguments
 from segbench.spec import parse as parse_spec
+
+
+def check_sources(names: Iterable[str | None] | None) -> None:
+    """Refuse networks of the user's own whose source is not there, before torch is imported.
+
+    Raises:
+        FactoryError: there is no such file or module, or it has no such name.
+    """
+    for name in names or ():
+        if name is not None and is_own(name):
+            check_source(name)
 
 
 def with_own_arguments(names: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """The same networks; those of the user's own as segbench writes them, with the arguments of ``--arg``.
 
     Raises:
-        FactoryError: a network, or an argument, that cannot be read.
+        FactoryError: a network, or an argument, that cannot be read, or a source that is not there.
         BadOption: arguments without a network of the user's own.
     """
     if arguments and not any(map(is_own, names)):
         raise _no_own("--arg")
+    check_sources(names)
     return [with_arguments(str(parse_spec(name)), arguments) if is_own(name) else name for name in names]
 
 

@@ -40,6 +40,11 @@ def complete_mode(incomplete: str) -> list[str]:
     return [mode for mode in MODES if mode.startswith(incomplete)]
 
 
+def check_device(given: str | None) -> str | None:
+    """Refuse what names no device before torch is imported; for a callback of the option."""
+    return None if given is None else limits.check_device(given)
+
+
 def check_timeout(seconds: float) -> float:
     """Refuse a ``--timeout`` that is no time; for a callback of the option."""
     limits.check("--timeout", seconds, 0, limits.SECONDS, above=True, unit=" seconds")
@@ -112,7 +117,9 @@ Arguments = Annotated[
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.", callback=check_device)
+]
 Mode = Annotated[
     str | None,
     typer.Option(
@@ -185,6 +192,50 @@ JsonPath = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="Write the Records as a JSON list.", show_default=False),
 ]
+
+ReportedMiou = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--miou",
+        metavar="MODEL=PERCENT",
+        help="The mIoU that you report for a network, with --dataset and --split; repeatable.",
+        show_default=False,
+    ),
+]
+ReportedDataset = Annotated[
+    str | None,
+    typer.Option("--dataset", metavar="NAME", help="Data set of --miou, such as cityscapes.", show_default=False),
+]
+ReportedSplit = Annotated[
+    str | None, typer.Option("--split", metavar="val|test", help="Split of --miou.", show_default=False)
+]
+Style = Annotated[
+    str,
+    typer.Option(
+        metavar="screen|paper|paper-wide",
+        help="Plots for a screen, or for one column of a paper or both, as PDF and SVG, networks named as papers do.",
+    ),
+]
+Formats = Annotated[
+    str | None,
+    typer.Option(metavar="svg,pdf,png", help="Formats of the plots, separated by commas.", show_default=False),
+]
+
+
+def plot_formats(style: str, formats: str | None) -> tuple[str, ...]:
+    """The formats that ``--formats`` asks for, or else those of the style.
+
+    Raises:
+        BadOption: no such style or format.
+    """
+    from segbench.report.comparison import check_style, formats_of
+
+    check_style(style)
+    if formats is None:
+        return formats_of(style)
+    wanted = tuple(dict.fromkeys(filter(None, (part.strip().lower() for part in formats.split(",")))))
+    check_style(style, wanted)
+    return wanted
 
 
 def refuse_others(context: typer.Context, used: Container[str], because: str) -> None:

@@ -77,11 +77,22 @@ def check_targets(**targets: str | Path | None) -> None:
             files.require_writable_file(Path(target))
 
 
+_written: set[str] = set()
+
+
+def written() -> bool:
+    """Whether standard output holds a document already; asking forgets it."""
+    found = bool(_written)
+    _written.clear()
+    return found
+
+
 def write_out(target: str | Path | None, text: str) -> None:
     """Write a text to a file, or to standard output for ``-``; nowhere for None."""
     if target is None:
         return
     if str(target) == "-":
+        _written.add(text[:1])
         sys.stdout.write(text)
     else:
         files.write_text(Path(target), text)

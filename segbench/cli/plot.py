@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
+from segbench.cli import options
 from segbench.cli.output import console, progress_console
 from segbench.cli.table import Networks, NoPublished, Paths, Sort, Top, WhereOption, check_file
 
 
 def plot(
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The plot, in the format of its ending: .pdf, .svg or .png.")
-    ],
     paths: Paths = None,
     networks: Networks = None,
     where: WhereOption = None,
@@ -26,6 +24,18 @@ def plot(
     highlight: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Draw the others grey.", show_default=False)
     ] = None,
+    miou: options.ReportedMiou = None,
+    dataset: options.ReportedDataset = None,
+    split: options.ReportedSplit = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The plot, in the format of its ending: .pdf, .svg or .png; plots/<y>-<x> as PDF and SVG without it.",
+            show_default=False,
+        ),
+    ] = None,
+    style: options.Style = "screen",
     no_published: NoPublished = False,
 ) -> None:
     """Plot one column against another; claimed figures are hollow, measured ones filled.
@@ -33,19 +43,36 @@ def plot(
     Example: segbench plot --networks enet,bisenetv2,mfpnet --x macs --y miou --out f.pdf
     """
     with progress_console().status("drawing"):
+        from segbench.report.comparison import STYLES, check_style
+        from segbench.report.self_reported import self_reported
         from segbench.selection import choosing
-        from segbench.selection.chosen_plot import axis_column, check_ending, check_highlight, write_plot
+        from segbench.selection.chosen_plot import NEEDED, axis_column, check_ending, check_highlight, write_plot
         from segbench.selection.columns import COLUMNS, find_column
         from segbench.selection.where import Where
 
-        check_ending(out)
-        check_file(out)
+        check_style(style)
         across, upwards, named = axis_column(x), axis_column(y), find_column(label)
-        names = choosing.comma_separated(networks)
-        choice = choosing.Choice(names, [Where(text) for text in where or []], choosing.comma_separated(sort), top)
-        needed = [across, upwards, named, *(COLUMNS[name] for name in ("source", "network", "resolution", "miou_is"))]
-        frame = choosing.chosen(choosing.gather(paths or [], published=not no_published), choice, needed)
+        folder = Path("plots")
+        files = (
+            [folder / f"{upwards.name}-{across.name}.{ending}" for ending in ("pdf", "svg")] if out is None else [out]
+        )
+        for file in files:
+            check_ending(file)
+            check_file(file)
+        choice = choosing.Choice(
+            choosing.comma_separated(networks),
+            [Where(text) for text in where or []],
+            choosing.comma_separated(sort),
+            top,
+        )
+        rows = choosing.gather(paths or [], published=not no_published)
+        sizes = [(row.row.model, row.row.resolution) for row in rows]
+        rows = choosing.gather(
+            paths or [], published=not no_published, reported=self_reported(miou or [], dataset, split, sizes)
+        )
+        frame = choosing.chosen(rows, choice, [across, upwards, named, *(COLUMNS[name] for name in NEEDED)])
         wanted = check_highlight(choosing.comma_separated(highlight), frame)
-        drawn, left_out = write_plot(frame, across, upwards, named, wanted, out)
-    missing = f"; {left_out} without {across.name} or {upwards.name} left out" if left_out else ""
-    console().print(f"{drawn} points in {out}{missing}", markup=False)
+        drawn = write_plot(frame, across, upwards, named, wanted, files, paper=STYLES[style])
+    missing = f"; {drawn.left_out} without {across.name} or {upwards.name} left out" if drawn.left_out else ""
+    why = f"; {drawn.frontier}" if drawn.frontier else ""
+    console().print(f"{drawn.points} points in {' and '.join(map(str, files))}{missing}{why}", markup=False)

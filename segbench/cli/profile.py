@@ -43,6 +43,10 @@ def profile(
         int | None,
         typer.Option(metavar="N", help="Deepest level of --layers; 2 by default, all in a file.", show_default=False),
     ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="With --layers: the N modules of most MACs alone.", show_default=False),
+    ] = None,
     time_layers: Annotated[
         bool, typer.Option("--time", help="With --layers: time and share of every module too, slowest first.")
     ] = False,
@@ -64,7 +68,7 @@ def profile(
     asked = [resolution.parse(text) for text in res or []]
     several = options.batches(batch)
     check_targets(json=json_path, csv=csv_path)
-    _check_layers(layers, depth, csv_path)
+    _check_layers(layers, depth, csv_path, top)
     reserved = "-" in (json_path, str(csv_path))
     out = console("-" if reserved else None)
     with progress("importing torch"):
@@ -129,7 +133,7 @@ def profile(
                 # Of several networks a line each, and then all of them side by side.
                 whole = len(jobs) == 1 or rules or layers or waterfall or bool(record.failure)
                 out.print(
-                    profile_card(record, counter or (), DEPTH if depth is None else depth, rules=rules)
+                    profile_card(record, counter or (), DEPTH if depth is None else depth, rules=rules, top=top)
                     if whole
                     else headline(record),
                     markup=False,
@@ -147,9 +151,9 @@ def profile(
         raise typer.Exit(1)
 
 
-def _check_layers(layers: bool, depth: int | None, csv_path: Path | None) -> None:
+def _check_layers(layers: bool, depth: int | None, csv_path: Path | None, top: int | None) -> None:
     """Refuse options of ``--layers`` without it."""
-    for given, name in ((depth, "--depth"), (csv_path, "--csv")):
+    for given, name in ((depth, "--depth"), (csv_path, "--csv"), (top, "--top")):
         if given is not None and not layers:
             raise BadOption(f"{name} {given} belongs to --layers: give both")
     if depth is not None and depth < 0:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segbench import store
+from segbench.cli import options
 from segbench.cli.output import console, progress_console
 
 
@@ -24,13 +25,8 @@ def report(
         str | None,
         typer.Option(metavar="KEY", help="Show one paper's tables, such as mfpnet.", show_default=False),
     ] = None,
-    style: Annotated[
-        str,
-        typer.Option(metavar="screen|paper", help="Plots for a screen, or for the column of a paper, fonts embedded."),
-    ] = "screen",
-    formats: Annotated[
-        str, typer.Option(metavar="svg,pdf,png", help="Formats of the plots, separated by commas.")
-    ] = "svg,pdf,png",
+    style: options.Style = "screen",
+    formats: options.Formats = None,
 ) -> None:
     """Make a report from Records: tables, Pareto plots and one page that opens without a network.
 
@@ -43,11 +39,10 @@ def report(
     """
     meter = progress_console()
     with meter.status("reading"):
-        from segbench.report.comparison import check_style, require_one_device, write_report
+        from segbench.report.comparison import require_one_device, write_report
         from segbench.report.gather import read_all
 
-        suffixes = tuple(dict.fromkeys(filter(None, (part.strip().lower() for part in formats.split(",")))))
-        check_style(style, suffixes)
+        suffixes = options.plot_formats(style, formats)
         records = read_all(paths)
         if not allow_mixed:
             require_one_device(records)

@@ -81,27 +81,41 @@ def roof(
 
 
 def _view(found: Roof) -> RenderableType:
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
+    from segbench.report.listing import Listing
     from segbench.roof import ALGORITHMS, LABEL
     from segbench.units import scaled, significant
 
     gpu, work = found.gpu, found.work
-    bounds = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in (LABEL, f"FPS at {gpu.boost_mhz} MHz", f"FPS at {gpu.highest_mhz} MHz", "bound by"):
-        bounds.add_column(heading, justify="right" if heading.startswith("FPS") else "left")
-    for name in ALGORITHMS:
-        rated, highest = (significant(found.fps(name, highest=clock)) for clock in (False, True))
-        bounds.add_row(_WORDS[name], rated, highest, found.bound_by(name))
-    layers = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in ("layers that bind", "kernel", "MACs", "direct", "Winograd F(4)"):
-        layers.add_column(heading, justify="left" if heading in {"layers that bind", "kernel"} else "right")
-    for layer in found.layers[:LAYERS]:
-        shares = (f"{share:.1%}".replace("%", " %") for share in (layer.share_direct, layer.share_winograd))
-        layers.add_row(layer.path, layer.kernel or "-", scaled(layer.macs), *shares)
+    clocks = tuple(f"FPS at {mhz} MHz" for mhz in (gpu.boost_mhz, gpu.highest_mhz))
+    bounds = Listing(
+        (LABEL, *clocks, "bound by"),
+        [
+            (
+                _WORDS[name],
+                *(significant(found.fps(name, highest=clock)) for clock in (False, True)),
+                found.bound_by(name),
+            )
+            for name in ALGORITHMS
+        ],
+        frozenset(clocks),
+    )
+    layers = Listing(
+        ("layers that bind", "kernel", "MACs", "direct", "Winograd F(4)"),
+        [
+            (
+                layer.path,
+                layer.kernel or "-",
+                scaled(layer.macs),
+                *(f"{share:.1%}".replace("%", " %") for share in (layer.share_direct, layer.share_winograd)),
+            )
+            for layer in found.layers[:LAYERS]
+        ],
+        frozenset({"MACs", "direct", "Winograd F(4)"}),
+    )
+    blank = Text("")
     conditions = (
         f"{found.model} at {resolution.show(work.size)}, {found.classes} classes, batch 1, {found.precision}, on "
         f"{gpu.name}: {gpu.peak_flops(found.precision) / 1e12:.2f} TFLOP/s at the rated boost clock, "
@@ -109,4 +123,4 @@ def _view(found: Roof) -> RenderableType:
         f"3x3 and {scaled(work.macs_3x1)} in 3x1 and 1x3 layers that Winograd takes; "
         f"{work.bytes_moved(gpu, found.precision) / 2**20:.1f} MiB move. Nothing was measured."
     )
-    return Group(Text(conditions), bounds, layers, Text(f"Sources: {gpu.sources}", style="dim"))
+    return Group(Text(conditions), blank, bounds, blank, layers, blank, Text(f"Sources: {gpu.sources}", style="dim"))

@@ -121,7 +121,9 @@ def _show(
     *,
     published: bool,
 ) -> None:
+    from segbench.catalog.references import bibliography
     from segbench.selection import choosing
+    from segbench.selection.chosen_latex import NEEDED
     from segbench.selection.columns import COLUMNS
     from segbench.selection.where import Where
 
@@ -132,11 +134,16 @@ def _show(
         return
     if out is not None:
         check_file(out)
+        if form == "latex":
+            check_file(out.with_suffix(".bib"))
     wanted = choosing.columns_of(columns)
     choice = choosing.Choice(
         choosing.comma_separated(networks), [Where(text) for text in where], choosing.comma_separated(sort), top
     )
-    frame = choosing.chosen(choosing.gather(paths, published=published), choice, [*wanted, COLUMNS["source"]])
+    needed = ["source", *(NEEDED if form == "latex" else ())]
+    frame = choosing.chosen(
+        choosing.gather(paths, published=published), choice, [*wanted, *(COLUMNS[name] for name in needed)]
+    )
     shown = wanted if columns else choosing.without_empty(frame, wanted)
     if form == "terminal" and out is None:
         screen = terminal()
@@ -149,6 +156,8 @@ def _show(
         sys.stdout.write(text)
     else:
         files.write_text(out, text)
+        if form == "latex" and (papers := bibliography(text)):
+            files.write_text(out.with_suffix(".bib"), papers)
 
 
 def check_file(path: Path) -> None:

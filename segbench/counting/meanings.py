@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -17,3 +18,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "torchstat": "as torchstat counts",
     }
 )
+
+
+def identifier(rule: str) -> str:
+    """A counting rule as an expression or the head of a column can name it: ``conv_macs``, ``_2xmacs``."""
+    name = re.sub(r"\W", "_", rule)
+    return f"_{name}" if name[0].isdigit() else name

@@ -17,8 +17,9 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from segbench.errors import BadOption, FactoryError, UnknownName, first_line
+from segbench.spec import LIBRARIES
 
-GROUP = "segbench.networks"
+GROUP = LIBRARIES
 
 
 class Library(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
+from segbench import limits
 from segbench.errors import DeviceError, first_line
 from segbench.measure import gpu, nvml
 from segbench.measure.environment import cpu_model
@@ -246,9 +246,8 @@ def open_device(spec: str = "auto") -> Device:
     Raises:
         DeviceError: not a device, or one that this machine does not have.
     """
-    found = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,4}))?", spec)
-    if found is None:
-        raise DeviceError(f"unknown device {spec!r}: accepted are auto, cpu, cuda and cuda:N, as in cuda:1")
+    found = limits.DEVICE.fullmatch(limits.check_device(spec))
+    assert found is not None
     kind = found[0].split(":")[0]
     if kind == "cpu" or (kind == "auto" and not torch.cuda.is_available()):
         return CpuDevice()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from segbench.counting.meanings import MEANINGS
 from segbench.report.plots import Step
 from segbench.report.style import (
-    COLUMN,
     INK,
     MARKERS,
     MUTED,
     PALETTE,
-    SCREEN,
+    Paper,
     fit,
+    layout,
     new_figure,
     per_second,
     plot_style,
@@ -39,7 +39,7 @@ def draw_rules(
     rules: Sequence[str],
     left_out: int,
     *,
-    paper: bool = False,
+    paper: Paper = False,
 ) -> Figure:
     """Each network's count under each rule, over ``macs``: one row a network, one marker a rule.
 
@@ -48,7 +48,7 @@ def draw_rules(
         ratios: name and ratios of each network, the widest spread first.
         rules: in the order of the legend.
         left_out: networks that are not shown.
-        paper: draw for the width of a paper's column.
+        paper: draw for a paper, as `segbench.report.style.Paper` says.
     """
     note = "count under the rule / count under macs, at the size shown" + _left_out(left_out)
     with plot_style(paper):
@@ -85,7 +85,7 @@ def _named(rule: str) -> str:
 
 
 def draw_bars(
-    title: str, axis: str, bars: Sequence[tuple[str, float, str]], left_out: int, *, paper: bool = False
+    title: str, axis: str, bars: Sequence[tuple[str, float, str]], left_out: int, *, paper: Paper = False
 ) -> Figure:
     """The GPU-busy share of each network, coloured by what bounds it.
 
@@ -94,7 +94,7 @@ def draw_bars(
         axis: what the share is of, and under which conditions.
         bars: name, share from 0 to 1, verdict.
         left_out: networks that are not shown.
-        paper: draw for the width of a paper's column.
+        paper: draw for a paper, as `segbench.report.style.Paper` says.
     """
     from matplotlib.patches import Patch
     from matplotlib.ticker import PercentFormatter
@@ -114,14 +114,14 @@ def draw_bars(
     return figure
 
 
-def draw_waterfall(title: str, note: str, steps: Sequence[Step], *, paper: bool = False) -> Figure:
+def draw_waterfall(title: str, note: str, steps: Sequence[Step], *, paper: Paper = False) -> Figure:
     """FPS after each switch, and the factor that it brings; steps that were not kept are hatched.
 
     Args:
         title: above the axes.
         note: the conditions.
         steps: in the order in which the switches are applied.
-        paper: draw for the width of a paper's column.
+        paper: draw for a paper, as `segbench.report.style.Paper` says.
     """
     with plot_style(paper):
         figure, axes = _rows(title, note, [step.name for step in steps], paper, with_legend=False)
@@ -145,9 +145,11 @@ def _left_out(count: int) -> str:
     return f"; {count} more networks are on the page" if count else ""
 
 
-def _rows(title: str, note: str, names: Sequence[str], paper: bool, *, with_legend: bool = True) -> tuple[Figure, Axes]:
+def _rows(
+    title: str, note: str, names: Sequence[str], paper: Paper, *, with_legend: bool = True
+) -> tuple[Figure, Axes]:
     """A figure as high as its rows need, the first row at the top."""
-    to = COLUMN if paper else SCREEN
+    to = layout(paper)
     type_size = 5.5 if paper else 8.0
     shown = [name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..." for name in names]
     width = to.size[0]
@@ -181,7 +183,7 @@ def _rows(title: str, note: str, names: Sequence[str], paper: bool, *, with_lege
     return figure, axes
 
 
-def _legend_above(figure: Figure, axes: Axes, paper: bool, handles: Sequence[object] | None = None) -> None:
+def _legend_above(figure: Figure, axes: Axes, paper: Paper, handles: Sequence[object] | None = None) -> None:
     height = figure.get_figheight()
     keys = {} if handles is None else {"handles": handles}
     figure.legend(

@@ -17,7 +17,7 @@ from segbench.claims.provenance import MARK, QUANTITIES, mark
 from segbench.counting.meanings import MEANINGS
 from segbench.record import Record
 from segbench.report.launching import headline
-from segbench.report.layers import DEPTH, layers_tree, slowest_table
+from segbench.report.layers import DEPTH, heaviest_table, layers_tree, slowest_table
 from segbench.report.listing import Listing
 from segbench.report.side_by_side import headline as headline_of
 from segbench.resolution import show
@@ -34,7 +34,12 @@ VERDICT_MEANING = {
 
 
 def profile_card(
-    record: Record, counters: Sequence[str] = (), depth: int | None = DEPTH, *, rules: bool = False
+    record: Record,
+    counters: Sequence[str] = (),
+    depth: int | None = DEPTH,
+    *,
+    rules: bool = False,
+    top: int | None = None,
 ) -> RenderableType:
     """Everything a Record says, for a person.
 
@@ -43,6 +48,7 @@ def profile_card(
         counters: counting rules to show beside ``macs``.
         depth: deepest level of the modules, where the Record has them.
         rules: show every counting rule that the Record has; without it and `counters` they are one line.
+        top: show so many modules of most MACs instead of the tree of all.
     """
     parts: list[RenderableType] = [Text(headline_of(record), style="bold"), _title(record)]
     parts.append(Padding(_costs(record, counters, rules=rules), (0, 0, 0, 2)))
@@ -56,7 +62,8 @@ def profile_card(
     if record.speed and record.speed.layer_timing:
         parts += [Text(""), Padding(slowest_table(record, record.speed.layer_timing), (0, 0, 0, 2))]
     if record.modules:
-        parts += [Text(""), Padding(layers_tree(record, depth), (0, 0, 0, 2))]
+        modules = layers_tree(record, depth) if top is None else heaviest_table(record, top)
+        parts += [Text(""), Padding(modules, (0, 0, 0, 2))]
     parts += [Padding(Text(f"- {note}", style="yellow"), (0, 0, 0, 2)) for note in _notes(record)]
     if record.failure:
         parts.append(Text(f"  failed: {record.failure}", style="bold red"))

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from segbench import store
+from segbench.catalog.references import bibliography
 from segbench.claims import Claim, load_claims
 from segbench.conditions import TimingConditions
 from segbench.errors import BadOption, RecordError
@@ -16,18 +17,21 @@ from segbench.record import Record
 from segbench.report.charts import claimed_against_measured, launch_bound, rule_spread, waterfalls
 from segbench.report.folder import MANIFEST, files_of, replacing
 from segbench.report.leaderboard import Asked, comparison_table
+from segbench.report.long_table import long_table
 from segbench.report.measured import Measured, measured
 from segbench.report.page import page
 from segbench.report.paper_table import PaperView, paper_view
 from segbench.report.papers import paper_tables
 from segbench.report.pareto import distances, pareto_plots, timings_note
 from segbench.report.plots import SUFFIXES, Plot, write_plots
+from segbench.report.style import Paper
 from segbench.report.table import Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-STYLES = ("screen", "paper")
+STYLES: Mapping[str, Paper] = MappingProxyType({"screen": False, "paper": True, "paper-wide": "wide"})
+"""The styles of plots, and what draws them."""
 PLOTS: Mapping[str, Callable[[Sequence[Measured], Sequence[Claim]], Iterable[Plot]]] = MappingProxyType(
     {
         "pareto": pareto_plots,
@@ -74,14 +78,15 @@ def write_report(
     paper: str | None = None,
     judgements: Iterable[Mapping[str, Any]] = (),
     style: str = "screen",
-    formats: Sequence[str] = SUFFIXES,
+    formats: Sequence[str] | None = None,
     plots: Sequence[str] = tuple(PLOTS),
     asked: Asked = MappingProxyType({}),
     reported: Sequence[Claim] = (),
 ) -> tuple[Report, list[Path]]:
     """Write tables, plots and the page; the same Records give the same bytes.
 
-    The folder then holds ``index.html``, ``table.md|csv|tex``, ``papers/<paper>-table-<n>.md|csv|tex``,
+    The folder then holds ``index.html``, ``table.md|csv|tex``, ``table.bib`` (the papers that ``table.tex`` cites),
+    ``long.csv`` (one figure a line), ``papers/<paper>-table-<n>.md|csv|tex`` with ``papers/papers.bib``,
     ``plots/*.svg|pdf|png`` and a list of these files. An error leaves an older report as it was.
 
     Args:
@@ -89,8 +94,8 @@ def write_report(
         folder: where the report goes.
         paper: take the claims of this paper only, and show its tables; all papers' otherwise.
         judgements: the audit's verdicts on printed costs, as ``segbench audit --json`` writes them.
-        style: of the plots: ``screen``, or ``paper`` for column width and embedded fonts.
-        formats: of the plots: ``svg``, ``pdf``, ``png``.
+        style: of the plots, of `STYLES`: for a screen, a column of a paper, or both its columns.
+        formats: of the plots: ``svg``, ``pdf``, ``png``; those of `formats_of` by default.
         plots: kinds to draw, of `PLOTS`; none for an empty list.
         asked: sizes that were asked for and that a network does not take, as for `comparison_table`.
         reported: what the user gives for networks, as claims of `segbench.report.pairing.SELF_REPORTED`.
@@ -102,6 +107,7 @@ def write_report(
         BadOption: no such style, format or kind of plot.
         OutputError: the folder cannot be written.
     """
+    formats = formats_of(style) if formats is None else formats
     check_style(style, formats, plots)
     claims, rows, judgements = [*load_claims(paper=paper), *reported], measured(records), list(judgements)
     views = tuple(paper_view(table, judgements) for table in paper_tables(rows, claims, paper))
@@ -112,12 +118,23 @@ def write_report(
     where = [line for name in dict.fromkeys(claim.model for claim in reported) for line in distances(drawn, name)]
     table = replace(table, footers=(*table.footers, *where)) if where else table
     with replacing(folder) as draft:
-        write_plots(drawn, draft / "plots", paper=style == "paper", suffixes=formats)
-        for name, text in _texts(table, views):
+        write_plots(drawn, draft / "plots", paper=STYLES[style], suffixes=formats)
+        texts = dict(_texts(table, views))
+        beside = "".join(text for name, text in texts.items() if name.startswith("papers/"))
+        for name, latex in (("table.bib", texts["table.tex"]), ("papers/papers.bib", beside)):
+            if cited := bibliography(latex):
+                texts[name] = cited
+        for name, text in texts.items():
             store.write_text(draft / name, text)
+        store.write_text(draft / "long.csv", long_table(rows, claims))
         store.write_text(draft / "index.html", page(rows, claims, judgements, _summary(drawn, views, formats)))
     written = [folder / name for name in files_of(folder) if name != MANIFEST]
     return Report(views, table, paper is not None), written
+
+
+def formats_of(style: str) -> tuple[str, ...]:
+    """The formats of a style's plots where none are asked for: a paper takes PDF and SVG."""
+    return SUFFIXES if style == "screen" else ("pdf", "svg")
 
 
 def check_style(style: str, formats: Sequence[str] = SUFFIXES, plots: Sequence[str] = tuple(PLOTS)) -> None:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from segbench.catalog import CATALOG
+from segbench.catalog.references import title as title_of
 from segbench.report.naming import LONGEST_LABEL, REAL_TIME_FPS, name_points, note_missing, usual_split
 from segbench.report.plots import Metric, Point
 from segbench.report.style import (
-    COLUMN,
     DOMINATED,
     INK,
     MUTED,
-    SCREEN,
+    OWN,
     Layout,
     Look,
+    Paper,
     fit,
+    layout,
     looks,
     new_figure,
     plot_style,
 )
+from segbench.spec import is_own
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +46,7 @@ def draw(
     front: Sequence[bool],
     scored: str = "",
     *,
-    paper: bool = False,
+    paper: Paper = False,
 ) -> Figure:
     """The figure of one plot.
 
@@ -52,22 +56,25 @@ def draw(
         points: what `segbench.report.pareto.pareto_plots` says they mean.
         front: for each point, whether it is on the frontier.
         scored: what measured mIoUs were scored on and how.
-        paper: draw for the width of a paper's column.
+        paper: draw for a paper, as `segbench.report.style.Paper` says.
     """
-    to = COLUMN if paper else SCREEN
+    to = layout(paper)
+    if paper:
+        points = [replace(point, label=point.label.replace(point.model, title_of(point.model), 1)) for point in points]
     with plot_style(paper):
         crowded = len(points) > 24
         figure = new_figure(*(to.crowded if crowded else to.size), paper=paper)
         axes = figure.add_subplot()
         best = [point for point, is_best in zip(points, front, strict=True) if is_best]
         look = looks([entry.family for entry in CATALOG.values()] + [point.family for point in points])
+        look |= {point.family: OWN for point in points if is_own(point.model)}
         _titles(figure, axes, title, metric, points, scored, to)
         _scales(axes, metric, points, to)
         _legend(figure, metric, points, best, look, to)
         lines = _frontier(axes, metric, best)
         _draw_points(axes, points, best, look, to)
-        # The frontier is labelled first, unmeasured networks last: they take what room is left.
-        ranked = set(best)
+        # An own network and the frontier are labelled first, unmeasured networks last: they take what room is left.
+        ranked = {*best, *(point for point in points if is_own(point.model))}
         ordered = sorted(points, key=lambda point: (point not in ranked, point.solid is None))
         named = ordered if len(points) <= to.most_labels else [point for point in ordered if point in ranked]
         named = named[: to.most_labels]
@@ -101,7 +108,7 @@ def _titles(
     # A column has no room to indent it.
     across, text = (left if to.title else 0.05 / figure.get_figwidth()), "; ".join(notes)
     note = figure.text(across, 1 - below_title / height, text, size=to.note, color=MUTED, va="center", parse_math=False)
-    fit(note, (1 - across) * figure.get_figwidth() - 0.05)
+    fit(note, (1 - across) * figure.get_figwidth() - 0.12)
     _name_axis(axes, metric, to)
     kinds = {point.miou_measured for point in points if point.solid}
     axes.set_ylabel(
@@ -168,14 +175,18 @@ def _legend(
         keys.append(key("dominated", marker="o", color=DOMINATED, markeredgecolor="white"))
     if any(point.miou_measured for point in solids):
         keys.append(key("mIoU measured too", marker="o", color="white", markeredgecolor=INK, markeredgewidth=1.4))
-    if any(point.hollow for point in points):
+    if any(point.unsized for point in points):
+        keys.append(key("size of the mIoU not printed", marker="x", color=MUTED))
+    if any(point.hollow and not point.unsized for point in points):
         keys.append(key(metric.claims_label, marker="o", markersize=to.marker + 1, color="none", markeredgecolor=INK))
     keys.append(key("Pareto frontier", linestyle="-", marker="", color=INK, linewidth=1.0))
     present = dict.fromkeys(point.family for point in solids)
     ranked, families = {point.family for point in best}, []
     for family in present if len(present) <= _MOST_FAMILIES else ():
-        colour = look[family].colour if family in ranked else DOMINATED
-        families.append(key(_short(family), marker=look[family].marker, color=colour, markeredgecolor="white"))
+        colour = look[family].colour if family in ranked or look[family] is OWN else DOMINATED
+        style = {"markersize": 1.7 * to.marker} if look[family] is OWN else {}
+        name = title_of(family) if look[family] is OWN else family
+        families.append(key(_short(name), marker=look[family].marker, color=colour, markeredgecolor="white", **style))
     inches = figure.get_figheight()
     bottom = 0.06 if to.title else 0.03
     widest = 8 if to.title else 4
@@ -246,9 +257,11 @@ def _draw_points(axes: Axes, points: Sequence[Point], best: Sequence[Point], loo
     for point in points:
         order = 4.0 if point in ranked else 3.0
         marker = look[point.family].marker
-        colour = look[point.family].colour if point in ranked else DOMINATED
+        own = look[point.family] is OWN
+        colour = look[point.family].colour if point in ranked or own else DOMINATED
         for pair in point.hollow:
-            key = (marker, colour, to.ring, order) if point.solid else ("o", MUTED, to.marker, order)
+            unmeasured = ("x" if point.unsized else "o", MUTED, to.marker, order)
+            key = (marker, colour, to.ring, order) if point.solid else unmeasured
             hollow.setdefault(key, []).append(pair)
             if point.solid:
                 links.setdefault((colour, order), []).append((point.solid, pair))
@@ -274,7 +287,7 @@ def _draw_points(axes: Axes, points: Sequence[Point], best: Sequence[Point], loo
             *zip(*pairs, strict=True),
             linestyle="none",
             marker=marker,
-            markersize=to.marker,
+            markersize=to.marker * (1.7 if colour == OWN.colour else 1.0),
             color=colour,
             markeredgecolor=INK if scored else "white",
             markeredgewidth=1.2 if scored else 0.5,

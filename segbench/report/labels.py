@@ -18,7 +18,9 @@ _RINGS = (1.0, 1.5, 2.0, 2.7, 3.5, 4.4, 5.5, 7.0, 8.5, 10.5, 13.0, 16.0, 19.5, 2
 _LEADER_FROM = 2.4
 _ROUNDS = 6
 # In units of the gap: how far a label would rather move than cross these.
-_CROSSED_LINE, _CROSSED_MARKER, _CROSSED_LEADER, _CROSSED_LABEL = 3.0, 8.0, 20.0, 40.0
+_CROSSED_LINE, _CROSSED_MARKER, _CROSSED_LEADER, _CROSSED_LABEL = 6.0, 30.0, 20.0, 40.0
+# Nearer to another marker than this, in units of the gap, a label reads as that marker's, whatever line leads away.
+_ANOTHERS = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ def place_labels(
     """Find a place for each label: near its point, clear of everything drawn.
 
     Labels are placed in the order given, so the important ones come first, then each is moved again with all others in
-    place. Labels never overlap each other, a marker, or `bounds`; lines are avoided where that costs little.
+    place. Labels never overlap each other, a marker, or `bounds`, and never stand beside another marker than their own;
+    lines are avoided where that costs little. A label gets a leader where it is far from its point, or no nearer to it
+    than to another marker.
 
     Args:
         points: what each label belongs to, in pixels.
@@ -109,14 +113,21 @@ def _options(point: Point, size: Point, markers: Array, lines: Array, bounds: Bo
     boxes = np.stack([x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2], axis=1)
     costs = rings**0.85 + 0.03 * np.tile(np.arange(len(_ANGLES)), len(_RINGS))
     inside = (boxes[:, :2] >= (bounds.x0, bounds.y0)).all(axis=1) & (boxes[:, 2:] <= (bounds.x1, bounds.y1)).all(axis=1)
-    keep = inside & ~_overlapping(boxes, markers).any(axis=1)
-    boxes, costs = boxes[keep], costs[keep]
+    own = (markers[:, :2] <= point).all(axis=1) & (markers[:, 2:] >= point).all(axis=1)
+    free = inside & ~_overlapping(boxes, markers).any(axis=1)
+    boxes, costs = boxes[free], costs[free]
+    away = np.hypot(*(np.clip(point, boxes[:, :2], boxes[:, 2:]) - point).T)
+    another = _nearest(boxes, markers[~own], _LEADER_FROM * gap)
+    keep = (another >= _ANOTHERS * gap) | (another >= away)
+    boxes, costs, away, another = boxes[keep], costs[keep], away[keep], another[keep]
     ends = np.clip(point, boxes[:, :2], boxes[:, 2:])
     leaders = np.concatenate([np.broadcast_to(point, ends.shape), ends], axis=1)
-    needs_leader = np.hypot(*(ends - point).T) > _LEADER_FROM * gap
-    own = (markers[:, :2] <= point).all(axis=1) & (markers[:, 2:] >= point).all(axis=1)
+    needs_leader = (away > _LEADER_FROM * gap) | (another <= away)
     # A leader through a foreign marker would seem to end there.
     over = needs_leader & _entering(leaders, markers[~own]).any(axis=1)
+    if not over.all():
+        boxes, leaders, costs, needs_leader = boxes[~over], leaders[~over], costs[~over], needs_leader[~over]
+        over = over[~over]
     covered = _entering(lines, boxes).sum(axis=0)
     return _Options(boxes, leaders, needs_leader, costs + _CROSSED_LINE * covered + _CROSSED_MARKER * over)
 
@@ -148,6 +159,18 @@ def _total(index: int, options: Sequence[_Options], places: Sequence[int | None]
     crossing = crossing + _crossing(own.leaders, leaders).sum(axis=1) * _CROSSED_LEADER
     total = own.costs + _CROSSED_LABEL * covered + np.where(own.needs_leader, crossing, 0.0)
     return np.where(_overlapping(own.boxes, labels).any(axis=1), np.inf, total)
+
+
+def _nearest(boxes: Array, others: Array, reach: float) -> Array:
+    """How far each of `boxes` is from the nearest of `others`; infinite where that is farther than `reach`."""
+    wider = boxes + np.array([-reach, -reach, reach, reach])
+    # Pairs alone: a plot may hold ten thousand markers.
+    row, column = np.nonzero(_overlapping(wider, others))
+    a, b = boxes[row], others[column]
+    gaps = np.maximum(np.maximum(b[:, :2] - a[:, 2:], a[:, :2] - b[:, 2:]), 0)
+    found = np.full(len(boxes), np.inf)
+    np.minimum.at(found, row, np.hypot(gaps[:, 0], gaps[:, 1]))
+    return found
 
 
 def _placed(options: _Options, place: int) -> Placed:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.table import Table
@@ -15,6 +17,7 @@ from segbench.results import LayerTiming, ModuleRow
 from segbench.units import DASH, scaled, significant
 
 DEPTH = 2
+_LEAST_FOLDED = 2
 SLOWEST = 10
 COLUMNS = (
     *("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output"),
@@ -23,14 +26,21 @@ COLUMNS = (
 
 
 def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
-    """A tree of a Record's modules with parameters, MACs, share and output shape; what costs nothing is dim."""
+    """A tree of a Record's modules with parameters, MACs, share and output shape.
+
+    Leaves without MACs, such as normalisations and activations, are one line for each module that holds them.
+    """
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     table.add_column("module", overflow="fold")
     for heading in ("params", "MACs", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("output", no_wrap=True)
-    shown = down_to(record.modules or (), depth)
+    shown, folded = _folded(down_to(record.modules or (), depth), record.modules or ())
     for module, guide in zip(shown, _guides([module.depth for module in shown]), strict=True):
+        if module.path in folded:
+            label = Text(f"{guide}{folded[module.path]}", style="dim")
+            table.add_row(label, scaled(module.params) if module.params else DASH, DASH, DASH, DASH, style="dim")
+            continue
         name = module.path.rpartition(".")[2] or record.model
         label = Text(guide, style="dim")
         label.append(name, style="bold not dim" if not module.path else "not dim")
@@ -43,6 +53,47 @@ def layers_tree(record: Record, depth: int | None = DEPTH) -> Table:
             _shape(module) or DASH,
             style="" if module.macs or module.params else "dim",
         )
+    return table
+
+
+def _folded(shown: Sequence[ModuleRow], rows: Sequence[ModuleRow]) -> tuple[list[ModuleRow], dict[str, str]]:
+    """The rows of a tree, and by the path of those that stand for several leaves without MACs what these are."""
+    outer = {row.path.rpartition(".")[0] for row in rows if row.path}
+    idle: dict[str, list[ModuleRow]] = {}
+    for row in shown:
+        if row.path and row.path not in outer and not row.macs:
+            idle.setdefault(row.path.rpartition(".")[0], []).append(row)
+    kept, names = [], {}
+    for row in shown:
+        siblings = idle.get(row.path.rpartition(".")[0], [])
+        if row not in siblings or len(siblings) < _LEAST_FOLDED:
+            kept.append(row)
+        elif row is siblings[0]:
+            kept.append(replace(row, params=sum(item.params or 0 for item in siblings)))
+            counts = Counter(item.type for item in siblings)
+            names[row.path] = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return kept, names
+
+
+def heaviest_table(record: Record, count: int) -> Table:
+    """The leaves of most MACs, then the sum of the others."""
+    rows = record.modules or ()
+    outer = {row.path.rpartition(".")[0] for row in rows if row.path}
+    leaves = sorted((row for row in rows if row.path not in outer), key=lambda row: -(row.macs or 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    table.add_column("modules of most MACs", overflow="fold")
+    for heading in ("params", "MACs", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("output", no_wrap=True)
+    for row in leaves[:count]:
+        label = Text(row.path or record.model)
+        label.append(f"  {row.type}", style="dim")
+        params = scaled(row.params) if row.params else DASH
+        table.add_row(label, params, *_macs(row.macs or 0, row.share or 0.0), _shape(row) or DASH)
+    if rest := leaves[count:]:
+        params = scaled(sum(row.params or 0 for row in rest))
+        share = sum(row.share or 0.0 for row in rest)
+        table.add_row(f"{len(rest)} other modules", params, *_macs(sum(row.macs or 0 for row in rest), share), DASH)
     return table
 
 

@@ -12,6 +12,7 @@ from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
 from segbench.claims.provenance import mark
 from segbench.conditions import AccuracyConditions, TimingConditions, beside, headings
+from segbench.counting.meanings import MEANINGS, identifier
 from segbench.record import Record
 from segbench.report.launching import LAUNCH_BOUND, steady
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
@@ -38,14 +39,16 @@ CSV_COLUMNS = tuple(
         (
             *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch"),
             *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
-            "macs_not_counted",
+            *("macs_not_counted", *map(identifier, MEANINGS), "live_macs"),
             *TIMING_COLUMNS.values(),
             *("latency_median_ms", "gpu_busy_ms", "enqueue_ms", "launches", "graph_fps", "bound_by"),
             *("peak_mib", "energy_mj"),
             *ACCURACY_COLUMNS.values(),
             *("measured_miou_percent", "measured_not_official"),
-            *("claimed_in", "claimed_dataset", "claimed_split", "claimed_size", "claimed_miou_percent"),
-            *("claimed_fps_in", "claimed_fps", "claimed_gpu", "failure", "created"),
+            *("claimed_in", "claimed_dataset", "claimed_split", "claimed_miou_percent"),
+            *("claimed_params_in", "claimed_params", "claimed_flops_in", "claimed_flops"),
+            *("claimed_fps_in", "claimed_fps", "claimed_gpu"),
+            *("self_reported_dataset", "self_reported_split", "self_reported_miou_percent", "failure", "created"),
         )
     )
 )
@@ -64,9 +67,10 @@ def comparison_table(
     which a claim belongs to a row. Networks with as many classes at the same size stand together, the size with most
     networks first; among them the fastest first, those that were not timed after them by their MACs.
 
-    In the CSV, parameters and MACs are integers, claimed figures the printed text; several claims stand in one cell,
-    separated by semicolons, in the same order in every ``claimed_`` column. Every condition is a column, and a network
-    has a line for each timing with each accuracy.
+    In the CSV a cell holds one number: parameters, operations and claimed costs in base units; of several claims for a
+    network at its size the first, in tables before prose. Claims without a printed size are in the long table alone
+    (`segbench.report.long_table`), with all others. Every condition is a column, and a network has a line for each
+    timing with each accuracy.
 
     Args:
         rows: as `segbench.report.measured.measured` gathers them.
@@ -88,23 +92,33 @@ def comparison_table(
         Column("MACs (G)", number=True),
         *(
             # Many columns of timings share one on a narrow terminal.
-            Column(title, number=True, joined=("Timings", title) if len(titles) > _MOST_TIMING_COLUMNS else None)
-            for title in titles
+            Column(
+                title,
+                number=True,
+                joined=("Timings", title) if len(titles) > _MOST_TIMING_COLUMNS else None,
+                brief="FPS" if len(titles) == 1 else title,
+                note=f"measured, {conditions.describe()}",
+            )
+            for title, conditions in zip(titles, timings, strict=True)
         ),
-        *([Column("Measured mIoU (%)")] if scored else []),
-        *([Column("Self-reported mIoU (%)")] if reported else []),
-        Column("Claimed mIoU (%)", joined=("Claimed", "mIoU")),
-        Column("Claimed FPS", joined=("Claimed", "FPS")),
+        *([Column("Measured mIoU (%)", brief="mIoU (%)", aligned=True)] if scored else []),
+        *([Column("Self-reported mIoU (%)", aligned=True)] if reported else []),
+        Column("Claimed mIoU (%)", joined=("Claimed", "mIoU"), first=True, aligned=True),
+        Column("Claimed FPS", joined=("Claimed", "FPS"), first=True, aligned=True),
         Column("Fidelity", stacked=True),
         Column("Paper", stacked=True),
     )
     body: list[list[Cell]] = []
     failures, lines, papers = [], [], []
+    unsized: set[Claim] = set()
     for row in rows:
-        miou, fps = pairing.miou(row.record), pairing.fps(row.record)
+        fps = pairing.fps(row.record)
+        # A score whose size is not printed stands once: on every row of its network it would read as scored there.
+        miou = [claimed for claimed in pairing.miou(row.record) if claimed.claim not in unsized]
+        unsized |= {claimed.claim for claimed in miou if claimed.claim.size is None}
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
         cells = [
-            Cell.of(row.model),
+            Cell(((row.model, ""),), network=row.model, note=_known_how(row)),
             _size(row, several, asked.get((row.model, row.resolution))),
             Cell.of(millions(row.params)),
             _macs(row),
@@ -126,7 +140,7 @@ def comparison_table(
         body.append(cells)
         if row.failure:
             failures.append((_label(cells), row.failure))
-        lines += list(_csv_lines(row, miou, fps))
+        lines += list(_csv_lines(row, pairing, reported))
     at = [place for place, row in enumerate(rows) if (row.model, row.resolution) not in asked]
     _mark([rows[place] for place in at], [body[place] for place in at], timings, 4 + len(timings))
     return Table(
@@ -138,7 +152,27 @@ def comparison_table(
         CSV_COLUMNS,
         tuple(lines),
         tuple(row.failure for row in rows),
+        (*_short_notes(rows, papers), *_nearest_footers(rows, asked), *_reported_footers(reported)),
+        tuple(place for place in range(1, len(rows)) if _group(rows[place], asked) != _group(rows[place - 1], asked)),
     )
+
+
+def _known_how(row: Measured) -> str:
+    """What a paper must say of a network that is not the authors' own code or a port of it."""
+    if is_own(row.model):
+        return ""
+    fidelity = row.record.fidelity
+    return {"reconstruction": "reconstructed from its paper", "exact": "rebuilt from its paper"}.get(fidelity or "", "")
+
+
+def _short_notes(rows: Sequence[Measured], papers: Sequence[str]) -> Iterator[str]:
+    """What a paper says below its table."""
+    yield "Parameters and MACs counted by segbench (one multiply-accumulate is one MAC)."
+    if papers:
+        yield "Claimed: as the cited papers print it, on their own GPUs."
+    lower = bound_footer(rows)
+    if lower:
+        yield lower
 
 
 def condition_footers(rows: Sequence[Measured], timings: Sequence[TimingConditions]) -> Iterator[str]:
@@ -329,8 +363,12 @@ def _copied(claim: Claim, quantity: str) -> str:
     return f", {of}" if of else ""
 
 
-def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -> Iterator[dict[str, str]]:
+def _csv_lines(row: Measured, pairing: Pairing, reported: Iterable[Claim]) -> Iterator[dict[str, str]]:
     entry, record = CATALOG.get(row.model), row.record
+    miou = next((claimed for claimed in pairing.miou(record) if claimed.claim.size), None)
+    fps = next((claimed for claimed in pairing.fps(record) if claimed.claim.size), None)
+    own = next((claim for claim in reported if belongs(claim, record)), None)
+    printed = {name: pairing.printed(record, name) for name in ("params_m", "gflops")}
     common = {
         "model": row.model,
         "family": entry.family if entry else "",
@@ -344,16 +382,22 @@ def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -
         "live_params": _csv_text(record.live_params),
         "macs": _csv_text(row.macs),
         "macs_not_counted": "; ".join(f"{kind}, {times} times" for kind, times in row.uncounted.items()),
-        "claimed_in": "; ".join(f"{claimed.claim.paper} {claimed.claim.where}" for claimed in miou),
-        "claimed_dataset": "; ".join(claimed.claim.dataset for claimed in miou),
-        "claimed_split": "; ".join(claimed.claim.split or "not printed" for claimed in miou),
-        "claimed_size": "; ".join(
-            show(claimed.claim.size) if claimed.claim.size else "not printed" for claimed in miou
-        ),
-        "claimed_miou_percent": "; ".join(" / ".join((claimed.figure, *claimed.others)) for claimed in miou),
-        "claimed_fps_in": "; ".join(f"{claimed.claim.paper} {claimed.claim.where}" for claimed in fps),
-        "claimed_fps": "; ".join(" / ".join((claimed.figure, *claimed.others)) for claimed in fps),
-        "claimed_gpu": "; ".join(claimed.claim.gpu or "not printed" for claimed in fps),
+        **{identifier(rule): _csv_text(row.operations.get(rule)) for rule in MEANINGS},
+        "live_macs": _csv_text(row.operations.get("live-macs")),
+        **(_csv_claim("claimed_in", miou.claim) if miou else {}),
+        "claimed_dataset": miou.claim.dataset if miou else "",
+        "claimed_split": miou.claim.split if miou else "",
+        "claimed_miou_percent": miou.figure if miou else "",
+        **_csv_claim("claimed_params_in", printed["params_m"]),
+        "claimed_params": _csv_cost(printed["params_m"], "params_m", 6),
+        **_csv_claim("claimed_flops_in", printed["gflops"]),
+        "claimed_flops": _csv_cost(printed["gflops"], "gflops", 9),
+        **(_csv_claim("claimed_fps_in", fps.claim) if fps else {}),
+        "claimed_fps": fps.figure if fps else "",
+        "claimed_gpu": fps.claim.gpu if fps else "",
+        "self_reported_dataset": own.dataset if own else "",
+        "self_reported_split": own.split if own else "",
+        "self_reported_miou_percent": (own.miou_percent or "") if own else "",
         "failure": row.failure,
     }
     scores = [_csv_score(conditions, percent) for conditions, percent in row.scores()] or [{}]
@@ -361,6 +405,15 @@ def _csv_lines(row: Measured, miou: Sequence[Claimed], fps: Sequence[Claimed]) -
     for timing in timings or [{"created": record.created}]:
         for score in scores:
             yield {**common, **timing, **score}
+
+
+def _csv_claim(column: str, claim: Claim | None) -> dict[str, str]:
+    return {column: f"{claim.paper} {claim.where}" if claim else ""}
+
+
+def _csv_cost(claim: Claim | None, field: str, exponent: int) -> str:
+    """A printed cost in base units."""
+    return str(round(getattr(claim, field).value.scaleb(exponent))) if claim else ""
 
 
 def _csv_timing(row: Measured, conditions: TimingConditions, timed: Record) -> dict[str, str]:

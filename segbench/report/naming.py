@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.report.labels import Box, place_labels
 from segbench.report.plots import Point
-from segbench.report.style import INK, MUTED, Layout
+from segbench.report.style import INK, MUTED, OWN, Layout
+from segbench.spec import is_own
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,13 +37,11 @@ def name_points(
         real_time: whether the axes have the real-time line, which is named first.
         points: to be labelled, the most important first.
         everyone: every point drawn.
-        best: points on the frontier, which are labelled in bold.
+        best: points on the frontier, which are labelled in bold, as are networks of the user's own.
         lines: what labels had better not cover, in data units.
         to: sizes.
         crowded: whether to take the smaller type.
     """
-    from matplotlib.patheffects import withStroke
-
     figure = axes.figure
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     pixel = figure.dpi / 72
@@ -71,8 +70,8 @@ def name_points(
     styles: list[dict[str, Any]] = [
         {
             "size": to.label[1] if crowded else to.label[0],
-            "color": INK if point in best else MUTED,
-            "weight": "bold" if point in best else "normal",
+            "color": OWN.colour if is_own(point.model) else INK if point in best else MUTED,
+            "weight": "bold" if point in best or is_own(point.model) else "normal",
             "parse_math": False,
         }
         for point in points
@@ -82,8 +81,8 @@ def name_points(
         text = figure.text(0, 0, label_of(point, usual), **style)
         extent = text.get_window_extent(renderer)
         text.remove()
-        # A hair of air around each label keeps neighbours apart on other renderers too.
-        sizes.append((extent.width + 2 * pixel, extent.height + 1 * pixel))
+        # A space beside each label: neighbours would read as one name.
+        sizes.append((extent.width + 0.6 * extent.height, extent.height + 1 * pixel))
     anchors = [at(point.solid or point.hollow[0]) for point in points]
     places = place_labels(
         anchors,
@@ -109,7 +108,8 @@ def name_points(
             va="center",
             zorder=6,
             gid="label",
-            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            # A stroke around the letters would turn text into outlines.
+            bbox={"boxstyle": "square,pad=0.05", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
             **style,
         )
         if place.leader:

@@ -74,6 +74,9 @@ class Pairing:
     def __init__(self, claims: Iterable[Claim]) -> None:
         """Gather all claims, not those of one Record: what a paper prints at another size decides too."""
         self.claims = list(claims)
+        self._claims: dict[str, list[Claim]] = {}
+        for claim in self.claims:
+            self._claims.setdefault(claim.model, []).append(claim)
         self._costs: dict[Claim, dict[str, list[float]]] = {}
         self.preferred = claimed_miou(self.claims)
         self._miou, self._fps = _by_model(self.preferred), _by_model(claimed_fps(self.claims))
@@ -85,6 +88,20 @@ class Pairing:
     def fps(self, record: Record) -> list[Claimed]:
         """The FPS that papers print for this network, with its classes, at its size or without one."""
         return [claimed for claimed in self._fps.get(record.model, ()) if belongs(claimed.claim, record)]
+
+    def printed(self, record: Record, field: str) -> Claim | None:
+        """The row that prints a cost (``params_m`` or ``gflops``) for this network, with its classes, at its size.
+
+        Parameters have no size. Of several rows the first, tables before prose.
+        """
+        own = [
+            claim
+            for claim in self._claims.get(record.model, ())
+            if getattr(claim, field) is not None
+            and classes_fit(claim.dataset, record)
+            and (field == "params_m" or (claim.size == record.resolution and record.batch == 1))
+        ]
+        return min(own, key=_place, default=None)
 
     def costs(self, claim: Claim) -> dict[str, list[float]]:
         """What the paper of a claim prints for the same network, data set and size: parameters (M) and MACs (1e9)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from segbench.claims import PAPERS
+from segbench.claims.provenance import MARK
 from segbench.report.escape import plain
 from segbench.report.papers import PRINTED, Compared, PaperRow, PaperTable, Quantity, notes
 from segbench.report.table import Cell, Column, Table, ranked, terminal_cell
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _HEADINGS: dict[Quantity, str] = {"params": "Params (M)", "macs": "FLOPs (G)", "fps": "FPS", "miou": "mIoU (%)"}
 _MORE: dict[Quantity, bool] = {"params": False, "macs": False, "fps": True, "miou": True}
 
+# What a paper says below its table; everything else is for readers of the report.
+_SHORT = (MARK, "\u2020", "FLOPs", "FPS")
 _ALL_COLUMNS_FROM = 160
 _GAP = 2
 
@@ -119,6 +122,7 @@ def paper_view(source: PaperTable, judgements: Iterable[Mapping[str, Any]] = ())
         CSV_COLUMNS,
         tuple(map(_csv_row, source.rows)),
         tuple(row.reason if row.status == "failed" else "" for row in source.rows),
+        tuple(note for note in notes(source) if note.startswith(_SHORT)),
     )
     return PaperView(source, table)
 
@@ -141,7 +145,8 @@ def _of(item: Mapping[str, Any], source: PaperTable) -> bool:
 
 def _conditions(row: PaperRow, with_gpu: bool) -> Iterator[Cell]:
     claim = row.claim
-    yield Cell.of(claim.printed_name, claim.model or "not identified")
+    name = ((claim.printed_name, claim.model or "not identified"),)
+    yield Cell(name, network=claim.model)
     where = f"{claim.dataset} {claim.split}".strip()
     size = show(claim.size) if claim.size else "size not printed"
     measured_at = f"\u2020 measured at {show(row.size)}" if row.elsewhere and row.size else ""
@@ -160,21 +165,46 @@ def _figures(row: PaperRow, quantities: Sequence[Quantity]) -> Iterator[Cell]:
 
 
 def _mark(source: PaperTable, body: Sequence[list[Cell]], first: int) -> None:
-    """Mark the best of each column: claims of one data set, measurements also of one size and condition."""
+    """Mark the best of each column among rows that are alike; of several sizes on a data set those of most rows.
+
+    The rows stay in the paper's order, so that a reader could not tell several bests of one data set apart.
+    """
     for place, quantity in enumerate(source.quantities):
-        for column, values in (
-            (first + 3 * place, [_claimed(row.quantities[quantity]) for row in source.rows]),
-            (first + 3 * place + 1, [row.quantities[quantity].measured for row in source.rows]),
+        for column, own, values in (
+            (first + 3 * place, _claimed_under, [_claimed(row.quantities[quantity]) for row in source.rows]),
+            (first + 3 * place + 1, _measured_under, [row.quantities[quantity].measured for row in source.rows]),
         ):
-            groups: dict[tuple[object, ...], list[int]] = {}
+            groups: dict[str, dict[tuple[object, ...], list[int]]] = {}
             for index, row in enumerate(source.rows):
-                claimed = column == first + 3 * place
-                under = None if claimed else row.quantities[quantity].under
-                size = row.size if not claimed and quantity in ("macs", "fps") else None
-                groups.setdefault((row.claim.dataset, under, size), []).append(index)
-            for members in groups.values():
-                own = [values[index] for index in members]
-                ranked([body[index] for index in members], column, own, more=_MORE[quantity])
+                under = own(row, quantity)
+                if under is not None and values[index] is not None:
+                    groups.setdefault(row.claim.dataset, {}).setdefault(under, []).append(index)
+            for alike in groups.values():
+                members = max(alike.values(), key=len)
+                rows = [body[index] for index in members]
+                ranked(rows, column, [values[index] for index in members], more=_MORE[quantity])
+
+
+def _claimed_under(row: PaperRow, quantity: Quantity) -> tuple[object, ...] | None:
+    """What two claims of a quantity must share to be ranked; None where the paper does not print all of it."""
+    claim = row.claim
+    if row.quantities[quantity].mark:
+        return None  # copied from elsewhere, where the conditions are others
+    needed: dict[Quantity, tuple[object, ...]] = {
+        "params": (),
+        "macs": (claim.size,),
+        "fps": (claim.size, claim.gpu),
+        "miou": (claim.size, claim.split),
+    }
+    return needed[quantity] if all(needed[quantity]) else None
+
+
+def _measured_under(row: PaperRow, quantity: Quantity) -> tuple[object, ...] | None:
+    """The same of what was measured; a row measured at another size than it prints is not ranked."""
+    item = row.quantities[quantity]
+    if quantity == "params":
+        return ()
+    return None if row.elsewhere and quantity in ("macs", "fps") else (row.size, item.under)
 
 
 def _claimed(item: Compared) -> float | None:

@@ -23,6 +23,8 @@ Panels = Mapping[tuple[AccuracyConditions, tuple[int, int]], str]
 
 # Beyond these a folder of plots helps nobody: the page has every network at every size.
 _MOST_PLOTS, _MOST_TIMINGS = 60, 3
+# Of so few networks, chosen to be seen together, each is drawn, also where its mIoU's size is not printed.
+_CHOSEN = 24
 
 
 PARAMS = Metric("params", "parameters", "Parameters (M)", False, 1e6, "as the paper claims", "params_m")
@@ -64,7 +66,8 @@ def pareto_plots(rows: Sequence[Measured], claims: Iterable[Claim]) -> list[Plot
     an mIoU for it there, or when its mIoU was measured there (`segbench.report.pairing` has the rules). Claims without
     a printed size have plots of their own, against parameters only. Filled points have a measured cost, and only they
     form the frontier; hollow points are a paper's own figures, joined to the measured point of the same network.
-    A network that segbench does not build stands hollow on the plots of the papers that claim figures for it.
+    Of a single paper's claims, the networks that segbench does not build stand hollow beside them. Of few networks
+    those whose mIoU has no printed size are drawn too, marked so and off the frontier.
     Claimed FPS come from other GPUs and are left out of plots of CPU timings, as are networks that were not timed.
     Timings under unlike conditions are on plots of their own, and so are unlike measured mIoUs
     (`segbench.report.measured.panels`); claims stand beside official and complete ones only.
@@ -77,7 +80,10 @@ def pareto_plots(rows: Sequence[Measured], claims: Iterable[Claim]) -> list[Plot
         Plots with at least one measured point, sorted by data set, resolution and metric; of very many data sets and
         resolutions those with most networks.
     """
+    claims = list(claims)
     pairing, shown = Pairing(claims), panels(rows)
+    with_peers = len({claim.paper for claim in claims} - {SELF_REPORTED}) == 1
+    few = len({row.model for row in rows}) <= _CHOSEN
     timings = timings_drawn(rows)
     plots: dict[str, Plot] = {}
     timed = [metric for conditions in timings for metric in timing_metrics(conditions)]
@@ -85,7 +91,9 @@ def pareto_plots(rows: Sequence[Measured], claims: Iterable[Claim]) -> list[Plot
     for (dataset, size, panel), own in groups.items():
         scored = _scored(own, panel, size, shown)
         for metric in [PARAMS] if size is None else [*timed, PARAMS, MACS]:
-            points = tuple(_distinct(_points(own, pairing, dataset, size, panel, metric, shown)))
+            points = tuple(_distinct(_points(own, pairing, dataset, size, panel, metric, shown, with_peers)))
+            if few and size is not None and panel == dataset:
+                points += tuple(_unsized(rows, pairing, dataset, size, metric, {point.model for point in points}))
             if any(point.solid for point in points):
                 where = show(size) if size else "input size not printed"
                 what = f"{where}: mIoU against {metric.title}"
@@ -159,6 +167,7 @@ def _points(
     panel: str,
     metric: Metric,
     shown: Panels,
+    with_peers: bool,
 ) -> Iterator[Point]:
     with_claims = panel == dataset
     claims = [claim for claim in pairing.claims if claim.dataset == dataset]
@@ -205,7 +214,7 @@ def _points(
                 row.model, family, label, solid, hollow[claimed.claim.paper], interval, split=claimed.claim.split
             )
         papers.update(claimed.claim.paper for claimed in own)
-    if metric.conditions is None:
+    if metric.conditions is None and with_peers:
         measured_here = {model for model, _ in drawn}
         peers = [
             claimed.claim
@@ -245,6 +254,20 @@ def _peers(preferred: Sequence[Claim], claims: Sequence[Claim], metric: Metric) 
             label = f"{claim.model} [{claim.paper}]" if several else claim.model
             pairs = tuple((x, float(claim.miou_percent.value)) for x in costs)
             yield Point(claim.model, claim.model, label, None, pairs, split=claim.split)
+
+
+def _unsized(
+    rows: Sequence[Measured], pairing: Pairing, dataset: str, size: Size, metric: Metric, drawn: Container[str]
+) -> Iterator[Point]:
+    """Networks at this size whose mIoU on the data set is printed without a size; of several papers the first."""
+    for row in rows:
+        cost, _ = _cost(row, metric)
+        claims = [claimed for claimed in pairing.miou(row.record) if claimed.claim.dataset == dataset]
+        if row.resolution != size or cost is None or row.model in drawn or not claims or claims[0].claim.size:
+            continue
+        entry, pair = CATALOG.get(row.model), (cost, float(claims[0].figure.value))
+        family = entry.family if entry else row.model
+        yield Point(row.model, family, row.model, None, (pair,), split=claims[0].claim.split, unsized=True)
 
 
 def _distinct(points: Iterable[Point]) -> Iterator[Point]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from segbench.conditions import TimingConditions
 from segbench.errors import OutputError
-from segbench.report.style import save
+from segbench.report.style import Paper, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -56,6 +56,7 @@ class Point:
         interval: confidence interval of a measured FPS.
         miou_measured: whether the mIoU of `solid` was measured.
         split: of the mIoU.
+        unsized: whether the mIoU is one whose input size is not printed; it then stands in `hollow`.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Point:
     interval: tuple[float, float] | None = None
     miou_measured: bool = False
     split: str = ""
+    unsized: bool = False
 
 
 class Step(NamedTuple):
@@ -91,7 +93,7 @@ class Plot:
     Attributes:
         name: of its files.
         title: what it shows.
-        painter: draws it; called with ``paper=True`` for the width of a paper's column.
+        painter: draws it; called with ``paper=True`` or ``"wide"`` for a paper.
         points: what it shows, where it is a plot of networks.
     """
 
@@ -107,14 +109,14 @@ class Plot:
 
 
 def write_plots(
-    plots: Iterable[Plot], folder: Path, *, paper: bool = False, suffixes: Sequence[str] = SUFFIXES
+    plots: Iterable[Plot], folder: Path, *, paper: Paper = False, suffixes: Sequence[str] = SUFFIXES
 ) -> list[Path]:
     """Write each plot in every format; the same plots give the same bytes.
 
     Args:
         plots: what to draw.
         folder: made if it is missing.
-        paper: draw for the width of a paper's column.
+        paper: draw for a paper, as `segbench.report.style.Paper` says.
         suffixes: the formats, of `SUFFIXES`.
 
     Returns:

@@ -10,7 +10,7 @@ import numpy as np
 
 from segbench.claims import PAPERS
 from segbench.report.labels import Box, place_labels
-from segbench.report.style import COLUMN, GRID, INK, MUTED, SCREEN, fit, looks, new_figure, plot_style
+from segbench.report.style import GRID, INK, MUTED, Paper, fit, layout, looks, new_figure, plot_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def correlation_note(pairs: Sequence[Pair]) -> str:
     return f"Spearman's rank correlation {value:.2f} over {len(pairs)} pairs"
 
 
-def draw_pairs(title: str, x_axis: str, y_axis: str, pairs: Sequence[Pair], *, paper: bool = False) -> Figure:
+def draw_pairs(title: str, x_axis: str, y_axis: str, pairs: Sequence[Pair], *, paper: Paper = False) -> Figure:
     """The figure: claimed across, measured up, both logarithmic, the line of equality between them.
 
     Args:
@@ -67,11 +67,11 @@ def draw_pairs(title: str, x_axis: str, y_axis: str, pairs: Sequence[Pair], *, p
         x_axis: title of the claimed axis.
         y_axis: title of the measured axis.
         pairs: what to draw.
-        paper: draw for the width of a paper's column.
+        paper: draw for a paper, as `segbench.report.style.Paper` says.
     """
-    to = COLUMN if paper else SCREEN
+    to = layout(paper)
     with plot_style(paper):
-        width, height = (3.4, 3.2) if paper else (7.0, 6.4)
+        width, height = (to.size[0], 3.2) if paper else (7.0, 6.4)
         figure = new_figure(width, height, paper)
         axes = figure.add_subplot()
         figure.subplots_adjust(

@@ -6,22 +6,26 @@ from collections.abc import Iterable, Sequence
 
 from segbench.claims import DATASET_CLASSES, SPLITS, Claim, Figure
 from segbench.errors import BadOption, UnknownName
-from segbench.job import Job
 from segbench.report.pairing import SELF_REPORTED
 
 
-def self_reported(given: Sequence[str], dataset: str | None, split: str | None, jobs: Iterable[Job]) -> list[Claim]:
+def self_reported(
+    given: Sequence[str],
+    dataset: str | None,
+    split: str | None,
+    sizes: Iterable[tuple[str, tuple[int, int]]],
+) -> list[Claim]:
     """The mIoUs of ``--miou MODEL=PERCENT`` as claims at every size at which their networks are measured.
 
     Args:
         given: what ``--miou`` says.
         dataset: one of `DATASET_CLASSES`, in any case.
         split: one of `SPLITS`.
-        jobs: what is measured.
+        sizes: the networks that are measured, each with every size.
 
     Raises:
         BadOption: no percentage, or one without data set and split, or the reverse.
-        UnknownName: no such network among the jobs, data set or split.
+        UnknownName: no such network among them, data set or split.
     """
     if not given:
         if dataset or split:
@@ -36,7 +40,7 @@ def self_reported(given: Sequence[str], dataset: str | None, split: str | None, 
         raise UnknownName("data set", dataset, datasets)
     if split not in SPLITS or not split:
         raise UnknownName("split", split, filter(None, SPLITS))
-    jobs = list(jobs)
+    sizes = list(sizes)
     claims = []
     for text in given:
         name, _, percent = text.rpartition("=")
@@ -47,10 +51,10 @@ def self_reported(given: Sequence[str], dataset: str | None, split: str | None, 
             fits = False
         if not fits:
             raise BadOption(f"--miou {text!r} is not MODEL=PERCENT, as in mynets:Net=74.2")
-        sizes = dict.fromkeys(job.resolution for job in jobs if job.model == name and not job.refused)
-        if not sizes:
-            raise UnknownName("network for --miou", name, dict.fromkeys(job.model for job in jobs))
-        claims += [_claim(name, datasets[dataset.lower()], split, size, figure) for size in sizes]
+        own = dict.fromkeys(size for model, size in sizes if model == name)
+        if not own:
+            raise UnknownName("network for --miou", name, dict.fromkeys(model for model, _ in sizes))
+        claims += [_claim(name, datasets[dataset.lower()], split, size, figure) for size in own]
     return claims
 
 

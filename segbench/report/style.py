@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from segbench.units import DASH, significant
 
@@ -48,8 +48,8 @@ _STYLE: Mapping[str, object] = MappingProxyType(
         "legend.frameon": False,
         "figure.dpi": DPI,
         "savefig.dpi": DPI,
-        "svg.fonttype": "path",
-        "pdf.fonttype": 3,  # embedded glyph by glyph, four times as fast as a TrueType subset
+        "svg.fonttype": "none",  # text stays text, which can be searched and edited
+        "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
         "svg.hashsalt": "segbench",  # element ids are random without it
         "path.simplify": False,
     }
@@ -58,7 +58,6 @@ _PAPER_STYLE: Mapping[str, object] = MappingProxyType(
     {
         "font.family": ["STIXGeneral", "DejaVu Sans"],  # a Times, as papers are set in; comes with matplotlib
         "font.size": 7.5,
-        "pdf.fonttype": 42,  # publishers refuse Type 3
         "axes.linewidth": 0.6,
         "grid.linewidth": 0.4,
         "xtick.major.size": 2.5,
@@ -108,6 +107,15 @@ class Layout:
 
 SCREEN = Layout((8.0, 5.2), (11.0, 9.0), 0.62, 0.2, 0.66, 0.52, 6.0, 9.0, 11.5, 8.0, 7.5, (7.5, 6.6), 60)
 COLUMN = Layout((3.4, 2.7), (3.4, 3.1), 0.44, 0.08, 0.2, 0.38, 3.6, 5.4, 0.0, 6.0, 6.0, (6.0, 5.5), 24)
+PAGE = Layout((7.0, 3.0), (7.0, 3.6), 0.44, 0.08, 0.2, 0.38, 4.2, 6.2, 0.0, 6.5, 6.5, (6.5, 6.0), 60)
+
+Paper = bool | Literal["wide"]
+"""Whether to draw for a paper: True for the width of one column, ``"wide"`` for that of both."""
+
+
+def layout(paper: Paper) -> Layout:
+    """The sizes for a screen or a paper."""
+    return PAGE if paper == "wide" else COLUMN if paper else SCREEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,10 @@ class Look:
 
     marker: str
     colour: str
+
+
+OWN = Look("*", "#C00000")
+"""Of a user's own network, which stands out wherever it is."""
 
 
 def looks(families: Iterable[str]) -> dict[str, Look]:
@@ -127,7 +139,7 @@ def looks(families: Iterable[str]) -> dict[str, Look]:
 
 
 @contextlib.contextmanager
-def plot_style(paper: bool = False) -> Iterator[None]:
+def plot_style(paper: Paper = False) -> Iterator[None]:
     """Draw and save with segbench's settings alone, whatever the user's matplotlibrc says; restored afterwards."""
     import matplotlib.style
 
@@ -140,7 +152,7 @@ def plot_style(paper: bool = False) -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float, paper: bool = False) -> Figure:
+def new_figure(width: float, height: float, paper: Paper = False) -> Figure:
     """A figure of its own, in inches, drawn with Agg: no window, no pyplot, nothing global to close."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -160,28 +172,23 @@ def fit(text: Text, room: float) -> None:
         text.set_fontsize(max(float(text.get_fontsize()) * room / taken, SMALLEST))
 
 
-def save(figure: Figure, path: Path, *, paper: bool = False, fonts: int | None = None) -> None:
-    """Write a PNG, SVG or PDF whose bytes depend on the figure alone: no date, no version.
+def save(figure: Figure, path: Path, *, paper: Paper = False) -> None:
+    """Write a PNG, SVG or PDF whose bytes depend on the figure alone: no date, no version; a PDF has TrueType fonts.
 
     Args:
         figure: what to write.
         path: its ending is the format.
-        paper: in the style of a paper's column.
-        fonts: type of the fonts in a PDF, 3 or 42 (TrueType); the style's by default.
+        paper: in the style of a paper.
 
     Raises:
         OSError: the file cannot be written.
     """
-    import matplotlib as mpl
-
     metadata: Mapping[str, dict[str, str | None]] = {
         ".svg": {"Date": None, "Creator": "segbench"},
         ".pdf": {"CreationDate": None, "Producer": None, "Creator": "segbench"},
         ".png": {"Software": None},
     }
     with plot_style(paper), _quiet_fonts():
-        if fonts is not None:
-            mpl.rcParams["pdf.fonttype"] = fonts  # plot_style restores it
         figure.savefig(path, metadata=metadata[path.suffix.lower()])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segbench.conditions import TimingConditions
 from segbench.record import Record
 from segbench.report.plots import Plot
-from segbench.report.style import SCREEN, fit, looks, new_figure, plot_style
+from segbench.report.style import Paper, fit, layout, looks, new_figure, plot_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,11 +85,11 @@ def _lines(
             yield (model if len(others) == 1 else f"{model}, {at:g}"), tuple(sorted(points.items()))
 
 
-def _draw(x_axis: str, y_axis: str, lines: Sequence[Line], *, paper: bool = False) -> Figure:
+def _draw(x_axis: str, y_axis: str, lines: Sequence[Line], *, paper: Paper = False) -> Figure:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     with plot_style(paper):
-        width, height = (3.4, 2.7) if paper else SCREEN.size
+        width, height = layout(paper).size
         figure = new_figure(width, height, paper)
         axes = figure.add_subplot()
         figure.subplots_adjust(left=0.14 if paper else 0.09, right=0.76, bottom=0.16 if paper else 0.12, top=0.95)

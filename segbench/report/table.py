@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from segbench.report.escape import csv_cell, latex, markdown, plain
+from segbench.report.escape import csv_cell, markdown, plain
+from segbench.report.latex_table import BEST, SECOND, Figure, Heading, floats
 from segbench.units import DASH
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+__all__ = ["BEST", "SECOND", "Cell", "Column", "Table", "ranked", "terminal_cell"]
 
 WIDE = 120
 _MOST_ON_TERMINAL = 500
@@ -21,10 +23,6 @@ _MOST_ON_TERMINAL = 500
 _LONGEST_UNBROKEN = 16
 # Letters between two columns on a terminal: one of padding and the rule's own.
 _BETWEEN = 2
-# What a page takes below a caption and above the notes, be the type as large as the document's.
-_MOST_ON_PAGE = 40
-
-BEST, SECOND = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,14 @@ class Cell:
     Attributes:
         lines: figure and small print, pair by pair.
         ranks: of each line, `BEST` or `SECOND` among the column's comparable figures; 0, or nothing, for the others.
+        network: whose name it holds, which a paper prints in its own way and cites.
+        note: what a paper says of it below the table.
     """
 
     lines: tuple[tuple[str, str], ...] = ()
     ranks: tuple[int, ...] = ()
+    network: str = ""
+    note: str = ""
 
     @classmethod
     def of(cls, text: str, small: str = "") -> Cell:
@@ -59,6 +61,10 @@ class Column:
         group: heading over several neighbouring columns.
         stacked: on a narrow terminal, whether it stands under the first column instead.
         joined: on a narrow terminal, the heading of the column that it shares with its neighbours, and its name there.
+        brief: the heading in a paper, where it is shorter there.
+        note: what a paper says of it below the table.
+        first: whether a paper shows the first line of each cell alone.
+        aligned: whether a paper aligns its figures though it holds small print too.
     """
 
     heading: str
@@ -66,6 +72,10 @@ class Column:
     group: str = ""
     stacked: bool = False
     joined: tuple[str, str] | None = None
+    brief: str = ""
+    note: str = ""
+    first: bool = False
+    aligned: bool = False
 
     @property
     def full(self) -> str:
@@ -86,6 +96,8 @@ class Table:
         csv_columns: of the CSV.
         records: the rows of the CSV, by column.
         reasons: for each row why it could not be measured, or an empty text.
+        short_notes: what a paper says below the table in place of the footers; None for these.
+        breaks: rows that are not compared with those before them.
     """
 
     title: str
@@ -96,6 +108,8 @@ class Table:
     csv_columns: tuple[str, ...]
     records: tuple[Mapping[str, str], ...]
     reasons: tuple[str, ...] = field(default=())
+    short_notes: tuple[str, ...] | None = None
+    breaks: tuple[int, ...] = ()
 
     def rich(self, width: int) -> RenderableType:
         """The table for a terminal of `width` columns: under `WIDE`, stacked columns stand under the first one."""
@@ -186,42 +200,28 @@ class Table:
         return out.getvalue()
 
     def latex(self, label: str) -> str:
-        """A ``table*`` for the booktabs package, best bold and second underlined as papers do.
-
-        A float does not break, so a table that is longer than a page becomes several, with the notes below the last.
+        """A float to paste into a paper, as `segbench.report.latex_table` makes it; columns that stack are left out.
 
         Args:
-            label: of the table, for references to it; of several, of the first.
+            label: of the table, for references to it; of several floats, of the first.
         """
-        pages = _latex_pages(self.rows)
-        lines = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
-        for place, page in enumerate(pages, 1):
-            part = f" ({place} of {len(pages)})" if len(pages) > 1 else ""
-            lines += self._latex_page(page, self.title + part, label if place == 1 else "")
-            if place < len(pages):
-                lines += ["\\end{table*}", ""]
-        lines += ["", "\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
-        notes = [f"Failed: {name}: {why}." for name, why in self.failures]
-        lines += [f"{latex(note)}\\par" for note in (*notes, *self.footers)]
-        return "\n".join([*lines, "\\end{minipage}", "\\end{table*}"]) + "\n"
-
-    def _latex_page(self, rows: Iterable[str], title: str, label: str) -> list[str]:
-        """One float up to the end of its ``tabular``."""
-        columns = "".join("r" if column.number else "l" for column in self.columns)
-        return [
-            "\\begin{table*}",
-            "\\centering",
-            f"\\caption{{{latex(title)}}}",
-            *([f"\\label{{{label}}}"] if label else []),
-            "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
-            f"\\begin{{tabular}}{{{columns}}}",
-            "\\toprule",
-            *_latex_headings(self.columns),
-            "\\midrule",
-            *rows,
-            "\\bottomrule",
-            "\\end{tabular}}",
+        shown = [place for place, column in enumerate(self.columns) if not column.stacked]
+        headings = [
+            Heading(column.brief or column.heading, column.number or column.aligned, column.group, column.note)
+            for column in (self.columns[place] for place in shown)
         ]
+        rows = [[list(_figures(row[place], self.columns[place])) for place in shown] for row in self.rows]
+        failed = [f"Failed: {name}: {why}." for name, why in self.failures]
+        notes = self.footers if self.short_notes is None else self.short_notes
+        return floats(self.title, label, headings, rows, (*failed, *notes), set(self.breaks))
+
+
+def _figures(cell: Cell, column: Column) -> Iterator[Figure]:
+    """The lines of a cell as a paper shows them, small print as notes."""
+    for line, (figure, small) in enumerate(cell.lines[:1] if column.first else cell.lines):
+        note = "" if cell.network else small.partition(";")[0] if column.number else small
+        shown = figure.partition(" / ")[0] if column.first else figure
+        yield Figure(shown, "; ".join(filter(None, (note, cell.note))), cell.rank(line), cell.network)
 
 
 def _widths(
@@ -318,45 +318,3 @@ def _markdown_row(cells: Iterable[str]) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     return "<br>".join(markdown(f"{figure} {small}" if small else figure) for figure, small in cell.lines)
-
-
-def _latex_headings(columns: Sequence[Column]) -> list[str]:
-    """One line of headings, or two with a rule under each heading that stands over several columns."""
-    if not any(column.group for column in columns):
-        return [" & ".join(latex(column.heading) for column in columns) + " \\\\"]
-    above, rules, place = [], [], 1
-    for group, members in itertools.groupby(columns, key=lambda column: column.group):
-        span = len(list(members))
-        above.append(f"\\multicolumn{{{span}}}{{c}}{{{latex(group)}}}" if group else " & ".join([""] * span))
-        if group:
-            rules.append(f"\\cmidrule(lr){{{place}-{place + span - 1}}}")
-        place += span
-    below = " & ".join(latex(column.heading) for column in columns) + " \\\\"
-    return [" & ".join(above) + " \\\\", "".join(rules), below]
-
-
-def _latex_pages(rows: Iterable[Sequence[Cell]]) -> list[list[str]]:
-    """The lines of all rows, a list for each page; a row stays whole."""
-    pages: list[list[str]] = [[]]
-    for row in rows:
-        lines = _latex_row(row)
-        if pages[-1] and len(pages[-1]) + len(lines) > _MOST_ON_PAGE:
-            pages.append([])
-        pages[-1] += lines
-    return pages
-
-
-def _latex_row(row: Sequence[Cell]) -> list[str]:
-    """A row of the table takes a line of LaTeX for each line of its tallest cell."""
-    height = max((len(cell.lines) for cell in row), default=0)
-    lines = []
-    for line in range(height):
-        cells = []
-        for cell in row:
-            figure, small = cell.lines[line] if line < len(cell.lines) else ("", "")
-            text = latex(figure)
-            if cell.rank(line):
-                text = f"\\textbf{{{text}}}" if cell.rank(line) == BEST else f"\\underline{{{text}}}"
-            cells.append(f"{text} {{\\scriptsize {latex(small)}}}" if small else text)
-        lines.append(" & ".join(cells) + " \\\\")
-    return lines

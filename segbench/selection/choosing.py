@@ -11,11 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segbench.claims import Claim
 from segbench.errors import BadOption, RecordError, UnknownName
 from segbench.published_costs import published_costs
-from segbench.report.escape import csv_cell, latex, markdown
+from segbench.report.escape import csv_cell, markdown
 from segbench.report.gather import read_all
 from segbench.report.listing import Listing
+from segbench.selection.chosen_latex import chosen_latex
 from segbench.selection.columns import COLUMNS, PUBLISHED, Column, Row, find_column, rows_of
 from segbench.selection.where import Where
 from segbench.units import DASH, significant
@@ -51,8 +53,8 @@ def comma_separated(text: str | None) -> list[str]:
     return [part for part in (item.strip() for item in (text or "").split(",")) if part]
 
 
-def gather(paths: Sequence[Path], *, published: bool = True) -> list[Row]:
-    """The rows of Records in files and folders, and of the published costs.
+def gather(paths: Sequence[Path], *, published: bool = True, reported: Sequence[Claim] = ()) -> list[Row]:
+    """The rows of Records in files and folders, and of the published costs, with what the user reports of networks.
 
     Raises:
         BadOption: neither is asked for.
@@ -60,7 +62,7 @@ def gather(paths: Sequence[Path], *, published: bool = True) -> list[Row]:
     """
     if not paths and not published:
         raise BadOption("--no-published leaves nothing to show: name files or folders of Records")
-    return rows_of(read_all(paths) if paths else [], published_costs() if published else [])
+    return rows_of(read_all(paths) if paths else [], published_costs() if published else [], reported)
 
 
 def chosen(rows: Sequence[Row], choice: Choice, shown: Iterable[Column]) -> pd.DataFrame:
@@ -134,7 +136,10 @@ def without_empty(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column
 
 
 def as_text(frame: pd.DataFrame, columns: Sequence[Column], form: str) -> str:
-    """The rows as Markdown, CSV, LaTeX or JSON; CSV and JSON have plain numbers in base units."""
+    """The rows as Markdown, CSV, LaTeX or JSON; CSV and JSON have plain numbers in base units.
+
+    LaTeX takes the columns of `segbench.selection.chosen_latex.NEEDED` too.
+    """
     if form == "json":
         names = [column.name for column in columns]
         plain = [dict(zip(names, row, strict=True)) for row in _values(frame, columns)]
@@ -146,16 +151,13 @@ def as_text(frame: pd.DataFrame, columns: Sequence[Column], form: str) -> str:
         for row in _values(frame, columns):
             writer.writerow([csv_cell(value) if isinstance(value, str) else _plain(value) for value in row])
         return out.getvalue()
-    cells = list(_cells(frame, columns))
     if form == "markdown":
+        cells = list(_cells(frame, columns))
         rules = [":---" if column.kind == "text" else "---:" for column in columns]
         names = [markdown(column.name) for column in columns]
         lines = [names, rules, *([markdown(cell) for cell in row] for row in cells)]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    align = "".join("l" if column.kind == "text" else "r" for column in columns)
-    lines_of = [" & ".join(latex(cell) for cell in row) + " \\\\" for row in [[c.name for c in columns], *cells]]
-    lines_of = [f"\\begin{{tabular}}{{{align}}}", "\\toprule", lines_of[0], "\\midrule", *lines_of[1:], "\\bottomrule"]
-    return "\n".join(["% Needs \\usepackage{booktabs}.", *lines_of, "\\end{tabular}", ""])
+    return chosen_latex(frame, columns)
 
 
 def listing(frame: pd.DataFrame, columns: Sequence[Column]) -> Listing:

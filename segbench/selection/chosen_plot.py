@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segbench.catalog.references import title
 from segbench.errors import BadOption, OutputError, UnknownName
 from segbench.report.labels import Box, place_labels
+from segbench.report.pareto import pareto_front
 from segbench.report.plots import SUFFIXES
-from segbench.report.style import DOMINATED, INK, MUTED, SCREEN, looks, new_figure, plot_style, save
+from segbench.report.style import (
+    DOMINATED,
+    INK,
+    MUTED,
+    OWN,
+    Layout,
+    Look,
+    Paper,
+    layout,
+    looks,
+    new_figure,
+    plot_style,
+    save,
+)
 from segbench.selection.columns import COLUMNS, Column, find_column
+from segbench.spec import is_own
 from segbench.units import significant
 
 if TYPE_CHECKING:
@@ -18,12 +36,34 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TRUETYPE = 42
+_CONDITIONS = ("device_name", "mode", "precision")
+NEEDED = ("source", "network", "resolution", "classes", "miou_is", "miou_on", "unsized_miou", *_CONDITIONS)
+"""Columns that a plot takes beside those that it draws."""
+Segment = tuple[tuple[float, float], tuple[float, float]]
+_SCORES = frozenset({"miou", "measured_miou", "claimed_miou"})
+_FAST = frozenset({"fps", "graph_fps"})
+_CHEAP = frozenset({"latency", "busy_ms", "enqueue_ms", "energy_mj", "peak_mib"})
+UNSIZED = "claimed without a size"
 _LOG_FROM = 8
 _MOST_LABELS = 80
 # Beyond so many points those that are highlighted are labelled alone.
 _ALL_LABELLED = 25
 _MOST_IN_LEGEND = 24
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a plot shows.
+
+    Attributes:
+        points: how many.
+        left_out: rows without one of the two figures.
+        frontier: why there is none; empty where there is one, or none was to be expected.
+    """
+
+    points: int
+    left_out: int
+    frontier: str = ""
 
 
 def check_ending(path: Path) -> None:
@@ -66,68 +106,113 @@ def check_highlight(names: Sequence[str], frame: pd.DataFrame) -> Sequence[str]:
 
 
 def write_plot(
-    frame: pd.DataFrame, x: Column, y: Column, label: Column, highlight: Sequence[str], path: Path
-) -> tuple[int, int]:
-    """Draw a row a point and write the file; PDFs have TrueType fonts, as publishers ask.
+    frame: pd.DataFrame,
+    x: Column,
+    y: Column,
+    label: Column,
+    highlight: Sequence[str],
+    paths: Sequence[Path],
+    *,
+    paper: Paper = False,
+) -> Drawn:
+    """Draw a row a point and write the files; PDFs have TrueType fonts, as publishers ask.
 
     Args:
-        frame: the rows, with ``network``, ``resolution`` and ``miou_is`` beside the columns drawn.
+        frame: the rows, with the columns `NEEDED` beside those drawn.
         x: across.
         y: upwards.
         label: beside each point; with the size, where several sizes are drawn.
         highlight: networks in colour, all others grey; every network in colour where there is none.
-        path: ends in pdf, svg or png.
-
-    Returns:
-        How many points are drawn, and how many rows lack a figure.
+        paths: each ends in pdf, svg or png.
+        paper: draw for a paper, networks named as papers print them.
 
     Raises:
         BadOption: no row has both figures.
-        OutputError: the file cannot be written.
+        OutputError: a file cannot be written.
     """
-    whole = frame[frame[x.name].notna() & frame[y.name].notna()].drop_duplicates()
+    if y.name == "miou" and frame["resolution"].nunique() == 1:
+        # At one size alone: on several, one score would stand at each of them.
+        unsized = frame["miou"].isna() & frame["unsized_miou"].notna()
+        frame = frame.assign(
+            miou=frame["miou"].fillna(frame["unsized_miou"]), miou_is=frame["miou_is"].mask(unsized, UNSIZED)
+        )
+    both = frame[x.name].notna() & frame[y.name].notna()
+    whole = frame[both].drop_duplicates(list(dict.fromkeys(("network", "resolution", x.name, y.name, label.name))))
     if whole.empty:
         raise BadOption(f"none of {len(frame)} rows has both {x.name} and {y.name}: nothing to plot")
-    with plot_style():
-        figure = _figure(whole, x, y, label, highlight)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save(figure, path, fonts=TRUETYPE)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    return len(whole), len(frame) - int((frame[x.name].notna() & frame[y.name].notna()).sum())
+    ranked = y.name in _SCORES and (
+        x.name in _FAST or x.name in _CHEAP or (x.axis[0] > 1 and not x.name.startswith("claimed_"))
+    )
+    unlike = _unlike(whole, timed=x.name in _FAST or x.name in _CHEAP) if ranked else ""
+    with plot_style(paper):
+        figure = _figure(whole, x, y, label, highlight, paper, frontier=ranked and not unlike)
+    for path in paths:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(figure, path, paper=paper)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    return Drawn(len(whole), len(frame) - int(both.sum()), unlike)
 
 
-def _figure(frame: pd.DataFrame, x: Column, y: Column, label: Column, highlight: Sequence[str]) -> Figure:
-    width, height = SCREEN.size
-    figure = new_figure(width, height)
-    axes = figure.add_subplot()
-    figure.subplots_adjust(left=0.09, right=0.8, bottom=0.12, top=0.96)
-    names = frame["network"].tolist()
-    look = looks(names)
-    claimed = [
-        column.name.startswith("claimed_") or (column.name == "miou" and how == "claimed")
-        for how in frame["miou_is"].tolist()
-        for column in (x, y)
+def _unlike(frame: pd.DataFrame, *, timed: bool) -> str:
+    """Why points have no frontier: what they were counted or scored on is not the same."""
+    datasets = {str(text).split(" ")[0] for text in frame["miou_on"].dropna().tolist()}
+    several = [
+        *(["sizes"] if frame["resolution"].nunique() > 1 else []),
+        *(["class counts"] if frame["classes"].nunique() > 1 else []),
+        *(["data sets"] if len(datasets) > 1 else []),
+        *(["conditions"] if timed and len(frame[list(_CONDITIONS)].drop_duplicates()) > 1 else []),
     ]
-    hollow = [claimed[2 * place] or claimed[2 * place + 1] for place in range(len(frame))]
+    listed = " and ".join(filter(None, (", ".join(several[:-1]), *several[-1:])))
+    return f"no frontier: the points are of several {listed}" if several else ""
+
+
+def _figure(
+    frame: pd.DataFrame,
+    x: Column,
+    y: Column,
+    label: Column,
+    highlight: Sequence[str],
+    paper: Paper,
+    *,
+    frontier: bool,
+) -> Figure:
+    to = layout(paper)
+    figure = new_figure(*to.size, paper)
+    axes = figure.add_subplot()
+    names = frame["network"].tolist()
+    look = looks(names) | {name: OWN for name in names if is_own(name)}
+    hollow = [
+        any(column.name.startswith("claimed_") or (column.name == "miou" and how != "measured") for column in (x, y))
+        for how in frame["miou_is"].tolist()
+    ]
+    unsized = [how == UNSIZED for how in frame["miou_is"].tolist()]
     points = [
         (float(across) / x.axis[0], float(up) / y.axis[0])
         for across, up in zip(frame[x.name].tolist(), frame[y.name].tolist(), strict=True)
     ]
-    for (across, up), name, ring in zip(points, names, hollow, strict=True):
-        colour = look[name].colour if not highlight or name in highlight else DOMINATED
+    for (across, up), name, ring, crossed in zip(points, names, hollow, unsized, strict=True):
+        colour = look[name].colour if not highlight or name in highlight or is_own(name) else DOMINATED
         face = "none" if ring else colour
-        axes.plot(across, up, look[name].marker, markersize=SCREEN.marker, color=face, markeredgecolor=colour, zorder=3)
+        size = to.marker * (1.7 if is_own(name) else 1.0)
+        marker = "x" if crossed else look[name].marker
+        axes.plot(across, up, marker, markersize=size, color=face, markeredgecolor=colour, zorder=3)
     _axis(axes, "x", x, [across for across, _ in points])
     _axis(axes, "y", y, [up for _, up in points])
-    _legend(axes, names, highlight, hollow)
+    shown = [title(name) if paper else name for name in names]
+    bottom = _below(figure, shown, names, look, highlight, hollow, unsized, to)
+    figure.subplots_adjust(
+        left=(to.left + 0.1) / to.size[0], right=1 - to.right / to.size[0], bottom=bottom, top=1 - 0.08 / to.size[1]
+    )
+    axes.margins(0.12)
+    ranked = [point for point, crossed in zip(points, unsized, strict=True) if not crossed]
+    lines = _frontier(axes, ranked, more_is_better=x.name in _FAST) if frontier and ranked else []
+    sizes = frame["resolution"].tolist()
     several = frame["resolution"].nunique() > 1 and label.name == "network"
-    texts = [
-        f"{text} {size}" if several else _plain(text)
-        for text, size in zip(frame[label.name].tolist(), frame["resolution"].tolist(), strict=True)
-    ]
-    _labels(axes, points, texts, names, highlight)
+    given = shown if label.name == "network" else [_plain(text) for text in frame[label.name].tolist()]
+    texts = [f"{text} {size}" if several else text for text, size in zip(given, sizes, strict=True)]
+    _labels(axes, points, texts, names, highlight, lines, to)
     return figure
 
 
@@ -138,12 +223,9 @@ def _plain(value: object) -> str:
 def _axis(axes: Axes, which: str, column: Column, values: Sequence[float]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-    letter = column.axis[1]
     axis = axes.xaxis if which == "x" else axes.yaxis
-    name = f"{column.name} ({letter})" if letter else column.name
-    words = "" if letter else f": {column.meaning}"
-    axis.set_label_text(f"{name}{words}", parse_math=False)
-    if column.name != "miou" and min(values) > 0 and max(values) >= _LOG_FROM * min(values):
+    axis.set_label_text(column.heading, parse_math=False)
+    if column.name not in _SCORES and min(values) > 0 and max(values) >= _LOG_FROM * min(values):
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
@@ -151,20 +233,55 @@ def _axis(axes: Axes, which: str, column: Column, values: Sequence[float]) -> No
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
 
 
-def _legend(axes: Axes, names: Sequence[str], highlight: Sequence[str], hollow: Sequence[bool]) -> None:
+def _frontier(axes: Axes, points: Sequence[tuple[float, float]], *, more_is_better: bool) -> list[Segment]:
+    """Join the points that no other beats; returns the lines."""
+    best = pareto_front(points, more_is_better=more_is_better)
+    corners = sorted({point for point, is_best in zip(points, best, strict=True) if is_best})
+    path = corners[:1]
+    for before, after in itertools.pairwise(corners):
+        path += [(before[0], after[1]) if more_is_better else (after[0], before[1]), after]
+    axes.plot(*zip(*path, strict=True), color=INK, linewidth=0.9, alpha=0.75, zorder=2)
+    return list(itertools.pairwise(path))
+
+
+def _below(
+    figure: Figure,
+    shown: Sequence[str],
+    names: Sequence[str],
+    look: dict[str, Look],
+    highlight: Sequence[str],
+    hollow: Sequence[bool],
+    unsized: Sequence[bool],
+    to: Layout,
+) -> float:
+    """Put the legend below the axes; the height that it leaves them to begin at, of the figure's."""
     from matplotlib.lines import Line2D
 
     def key(text: str, marker: str, colour: str, face: str) -> Line2D:
         return Line2D([], [], linestyle="none", marker=marker, color=face, markeredgecolor=colour, label=text)
 
-    look = looks(names)
-    shown = [name for name in dict.fromkeys(names) if not highlight or name in highlight][:_MOST_IN_LEGEND]
-    keys = [key(name, look[name].marker, look[name].colour, look[name].colour) for name in shown]
-    keys += [key("with a claimed figure", "o", INK, "none")] if any(hollow) else []
+    named = dict(zip(names, shown, strict=True))
+    wanted = [name for name in named if not highlight or name in highlight or is_own(name)][:_MOST_IN_LEGEND]
+    keys = [key(named[name], look[name].marker, look[name].colour, look[name].colour) for name in wanted]
+    rings = any(ring and not crossed for ring, crossed in zip(hollow, unsized, strict=True))
+    keys += [key("claimed or self-reported mIoU or cost", "o", INK, "none")] if rings else []
+    keys += [key("size of the mIoU not printed", "x", INK, "none")] if any(unsized) else []
     keys += [key("measured", "o", INK, INK)] if not all(hollow) else []
-    legend = axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=SCREEN.legend)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    height = 0.0
+    for columns in range(6 if to.size[0] > 4 else 4, 0, -1):
+        legend = figure.legend(
+            handles=keys, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, fontsize=to.legend,
+            markerscale=to.marker / 6, handletextpad=0.3, columnspacing=1.0, borderaxespad=0.2,
+        )  # fmt: skip
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        extent = legend.get_window_extent(renderer)
+        height = extent.height / figure.dpi
+        if extent.width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    return min((height + to.below + 0.04) / to.size[1], 0.6)
 
 
 def _labels(
@@ -173,40 +290,51 @@ def _labels(
     texts: Sequence[str],
     names: Sequence[str],
     highlight: Sequence[str],
+    lines: Sequence[Segment],
+    to: Layout,
 ) -> None:
-    """Label the points, the highlighted ones first, where there is room."""
+    """Label the points, own and highlighted ones first, where there is room."""
     figure = axes.figure
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     pixel = figure.dpi / 72
-    axes.margins(0.12)
     figure.canvas.draw()
     frame = axes.get_window_extent(renderer)
-    order = sorted(range(len(points)), key=lambda place: (names[place] not in highlight, place))[:_MOST_LABELS]
+    first = {name for name in names if is_own(name)} | set(highlight)
+    order = sorted(range(len(points)), key=lambda place: (names[place] not in first, place))[:_MOST_LABELS]
     if highlight and len(points) > _ALL_LABELLED:
-        order = [place for place in order if names[place] in highlight]
+        order = [place for place in order if names[place] in first]
     anchors = [tuple(map(float, axes.transData.transform(points[place]))) for place in order]
-    half = (SCREEN.marker + 1.5) * pixel / 2
+    half = (to.marker + 1.5) * pixel / 2
     blocked = [
         Box(left - half, low - half, left + half, low + half)
         for left, low in (tuple(map(float, axes.transData.transform(point))) for point in points)
     ]
     sizes = []
     for place in order:
-        text = figure.text(0, 0, texts[place], size=SCREEN.label[0], parse_math=False)
+        text = figure.text(0, 0, texts[place], size=to.label[0], parse_math=False)
         extent = text.get_window_extent(renderer)
         text.remove()
-        sizes.append((extent.width + 2 * pixel, extent.height + pixel))
+        sizes.append((extent.width + 0.6 * extent.height, extent.height + pixel))
+    drawn = [
+        (
+            (float(one[0]), float(one[1])),
+            (float(other[0]), float(other[1])),
+        )
+        for one, other in (axes.transData.transform(segment) for segment in lines)
+    ]
     places = place_labels(
-        [(left, low) for left, low in anchors], sizes, blocked, [], Box(frame.x0, frame.y0, frame.x1, frame.y1),
-        gap=(SCREEN.marker / 2 + 2.2) * pixel,
+        [(left, low) for left, low in anchors], sizes, blocked, drawn, Box(frame.x0, frame.y0, frame.x1, frame.y1),
+        gap=(to.marker / 2 + 2.2) * pixel,
     )  # fmt: skip
     for index, anchor, placed in zip(order, anchors, places, strict=True):
         if placed is None:
             continue
         box = placed.box
         offset = ((box.x0 + box.x1) / 2 - anchor[0]) / pixel, ((box.y0 + box.y1) / 2 - anchor[1]) / pixel
+        colour = OWN.colour if is_own(names[index]) else INK if not highlight or names[index] in first else MUTED
         axes.annotate(
             texts[index], points[index], xytext=offset, textcoords="offset points", ha="center", va="center",
-            size=SCREEN.label[0], color=MUTED if highlight and names[index] not in highlight else INK, parse_math=False,
+            size=to.label[0], color=colour, weight="bold" if names[index] in first else "normal", parse_math=False,
+            gid="label", zorder=5,
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5} if placed.leader else None,
         )  # fmt: skip

@@ -6,7 +6,6 @@ Imports no torch and no pandas.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,11 +16,11 @@ from segbench.audit.judge import judge
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, load_claims
 from segbench.conditions import TimingConditions
-from segbench.counting.meanings import MEANINGS
+from segbench.counting.meanings import MEANINGS, identifier
 from segbench.errors import UnknownName
 from segbench.record import Record
 from segbench.report.measured import Measured, measured
-from segbench.report.pairing import Pairing, belongs
+from segbench.report.pairing import SELF_REPORTED, Pairing, belongs
 from segbench.resolution import show
 
 Kind = Literal["text", "whole", "number"]
@@ -71,11 +70,20 @@ class Row:
     def claimed(self, quantity: str, unit: int = 1) -> float | None:
         """The printed figure in base units."""
         if quantity == "miou_percent":
-            # By the rules of `segbench.report.pairing`: test before val, tables before prose.
-            found = [item for item in self.context.pairing.miou(self.record) if item.claim.size]
-            return float(found[0].figure.value) if found and self.record.batch == 1 else None
+            printed = next(iter(self._printed_miou()), None)
+            return float(printed.miou_percent.value) if printed and printed.miou_percent else None
         claim = self.claim(quantity)
         return None if claim is None else float(getattr(claim, quantity).value * unit)
+
+    def printed_miou(self) -> Claim | None:
+        """What the user reports for the network at this size, or else the first row of a paper that prints it."""
+        reported = self._printed_miou(reported=True)
+        return next(iter([*reported, *self._printed_miou()]), None)
+
+    def _printed_miou(self, *, reported: bool = False) -> list[Claim]:
+        # By the rules of `segbench.report.pairing`: test before val, tables before prose.
+        found = [item.claim for item in self.context.pairing.miou(self.record) if item.claim.size]
+        return [claim for claim in found if (claim.paper == SELF_REPORTED) == reported and self.record.batch == 1]
 
     def ratio(self, measured: float | None, claimed: float | None) -> float | None:
         """Measured over claimed."""
@@ -85,9 +93,9 @@ class Row:
 class Context:
     """What stands beside Records: printed figures, and the audit's verdicts on them."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        """Gather the claims; the audit waits until it is asked for."""
-        self.pairing = Pairing(load_claims())
+    def __init__(self, records: Sequence[Record], reported: Sequence[Claim] = ()) -> None:
+        """Gather the claims, and what the user reports; the audit waits until it is asked for."""
+        self.pairing = Pairing([*load_claims(), *reported])
         self._records = records
         self._claims: dict[tuple[object, ...], list[Claim]] = {}
 
@@ -103,7 +111,8 @@ class Context:
     def verdicts(self) -> Mapping[tuple[str, tuple[int, int]], str]:
         """The audit's verdict on the operations that are printed for a network at a size; of several the first."""
         found: dict[tuple[str, tuple[int, int]], str] = {}
-        for item in judge(self.pairing.claims, Counts(self._records, recount=False)).judgements:
+        printed = [claim for claim in self.pairing.claims if claim.paper != SELF_REPORTED]
+        for item in judge(printed, Counts(self._records, recount=False)).judgements:
             if item.quantity == "flops" and item.best.resolution is not None:
                 found.setdefault((item.claim.model, item.best.resolution), str(item.verdict))
         return MappingProxyType(found)
@@ -127,11 +136,17 @@ class Column:
     value: Callable[[Row], Value]
     axis: tuple[float, str] = (1.0, "")
 
+    @property
+    def heading(self) -> str:
+        """What stands over it in a paper and along an axis, with the unit."""
+        if self.name in _HEADINGS:
+            return _HEADINGS[self.name]
+        letter = self.axis[1]
+        return f"{self.name.replace('_', ' ')} ({letter})" if letter else self.name.replace("_", " ")
 
-def _identifier(rule: str) -> str:
-    """A counting rule as an expression can name it: ``conv_macs``, ``_2xmacs``."""
-    name = re.sub(r"\W", "_", rule)
-    return f"_{name}" if name[0].isdigit() else name
+    def scaled(self, value: float) -> float:
+        """A number in the unit of the heading."""
+        return value / self.axis[0]
 
 
 def _entry(field: str) -> Callable[[Row], Value]:
@@ -156,12 +171,27 @@ def _rule(rule: str) -> Callable[[Row], Value]:
 
 
 def _miou_is(row: Row) -> Value:
-    return "measured" if row.score() is not None else "claimed" if row.claimed("miou_percent") is not None else None
+    if row.score() is not None:
+        return "measured"
+    claim = row.printed_miou()
+    return None if claim is None else SELF_REPORTED if claim.paper == SELF_REPORTED else "claimed"
+
+
+def _miou_on(row: Row) -> Value:
+    scored, claim = row.row.scores(), row.printed_miou()
+    if scored:
+        return f"{scored[0][0].dataset} {scored[0][0].split}".strip()
+    return f"{claim.dataset} {claim.split or 'split not printed'}" if claim else None
 
 
 def _miou(row: Row) -> Value:
-    score = row.score()
-    return row.claimed("miou_percent") if score is None else score
+    score, claim = row.score(), row.printed_miou()
+    return float(claim.miou_percent.value) if score is None and claim and claim.miou_percent else score
+
+
+def _unsized_miou(row: Row) -> Value:
+    found = [item.figure for item in row.context.pairing.miou(row.record) if not item.claim.size]
+    return float(found[0].value) if found and row.record.batch == 1 else None
 
 
 def _peak(row: Row) -> Value:
@@ -171,10 +201,43 @@ def _peak(row: Row) -> Value:
 
 def _in(row: Row) -> Value:
     found = [item.claim for item in row.context.pairing.miou(row.record) if item.claim.size]
-    claim = found[0] if found else row.claim("gflops") or row.claim("fps") or row.claim("params_m")
+    papers = [claim for claim in found if claim.paper != SELF_REPORTED]
+    claim = papers[0] if papers else row.claim("gflops") or row.claim("fps") or row.claim("params_m")
     return f"{claim.paper} {claim.where}" if claim else None
 
 
+_HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "network": "Network",
+        "resolution": "Input",
+        "classes": "Classes",
+        "params": "Params (M)",
+        "live_params": "Live params (M)",
+        "macs": "MACs (G)",
+        "conv_macs": "Conv MACs (G)",
+        "_2xmacs": "FLOPs (G)",
+        "live_macs": "Live MACs (G)",
+        "fps": "FPS",
+        "graph_fps": "FPS as a CUDA graph",
+        "latency": "Latency (ms)",
+        "busy_ms": "GPU busy (ms)",
+        "enqueue_ms": "Enqueued in (ms)",
+        "energy_mj": "Energy (mJ)",
+        "peak_mib": "Memory (MiB)",
+        "device_name": "Device",
+        "miou": "mIoU (%)",
+        "measured_miou": "Measured mIoU (%)",
+        "claimed_miou": "Claimed mIoU (%)",
+        "claimed_params": "Claimed params (M)",
+        "claimed_flops": "Claimed FLOPs (G)",
+        "claimed_fps": "Claimed FPS",
+        "claimed_gpu": "GPU",
+        "ratio_params": "Params ratio",
+        "ratio_macs": "MACs ratio",
+        "ratio_fps": "FPS ratio",
+    }
+)
+"""Headings of columns in a paper, and names of axes."""
 _M, _G = (1e6, "M"), (1e9, "G")
 _ALL = (
     Column("source", "text", "published with segbench, or measured: from the files given", lambda row: row.source),
@@ -189,7 +252,7 @@ _ALL = (
     Column("batch", "whole", "images per forward", lambda row: row.record.batch),
     Column("params", "whole", "parameters", lambda row: row.row.params, _M),
     Column("live_params", "whole", "parameters that reach the output", lambda row: row.record.live_params, _M),
-    *(Column(_identifier(rule), "whole", f"operations: {text}", _rule(rule), _G) for rule, text in MEANINGS.items()),
+    *(Column(identifier(rule), "whole", f"operations: {text}", _rule(rule), _G) for rule, text in MEANINGS.items()),
     Column("live_macs", "whole", "MACs that reach the output", _rule("live-macs"), _G),
     Column("fps", "number", "measured, images/s", lambda row: row.timed("fps")),
     Column("graph_fps", "number", "measured as a CUDA graph, images/s", lambda row: row.timed("graph_fps")),
@@ -203,8 +266,16 @@ _ALL = (
     Column("device_name", "text", "name of the chip", _condition("device_name")),
     Column("mode", "text", "timed region", _speed("mode")),
     Column("precision", "text", "fp32, tf32, fp16 or bf16", _speed("precision")),
-    Column("miou", "number", "percent: measured, or else claimed at this size; miou_is says which", _miou, (1.0, "%")),
-    Column("miou_is", "text", "measured or claimed", _miou_is),
+    Column(
+        "miou",
+        "number",
+        "percent: measured, or else self-reported or claimed at this size; miou_is says which",
+        _miou,
+        (1.0, "%"),
+    ),
+    Column("miou_is", "text", "measured, claimed or self-reported", _miou_is),
+    Column("miou_on", "text", "data set and split of miou", _miou_on),
+    Column("unsized_miou", "number", "as printed without a size, percent", _unsized_miou, (1.0, "%")),
     Column("measured_miou", "number", "measured, percent", lambda row: row.score(), (1.0, "%")),
     Column("claimed_miou", "number", "as printed for this size, percent", lambda row: row.claimed("miou_percent")),
     Column("claimed_params", "whole", "as printed", lambda row: _whole(row.claimed("params_m", 10**6)), _M),
@@ -241,7 +312,7 @@ _ALL = (
 )
 COLUMNS: Mapping[str, Column] = MappingProxyType({column.name: column for column in _ALL})
 """Every column by its name, in the order in which they are listed."""
-_RULES = {rule: _identifier(rule) for rule in (*MEANINGS, "live-macs")}
+_RULES = {rule: identifier(rule) for rule in (*MEANINGS, "live-macs")}
 
 
 def find_column(name: str) -> Column:
@@ -256,15 +327,16 @@ def find_column(name: str) -> Column:
     return known
 
 
-def rows_of(records: Iterable[Record], published: Iterable[Record] = ()) -> list[Row]:
+def rows_of(records: Iterable[Record], published: Iterable[Record] = (), reported: Sequence[Claim] = ()) -> list[Row]:
     """What can be chosen from: the Records given, then the published costs; a row for each timing of a network.
 
     Args:
         records: those of the user.
         published: as from `segbench.published_costs.published_costs`.
+        reported: what the user gives for networks, as from `segbench.report.self_reported.self_reported`.
     """
     own, others = list(records), list(published)
-    context = Context([*others, *own])
+    context = Context([*others, *own], reported)
     return [
         Row(source, row, timing, context)
         for source, some in (("measured", own), (PUBLISHED, others))
