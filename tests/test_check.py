@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -491,6 +492,66 @@ def test_a_gpu_that_cannot_be_traced_costs_the_launches_and_not_the_timing(
 def _job() -> Job:
     settings = measuring.check_settings(Settings(device="cuda", rounds=1))
     return Job(model="mynets.net:build", classes=19, resolution=(64, 128), settings=settings)
+
+
+def test_the_row_of_this_machine_is_measured_and_rows_of_others_are_added(timed: Lab, segbench_cli: Cli) -> None:
+    call = (
+        "baseline",
+        "save",
+        "mynets.net:build",
+        "--res",
+        "64x128",
+        "--device",
+        "cuda",
+        "--rounds",
+        1,
+        "-b",
+        "base.json",
+    )
+    refused = segbench_cli(*call, "--add")
+    assert refused.status == 2 and "has mynets.net:build 64x128 of this machine" in refused.err
+    timed.name, timed.behaviour = "another GPU", Behaviour(frame_ms=40, process_noise=0.005)
+    answer = segbench_cli(*call, "--add")
+    assert answer.status == 0, answer.err
+    answer = segbench_cli("check", "-b", "base.json")
+    assert answer.status == 0, answer.out
+    assert "SAME FPS" in answer.out
+    assert "against base.json [another GPU" in answer.out
+    timed.name = "a third"
+    out = segbench_cli("check", "-b", "base.json").out
+    assert "the baseline has" in out and "simulated (" in out and "another GPU (" in out
+    timed.name = "another GPU"
+    assert segbench_cli("baseline", "update", "-b", "base.json", "--yes").status == 0
+    names = [record.speed and record.speed.device_name for record in store.read(Path("base.json"))]
+    assert sorted(map(str, names)) == ["another GPU", "simulated"]
+
+
+def test_a_miou_is_saved_and_compared_beside_what_is_measured(project: Path, segbench_cli: Cli) -> None:
+    scored = Accuracy(dataset="CamVid", split="val", rule="sfa", images=101, miou=0.75)
+    for name, miou in (("eval", 0.75), ("worse", 0.7)):
+        _with_accuracy(name, replace(scored, miou=miou))
+    save = ("baseline", "save", "mynets.net:build", "--res", "64x128", "--no-speed", "-b", "both.json")
+    assert segbench_cli(*save, "--miou", "eval.json").status == 0
+    (record,) = store.read(Path("both.json"))
+    assert record.accuracy == replace(scored, tolerance_points=0.005)
+    assert segbench_cli("check", "-b", "both.json", "--miou", "eval.json").status == 0
+    answer = segbench_cli("check", "-b", "both.json", "--miou", "worse.json")
+    assert answer.status == 1
+    assert "mIoU: 75.0000% -> 70.0000% (-5.000 points)" in answer.out
+    _refused(segbench_cli("check", "-b", "both.json", "--miou", "base.json"), "base.json holds no mIoU")
+
+
+def test_more_processes_are_timed_where_a_slowdown_is_to_be_found(timed: Lab, segbench_cli: Cli) -> None:
+    timed.behaviour = Behaviour(frame_ms=20, process_noise=0.02)
+    save = ("baseline", "save", "mynets.net:build", "--res", "64x128", "--device", "cuda", "--rounds", 1)
+    assert segbench_cli(*save, "--for", "4%", "-b", "for.json").status == 0
+    (record,) = store.read(Path("for.json"))
+    assert record.speed is not None and record.speed.process_fps is not None
+    count = len(record.speed.process_fps)
+    assert count > 10
+    answer = segbench_cli("check", "-b", "for.json", "--for", "4%")
+    found = re.search(rf"{count} and (\d+) processes", answer.out)
+    assert found is not None and 10 < int(found[1]) <= count, answer.out
 
 
 # Two revisions.

@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from segbench.regress.comment import MARKER
+
 yaml = pytest.importorskip("yaml", reason="PyYAML reads the workflows: pip install yamllint")
 linter = pytest.importorskip("yamllint.linter", reason="yamllint lints the workflows: pip install yamllint")
 
@@ -87,6 +89,7 @@ def _run_steps(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
         "BASELINE": "results/baseline.json",
         "OUT": "segbench-out/check",
         "OPTIONS": "",
+        "CLOCK": "",
         **{name: str(path) for name, path in outputs.items()},
     }
     (folder / "bin").mkdir(exist_ok=True)
@@ -117,9 +120,9 @@ def test_the_steps_of_the_gpu_workflow_run_with_a_cpu_baseline(tmp_path: Path) -
     save = ["baseline", "save", "mine:build", "--res", "64x128", "--no-speed"]
     subprocess.run([sys.executable, "-m", "segbench", *save], cwd=tmp_path, check=True, capture_output=True)
     statuses, printed = _run_steps(tmp_path)
-    assert statuses == {"state of the machine": 0, "check": 0}, printed
+    assert statuses == {"state of the machine": 0, "lock the clocks": 0, "check": 0, "free the clocks": 0}, printed
     out = tmp_path / "segbench-out" / "check"
-    kept = {"environment.json", "junit.xml", "records.json", "benchmark.json"}
+    kept = {"environment.json", "junit.xml", "records.json", "benchmark.json", "comment.md"}
     assert {path.name for path in out.iterdir()} == kept
     assert "| mine:build 64x128 | unchanged |" in (tmp_path / "github_step_summary").read_text()
     assert json.loads((out / "environment.json").read_text())["environment"]["python"]
@@ -131,6 +134,20 @@ def test_the_steps_of_the_gpu_workflow_run_with_a_cpu_baseline(tmp_path: Path) -
     assert "::error title=" in printed["check"]
     assert "kernel_size [3, 3] -> [5, 5]" in printed["check"]
     assert ElementTree.parse(out / "junit.xml").getroot().get("failures") == "1"
+
+
+def test_both_workflows_find_the_comment_by_its_marker_and_run_alone_on_the_gpu() -> None:
+    guide = (ROOT / "docs" / "ci.md").read_text()
+    (shown,) = (text for text in re.findall(r"```yaml\n(.*?)```", guide, flags=re.DOTALL) if "self-hosted" in text)
+    for text in (shown, (ROOT / ".github" / "workflows" / "gpu.yml").read_text()):
+        workflow = yaml.safe_load(text)
+        assert workflow["concurrency"] == {"group": "gpu", "cancel-in-progress": False}
+        assert workflow["jobs"]["check"]["runs-on"] == ["self-hosted", "gpu"]
+        assert "--lock-gpu-clocks" in text and "--reset-gpu-clocks" in text and "--comment" in text
+        comment = workflow["jobs"]["comment"]
+        assert comment["permissions"] == {"pull-requests": "write"}
+        assert "permissions" not in workflow["jobs"]["check"], "the pull request's code may write nothing"
+        assert f"startsWith('{MARKER}')" in comment["steps"][-1]["with"]["script"]
 
 
 def test_the_guide_shows_the_workflow_and_its_commands_exist() -> None:

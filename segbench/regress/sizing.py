@@ -11,10 +11,6 @@ from segbench.regress.options import METRICS, Options
 from segbench.regress.power import MOST, process_noise, processes_for, smallest_effect
 from segbench.regress.rows import Key, label
 
-_GROWTH = 3
-"""Processes beside a stored baseline's, as a multiple of them, beyond which more tell little: the baseline's own noise
-is then three quarters of what is left."""
-
 
 @dataclass
 class Plan:
@@ -35,7 +31,8 @@ def plan_processes(known: Mapping[Key, Sequence[Record]], options: Options, *, s
     Args:
         known: for each network the Records whose processes show its noise.
         options: how to judge.
-        stored: those are a stored baseline's, which stay as many as they are.
+        stored: those are a stored baseline's. A check takes no more than the baseline has: in a longer session the
+            machine is warmer, and a machine that is slower cannot be told from a slower network.
     """
     plan = Plan(dict.fromkeys(known, options.processes))
     if options.find is None:
@@ -66,14 +63,14 @@ def _processes(
         return options.processes, f"the baseline's {metric} is of one process, which shows no noise to choose by"
     effect, limit = options.find_of(model, metric), options.min_effect_of(model, metric)
     baseline = len(sides[0]) if stored else None
+    most = baseline or MOST
     count = processes_for(effect, noise, comparisons, limit, baseline)
-    if count is not None:
+    if count is not None and count <= most:
         return count, ""
-    count = min(MOST, _GROWTH * baseline) if baseline else MOST
-    finds = smallest_effect(noise, (baseline or count, count), comparisons, limit)
+    finds = smallest_effect(noise, (most, most), comparisons, limit)
     best = "no slowdown is found" if finds is None else f"a slowdown of {finds:.1%} is found"
-    remedy = "; save a baseline of more processes (`baseline save --processes`)" if baseline else ""
-    return count, (
-        f"{metric} varies by {noise:.1%} between processes: with {baseline or count} and {count} processes {best} in "
-        f"95 % of runs, not one of {effect:.1%}{remedy}"
+    remedy = "; save the baseline with --for too: a check takes no more processes than it has" if baseline else ""
+    return most, (
+        f"{metric} varies by {noise:.1%} between processes: with {most} a side {best} in 95 % of runs, not one of "
+        f"{effect:.1%}{remedy}"
     )
