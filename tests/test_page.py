@@ -350,6 +350,12 @@ def test_no_two_entries_of_the_legend_look_alike(opened: Callable[..., Any]) -> 
         choose(browser, "#group", group)
         looks = browser.execute_script(script)
         assert len(looks) == len(set(looks)) > 1
+    # A network of the reader's own stands out, and its name is written.
+    choose(browser, "#cost", "fps")
+    choose(browser, "#group", "Cityscapes, 512x1024")
+    own = """return document.getElementById('plot').data.filter(t => t.name === 'my.package:Net')
+        .map(t => [t.marker.symbol, t.text[0]])"""
+    assert browser.execute_script(own) == [["star", "my.package:Net"]]
 
 
 def test_timings_under_other_conditions_are_not_drawn_together(opened: Callable[..., Any]) -> None:
