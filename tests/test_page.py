@@ -504,6 +504,18 @@ def test_networks_are_ticked_and_compared_by_keyboard_alone(opened: Callable[...
     assert browser.execute_script(script) == []
 
 
+def test_costs_of_unlike_sizes_and_conditions_have_no_ratio(opened: Callable[..., Any]) -> None:
+    first, other = "mfpnet 512x1024 19", "cgnet 360x640 19"
+    browser = opened("mixed", view=f"#timing=&ticked={first}|{first} 1|{other}".replace(" ", "+"))
+    click(browser, "#compare")
+    script = """return Object.fromEntries([...document.querySelectorAll('#sheet tbody tr')]
+        .map(e => [e.firstChild.innerText, [...e.children].slice(1).map(c => c.innerText.includes('\u00d7'))]))"""
+    lines = browser.execute_script(script)
+    assert lines["Params (M)"] == [False, True, True]
+    assert lines["MACs (G)"] == [False, True, False]
+    assert lines["FPS"] == lines["Latency (ms)"] == [False, False, False]
+
+
 def test_a_view_is_in_the_address_and_comes_back_from_it(opened: Callable[..., Any]) -> None:
     browser = opened()
     assert browser.execute_script("return location.hash") == ""
