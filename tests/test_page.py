@@ -350,6 +350,12 @@ def test_no_two_entries_of_the_legend_look_alike(opened: Callable[..., Any]) -> 
         choose(browser, "#group", group)
         looks = browser.execute_script(script)
         assert len(looks) == len(set(looks)) > 1
+    # A network of the reader's own stands out, and its name is written.
+    choose(browser, "#cost", "fps")
+    choose(browser, "#group", "Cityscapes, 512x1024")
+    own = """return document.getElementById('plot').data.filter(t => t.name === 'my.package:Net')
+        .map(t => [t.marker.symbol, t.text[0]])"""
+    assert browser.execute_script(own) == [["star", "my.package:Net"]]
 
 
 def test_timings_under_other_conditions_are_not_drawn_together(opened: Callable[..., Any]) -> None:
@@ -496,6 +502,18 @@ def test_networks_are_ticked_and_compared_by_keyboard_alone(opened: Callable[...
         .filter(e => e.tabIndex < 0 || !(e.textContent.trim() || e.closest('label') || e.ariaLabel))
         .map(e => e.outerHTML)"""
     assert browser.execute_script(script) == []
+
+
+def test_costs_of_unlike_sizes_and_conditions_have_no_ratio(opened: Callable[..., Any]) -> None:
+    first, other = "mfpnet 512x1024 19", "cgnet 360x640 19"
+    browser = opened("mixed", view=f"#timing=&ticked={first}|{first} 1|{other}".replace(" ", "+"))
+    click(browser, "#compare")
+    script = """return Object.fromEntries([...document.querySelectorAll('#sheet tbody tr')]
+        .map(e => [e.firstChild.innerText, [...e.children].slice(1).map(c => c.innerText.includes('\u00d7'))]))"""
+    lines = browser.execute_script(script)
+    assert lines["Params (M)"] == [False, True, True]
+    assert lines["MACs (G)"] == [False, True, False]
+    assert lines["FPS"] == lines["Latency (ms)"] == [False, False, False]
 
 
 def test_a_view_is_in_the_address_and_comes_back_from_it(opened: Callable[..., Any]) -> None:

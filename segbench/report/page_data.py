@@ -36,6 +36,7 @@ _SYMBOLS = {
     ">": "triangle-right",
 }
 assert set(_SYMBOLS) == set(MARKERS)
+_OWN = ["star", "#C00000"]  # of a user's own network, which stands out wherever it is
 
 SIZE_NOT_PRINTED = "size not printed"
 INTERNED = ("family", "paper", "fidelity", "conditions", "bound", "miouOn")
@@ -66,6 +67,7 @@ def page_data(
     ]
     _number(shown)
     columns = present(shown)
+    own = {row["family"] for row in shown if row["fidelity"] == OWN}
     said = findings(shown, judgements)
     names: dict[str, dict[str, int]] = {field: {} for field in INTERNED}
     shown = [_interned(row, names) for row in shown]
@@ -78,7 +80,10 @@ def page_data(
             "fields": list(shown[0]) if shown else [],
             "rows": [list(row.values()) for row in shown],
             "names": {field: list(found) for field, found in names.items()},
-            "looks": {family: [_SYMBOLS[look[family].marker], look[family].colour] for family in names["family"]},
+            "looks": {
+                family: _OWN if family in own else [_SYMBOLS[look[family].marker], look[family].colour]
+                for family in names["family"]
+            },
             "networks": [named_and_linked(model) for model in networks],
             "peers": _peers(claims, networks),
         }

@@ -218,7 +218,7 @@ function describe(points, bright, best) {
   if (timingShown()) notes.push(`timed on ${timingShown()}`);
   const splits = new Set(points.filter((point) => point.paper).map(({ split }) => split || "not printed"));
   if (splits.size) notes.push(`claimed mIoU, split: ${[...splits].sort().join(", ")}`);
-  if (points.some((point) => point.measured)) notes.push("a dark rim marks a measured mIoU");
+  if (points.some((point) => point.measured)) notes.push("a thick rim marks a measured mIoU");
   notes.push(`the frontier is of measured costs${checked("only") ? " of the highlighted" : ""}`);
   if (best.length < points.length) notes.push("dominated networks are paler");
   const why = sizeless($("group").value) ? "An mIoU whose size is not printed stands only beside parameters." : NOTHING;

@@ -49,11 +49,13 @@ function sideBySide(chosen, heading, without, times = () => "") {
   return make("div", { class: "inner-scroll" }, table);
 }
 
-// Costs also say how many times that of the first one they are.
+// Costs also say how many times that of the first one they are, where size, batch and conditions are the same.
 function openCompare() {
   const chosen = [...ticked].map((id) => byId.get(id));
   const times = (column, row) => {
-    const factor = column.axis && row !== chosen[0] ? row[column.key] / chosen[0][column.key] : NaN;
+    const [first, sized] = [chosen[0], column.key === "params" ? [] : ["size", "batch"]];
+    const alike = [...sized, ...(column.timed ? ["conditions"] : [])].every((key) => row[key] === first[key]);
+    const factor = column.axis && alike && row !== first ? row[column.key] / first[column.key] : NaN;
     return Number.isFinite(factor) && factor > 0 ? `\u00d7${factor.toPrecision(3)}` : "";
   };
   openSheet("Side by side", sideBySide(chosen, (row) => [openButton(row), links(row)], ["network"], times));
