@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_nothing_is_missing_of_a_complete_network(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = found(checkout)
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all(line.startswith(f"{NAME}: ok: ") for line in lines.values())
     assert main(["check", NAME]) == 0
     assert capsys.readouterr().out.splitlines() == [*lines.values(), "nothing missing"]
@@ -65,7 +65,7 @@ def test_nothing_is_missing_of_a_complete_network(checkout: Path, capsys: pytest
 def test_what_is_missing_is_named_with_a_remedy(changes: dict[str, Any], aspect: str, message: str) -> None:
     lines = found(**changes)
     assert re.search(rf"^{NAME}: missing: {aspect}: .*{message}", f"{lines[aspect]}"), lines[aspect]
-    assert len(lines) == 10
+    assert len(lines) == 11
 
 
 def test_everything_is_said_at_once(checkout: Path) -> None:
