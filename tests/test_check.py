@@ -495,33 +495,22 @@ def _job() -> Job:
 
 
 def test_the_row_of_this_machine_is_measured_and_rows_of_others_are_added(timed: Lab, segbench_cli: Cli) -> None:
-    call = (
-        "baseline",
-        "save",
-        "mynets.net:build",
-        "--res",
-        "64x128",
-        "--device",
-        "cuda",
-        "--rounds",
-        1,
-        "-b",
-        "base.json",
-    )
+    few = ("-b", "base.json", "--processes", 3)
+    call = ("baseline", "save", "mynets.net:build", "--res", "64x128", "--device", "cuda", "--rounds", 1, *few)
     refused = segbench_cli(*call, "--add")
     assert refused.status == 2 and "has mynets.net:build 64x128 of this machine" in refused.err
     timed.name, timed.behaviour = "another GPU", Behaviour(frame_ms=40, process_noise=0.005)
     answer = segbench_cli(*call, "--add")
     assert answer.status == 0, answer.err
-    answer = segbench_cli("check", "-b", "base.json")
+    answer = segbench_cli("check", *few)
     assert answer.status == 0, answer.out
     assert "SAME FPS" in answer.out
     assert "against base.json [another GPU" in answer.out
     timed.name = "a third"
-    out = segbench_cli("check", "-b", "base.json").out
+    out = segbench_cli("check", *few).out
     assert "the baseline has" in out and "simulated (" in out and "another GPU (" in out
     timed.name = "another GPU"
-    assert segbench_cli("baseline", "update", "-b", "base.json", "--yes").status == 0
+    assert segbench_cli("baseline", "update", *few, "--yes").status == 0
     names = [record.speed and record.speed.device_name for record in store.read(Path("base.json"))]
     assert sorted(map(str, names)) == ["another GPU", "simulated"]
 
