@@ -144,7 +144,11 @@ class ClusterPlaces(Places):
 
     def why_none(self) -> str:
         """What is there, and why it does not serve."""
-        reasons = dict.fromkeys(worker.refused for worker in self._workers.values() if worker.refused)
+        said = Counter(
+            "has not said yet what it is" if worker.asked is not None else worker.refused or "took none"
+            for worker in self._workers.values()
+        )
+        reasons = [f"{count} worker{'s' * (count > 1)}: {reason}" for reason, count in said.items()]
         asked = " and ".join(f"{name}={value}" for name, value in self._require.items())
         wanted = f"no worker with {asked}" if asked else "no worker"
         return f"{wanted} took it within --timeout: {'; '.join(reasons) or 'there is none'}"
@@ -337,7 +341,7 @@ class ClusterPlaces(Places):
 
     def _refuse(self, worker: _Worker, reason: str) -> None:
         if not worker.refused:
-            worker.refused = f"{worker.place.name} has {reason}" if not reason[0].isupper() else reason
+            worker.refused = reason
             self._note(f"{worker.place.name} ({worker.place.address}) takes no job: {reason}")
 
     def _note(self, text: str) -> None:

@@ -259,7 +259,11 @@ def test_another_version_of_segbench_is_refused_by_both_names() -> None:
     ("workers", "require", "told"),
     [
         ({}, (), "no worker took it within --timeout: there is none"),
-        ({"a1": facts(A100)}, ("device_name=NVIDIA H100",), "no worker with device_name=NVIDIA H100 took it"),
+        (
+            {"a1": facts(A100), "b1": facts(A100)},
+            ("device_name=NVIDIA H100",),
+            f"no worker with device_name=NVIDIA H100 took it within --timeout: 2 workers: device_name {A100}",
+        ),
         ({"a1": facts()}, (), "no resource GPU is declared"),
     ],
 )
