@@ -60,10 +60,15 @@ def connect(address: str, timeout_s: float = CONNECT_S) -> Any:
         BadOption: Dask is not installed, no such file, or nobody answers.
     """
     at = address if "://" in address else _address_in(address)
+    # Dask refuses these too, with tracebacks of a client that was half made.
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", at):
+        raise BadOption(f"a scheduler's address is tcp://HOST:PORT or tls://HOST:PORT: {at} given")
     try:
-        from distributed import Client
+        from distributed import Client, Security
     except ImportError as error:
         raise BadOption("--scheduler needs Dask's distributed: pip install 'segbench[cluster]'") from error
+    if at.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
+        raise BadOption(f"{at} needs certificates: set distributed.comm.tls in Dask's configuration")
     # What Dask logs of a connection that fails, and of workers that leave, is said by segbench in one line.
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -356,6 +356,8 @@ def test_bad_schedulers_are_refused_and_nothing_is_written(segbench_cli: Cli, in
     for arguments, told in (
         (("--scheduler", "nowhere.json"), "a scheduler's file: nowhere.json given (no such file or directory)"),
         (("--scheduler", "bad.json"), "bad.json is no file that a Dask scheduler wrote"),
+        (("--scheduler", "abc://host:1"), "is tcp://HOST:PORT or tls://HOST:PORT: abc://host:1 given"),
+        (("--scheduler", "tcp://host"), "is tcp://HOST:PORT or tls://HOST:PORT: tcp://host given"),
         (("--scheduler", "bad.json", "--require", "H100"), "--require takes NAME=VALUE"),
     ):
         answer = segbench_cli("compare", "enet", "--no-speed", *arguments, "--out", "out")
