@@ -60,10 +60,15 @@ def connect(address: str, timeout_s: float = CONNECT_S) -> Any:
         BadOption: Dask is not installed, no such file, or nobody answers.
     """
     at = address if "://" in address else _address_in(address)
+    # Dask refuses these too, with tracebacks of a client that was half made.
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", at):
+        raise BadOption(f"a scheduler's address is tcp://HOST:PORT or tls://HOST:PORT: {at} given")
     try:
-        from distributed import Client
+        from distributed import Client, Security
     except ImportError as error:
         raise BadOption("--scheduler needs Dask's distributed: pip install 'segbench[cluster]'") from error
+    if at.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
+        raise BadOption(f"{at} needs certificates: set distributed.comm.tls in Dask's configuration")
     # What Dask logs of a connection that fails, and of workers that leave, is said by segbench in one line.
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -144,7 +149,11 @@ class ClusterPlaces(Places):
 
     def why_none(self) -> str:
         """What is there, and why it does not serve."""
-        reasons = dict.fromkeys(worker.refused for worker in self._workers.values() if worker.refused)
+        said = Counter(
+            "has not said yet what it is" if worker.asked is not None else worker.refused or "took none"
+            for worker in self._workers.values()
+        )
+        reasons = [f"{count} worker{'s' * (count > 1)}: {reason}" for reason, count in said.items()]
         asked = " and ".join(f"{name}={value}" for name, value in self._require.items())
         wanted = f"no worker with {asked}" if asked else "no worker"
         return f"{wanted} took it within --timeout: {'; '.join(reasons) or 'there is none'}"
@@ -337,7 +346,7 @@ class ClusterPlaces(Places):
 
     def _refuse(self, worker: _Worker, reason: str) -> None:
         if not worker.refused:
-            worker.refused = f"{worker.place.name} has {reason}" if not reason[0].isupper() else reason
+            worker.refused = reason
             self._note(f"{worker.place.name} ({worker.place.address}) takes no job: {reason}")
 
     def _note(self, text: str) -> None:

@@ -107,9 +107,8 @@ def test_a_killed_worker_costs_nothing_and_the_table_is_that_of_one_process(
 
 
 def test_nobody_at_an_address_is_one_line(tmp_path: Path) -> None:
-    for address in ("tcp://127.0.0.1:9", "abc://127.0.0.1:9"):
-        done = compare("enet", "--no-speed", "--scheduler", address, "--out", str(tmp_path / "out"))
-        assert done.returncode == 2, done.stderr
-        assert f"no Dask scheduler answers at {address}" in done.stderr
-        assert len(done.stderr.strip().splitlines()) <= 2
+    done = compare("enet", "--no-speed", "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2, done.stderr
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
     assert not (tmp_path / "out").exists()

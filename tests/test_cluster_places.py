@@ -259,7 +259,11 @@ def test_another_version_of_segbench_is_refused_by_both_names() -> None:
     ("workers", "require", "told"),
     [
         ({}, (), "no worker took it within --timeout: there is none"),
-        ({"a1": facts(A100)}, ("device_name=NVIDIA H100",), "no worker with device_name=NVIDIA H100 took it"),
+        (
+            {"a1": facts(A100), "b1": facts(A100)},
+            ("device_name=NVIDIA H100",),
+            f"no worker with device_name=NVIDIA H100 took it within --timeout: 2 workers: device_name {A100}",
+        ),
         ({"a1": facts()}, (), "no resource GPU is declared"),
     ],
 )
@@ -352,6 +356,8 @@ def test_bad_schedulers_are_refused_and_nothing_is_written(segbench_cli: Cli, in
     for arguments, told in (
         (("--scheduler", "nowhere.json"), "a scheduler's file: nowhere.json given (no such file or directory)"),
         (("--scheduler", "bad.json"), "bad.json is no file that a Dask scheduler wrote"),
+        (("--scheduler", "abc://host:1"), "is tcp://HOST:PORT or tls://HOST:PORT: abc://host:1 given"),
+        (("--scheduler", "tcp://host"), "is tcp://HOST:PORT or tls://HOST:PORT: tcp://host given"),
         (("--scheduler", "bad.json", "--require", "H100"), "--require takes NAME=VALUE"),
     ):
         answer = segbench_cli("compare", "enet", "--no-speed", *arguments, "--out", "out")

@@ -259,9 +259,9 @@ def _sweep(
 
         def show(news: comparison.Progress) -> None:
             step(news.job.model, news.done, news.total)
-            if news.record is None:
-                run.started(news.done, news.total)
-            else:
+            # One that no place took was never started.
+            run.started(news.done, news.total)
+            if news.record is not None:
                 say(run.ended(news.record, news.done))
             stopping.keeps(run.kept(out / comparison.RECORDS))
 
