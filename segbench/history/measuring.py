@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,9 @@ from segbench.regress.sampling import GROWTH_BOTH, Say
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED
 from segbench.spec import is_own, parse
 
+# A minimum effect is below 100 %.
+_LARGEST = 0.9
+
 
 class NotBuilt(SegbenchError):
     """A commit at which the network cannot be measured."""
@@ -33,20 +37,27 @@ class Target:
         quantities: deterministic quantities that differ, or one metric.
         verdict: of the metric, SLOWER or FASTER; empty for what is deterministic.
         words: the difference as a person reads it.
+        min_effect: of a metric, the smallest change of a commit that matters.
     """
 
     quantities: tuple[str, ...]
     verdict: str
     words: str
+    min_effect: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {"quantities": list(self.quantities), "target": self.verdict, "words": self.words}
+        return {
+            "quantities": list(self.quantities),
+            "target": self.verdict,
+            "words": self.words,
+            "min_effect": self.min_effect,
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Target:
         """Read it back."""
-        return cls(tuple(content["quantities"]), content["target"], content["words"])
+        return cls(tuple(content["quantities"]), content["target"], content["words"], content["min_effect"])
 
 
 class Measuring:
@@ -97,15 +108,21 @@ class Measuring:
             if quantity is not None:
                 raise BadOption(f"--quantity {quantity} is timed: leave out --no-speed")
             return None
-        held = self._timed(bad, after)
+        held = self._timed(bad, after, self._options.min_effect)
         comparisons = [one for one in held.comparisons if quantity in (None, one.metric)]
         for verdict in (SLOWER, FASTER):
             for one in comparisons:
                 if one.verdict.verdict == verdict:
-                    return Target((one.metric,), verdict, f"{sentence(one)}, {where(held.after)}")
+                    words = f"{sentence(one)}, {where(held.after)}"
+                    return Target((one.metric,), verdict, words, self._min_effect(one.verdict.ratio))
         undecided = [sentence(one) for one in comparisons if one.verdict.verdict == UNDECIDED]
         self.nothing = "; ".join(undecided) or f"{self.nothing}, and {' and '.join(METRICS)} are the same"
         return None
+
+    def _min_effect(self, ratio: float) -> float:
+        """A third of the difference where that is more than the user's: of a large one, noise hides no less."""
+        third = math.expm1(abs(math.log(ratio)) / 3)
+        return min(max(self._options.min_effect, third), _LARGEST)
 
     def has(self, revision: Revision, target: Target) -> tuple[bool | None, str]:
         """Whether a commit has the difference, and what was seen; None where its samples do not tell.
@@ -117,7 +134,7 @@ class Measuring:
         if not target.verdict:
             found = [finding for finding in self._findings(after) if _name(finding) in target.quantities]
             return bool(found), _in_words(found)
-        held = self._timed(revision, after)
+        held = self._timed(revision, after, target.min_effect)
         one = next((one for one in held.comparisons if one.metric in target.quantities), None)
         if one is None:
             raise NotBuilt(f"{target.quantities[0]} was not measured")
@@ -137,9 +154,9 @@ class Measuring:
     def _findings(self, after: Record) -> Sequence[Finding]:
         return compare_counts(self._before, after, same_torch=True, same_machine=False)
 
-    def _timed(self, revision: Revision, after: Record) -> Held:
+    def _timed(self, revision: Revision, after: Record, min_effect: float) -> Held:
         """Both commits timed in turn, in two looks, as `check --against` does."""
-        row, options = key(self._before), self._options
+        row, options = key(self._before), replace(self._options, min_effect=min_effect)
 
         def measure(names: Sequence[Key], look: int) -> Sides:
             wanted = options.processes * (GROWTH_BOTH if look else 1)
