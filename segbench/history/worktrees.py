@@ -88,8 +88,11 @@ def require_inside(package: str, revision: Revision) -> None:
             check=True,
         )
         places = json.loads(done.stdout)
-    except (OSError, subprocess.CalledProcessError, ValueError):
-        places = []
+    except OSError as error:
+        raise RevisionError(f"{revision.folder.name} is no folder of the commit: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        reason = [*error.stderr.strip().splitlines(), f"status {error.returncode}"][-2:][0]
+        raise RevisionError(f"{package} cannot be looked for: {reason}") from error
     root = revision.root.resolve()
     if not any(Path(place).resolve().is_relative_to(root) for place in places):
         where = f"; it would be imported from {places[0]}" if places else ""
