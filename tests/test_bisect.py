@@ -35,11 +35,13 @@ class Lab:
     Attributes:
         counted: hashes of the commits that were counted, in order.
         timed: processes that were timed.
+        noise: between processes, as a standard deviation of the logarithm.
         stop_after: commits after which the user presses Ctrl-C.
     """
 
     counted: list[str] = field(default_factory=list)
     timed: int = 0
+    noise: float = 0.005
     stop_after: int | None = None
 
     def run(self, what: str, job: Job, revision: against.Revision, timeout_s: float) -> Record:
@@ -48,7 +50,7 @@ class Lab:
             raise against.RevisionError("FactoryError: cannot import toynets.net: ValueError: no weights")
         if what == "time":
             self.timed += 1
-            return toy_project.timed(job.blank(), text, range(self.timed, self.timed + 1))
+            return toy_project.timed(job.blank(), text, range(self.timed, self.timed + 1), self.noise)
         if len(self.counted) == self.stop_after:
             raise KeyboardInterrupt
         self.counted.append(revision.commit)
@@ -113,6 +115,15 @@ def test_each_planted_commit_is_named(
     assert len(lab.counted) <= 2 + (ends[1] - ends[0]).bit_length()
     assert bool(lab.timed) == ("--no-speed" not in call)
     _nothing_is_left(in_folder)
+
+
+def test_a_large_slowdown_is_named_on_a_noisy_machine(in_folder: Path, segbench_cli: Cli, lab: Lab) -> None:
+    slow = toy_project.source(1).replace("20.0", "60.0")
+    commits = toy_project.make(in_folder, 11, dict.fromkeys(range(7, 12), slow))
+    lab.noise = 0.1
+    answer = segbench_cli("bisect", "HEAD~10", "HEAD", toy_project.NETWORK, *TIMED)
+    assert _first_bad(answer) == _line(commits, 7)
+    assert "skipped" not in answer.out, "what is nearer to the good commit than a third of the way is good"
 
 
 def test_what_differs_is_said_with_the_module(in_folder: Path, segbench_cli: Cli, lab: Lab) -> None:

@@ -117,17 +117,17 @@ def counted(text: str, at: tuple[int, int, float] | None = None) -> Record:
         return replace(measure_job(job), model=NETWORK, created="2026-11-21T10:00:00Z")
 
 
-def behaviour(text: str) -> Behaviour:
+def behaviour(text: str, noise: float) -> Behaviour:
     """The simulated device as a source keeps it busy."""
     found = re.search(r"FRAME_MS = (\S+)", text)
     assert found is not None
-    return Behaviour(frame_ms=float(found[1]), process_noise=0.005, frame_noise=0.01)
+    return Behaviour(frame_ms=float(found[1]), process_noise=noise, frame_noise=0.01)
 
 
-def timed(record: Record, text: str, seeds: range) -> Record:
+def timed(record: Record, text: str, seeds: range, noise: float = 0.005) -> Record:
     """Counts of a source with its timing in one or more processes on the simulated device."""
     protocol = protocol_for("forward", "fp32", 1, 1)
-    rounds = [process_rounds(behaviour(text), protocol, seed) for seed in seeds]
+    rounds = [process_rounds(behaviour(text, noise), protocol, seed) for seed in seeds]
     fps = [fmean(of_process) for of_process in rounds]
     speed = Speed(
         mode="forward",

@@ -12,10 +12,9 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from segbench import files
 from segbench.errors import BadOption, SegbenchError
@@ -190,11 +189,13 @@ class State:
         self.target: Target | None = None
         self.verdicts: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
-        for content in _lines(path):
-            if "verdict" in content:
-                self.verdicts[content["commit"]] = content["verdict"]
-            else:
-                self.target = Target.from_json(content)
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # what is not whole is found again
+            for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+                content = json.loads(line)
+                if "verdict" in content:
+                    self.verdicts[content["commit"]] = content["verdict"]
+                else:
+                    self.target = Target.from_json(content)
 
     def begin(self, target: Target) -> None:
         """Keep what is looked for."""
@@ -222,15 +223,6 @@ class State:
     def _write(self, line: str) -> None:
         old = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
         files.write_text(self._path, f"{old}{line}\n")
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return  # the verdicts behind it are found again
 
 
 def _state_file(good: str, bad: str, job: Job, options: Options, quantity: str | None) -> Path:

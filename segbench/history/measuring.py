@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,12 +14,15 @@ from segbench.record import Record
 from segbench.regress.against import Revision, RevisionError, run_worker, time_both
 from segbench.regress.difference import Finding, compare_counts, explain
 from segbench.regress.judge import NetworkComparison, compare_records
-from segbench.regress.options import METRICS, Options
+from segbench.regress.options import METRICS, MIN_EFFECT, Options
 from segbench.regress.render import sentence, where
 from segbench.regress.rows import key
 from segbench.regress.sampling import Say
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED
 from segbench.spec import is_own, parse
+
+# A minimum effect is below 100 %.
+_LARGEST = 0.9
 
 
 class NotBuilt(SegbenchError):
@@ -33,20 +37,27 @@ class Target:
         quantities: deterministic quantities that differ, or one metric.
         verdict: of the metric, SLOWER or FASTER; empty for what is deterministic.
         words: the difference as a person reads it.
+        min_effect: of a metric, the smallest change of a commit that matters.
     """
 
     quantities: tuple[str, ...]
     verdict: str
     words: str
+    min_effect: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {"quantities": list(self.quantities), "target": self.verdict, "words": self.words}
+        return {
+            "quantities": list(self.quantities),
+            "target": self.verdict,
+            "words": self.words,
+            "min_effect": self.min_effect,
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Target:
         """Read it back."""
-        return cls(tuple(content["quantities"]), content["target"], content["words"])
+        return cls(tuple(content["quantities"]), content["target"], content["words"], content["min_effect"])
 
 
 class Measuring:
@@ -97,15 +108,21 @@ class Measuring:
             if quantity is not None:
                 raise BadOption(f"--quantity {quantity} is timed: leave out --no-speed")
             return None
-        found = self._timed(bad, after)
-        comparisons = [one for one in found.comparisons if quantity in (None, one.metric)]
+        judged = self._timed(bad, after, self._options.min_effect)
+        comparisons = [one for one in judged.comparisons if quantity in (None, one.metric)]
         for verdict in (SLOWER, FASTER):
             for one in comparisons:
                 if one.verdict.verdict == verdict:
-                    return Target((one.metric,), verdict, f"{sentence(one)}, {where(found.after)}")
+                    words = f"{sentence(one)}, {where(judged.after)}"
+                    return Target((one.metric,), verdict, words, self._min_effect(one.verdict.ratio))
         undecided = [sentence(one) for one in comparisons if one.verdict.verdict == UNDECIDED]
         self.nothing = "; ".join(undecided) or f"{self.nothing}, and {' and '.join(METRICS)} are the same"
         return None
+
+    def _min_effect(self, ratio: float) -> float:
+        """A third of the difference where that is more than the user's: of a large one, noise hides no less."""
+        third = math.expm1(abs(math.log(ratio)) / 3)
+        return min(max(self._options.min_effect or MIN_EFFECT, third), _LARGEST)
 
     def has(self, revision: Revision, target: Target) -> tuple[bool | None, str]:
         """Whether a commit has the difference, and what was seen; None where its samples do not tell.
@@ -117,7 +134,7 @@ class Measuring:
         if not target.verdict:
             found = [finding for finding in self._findings(after) if _name(finding) in target.quantities]
             return bool(found), _in_words(found)
-        judged = self._timed(revision, after)
+        judged = self._timed(revision, after, target.min_effect)
         one = next((one for one in judged.comparisons if one.metric in target.quantities), None)
         if one is None:
             raise NotBuilt(f"{target.quantities[0]} was not measured")
@@ -137,11 +154,12 @@ class Measuring:
     def _findings(self, after: Record) -> Sequence[Finding]:
         return compare_counts(self._before, after, same_torch=True, same_machine=False)
 
-    def _timed(self, revision: Revision, after: Record) -> NetworkComparison:
+    def _timed(self, revision: Revision, after: Record, min_effect: float | None) -> NetworkComparison:
         """Both commits timed in turn, as `check --against` does."""
         row, sides = key(self._before), (self._good, revision)
-        one, other, _ = time_both({row: self._before}, {row: after}, {row: self._job}, sides, self._options, self._say)
-        judged = compare_records(one, other, self._options).networks[0]
+        options = replace(self._options, min_effect=min_effect)
+        one, other, _ = time_both({row: self._before}, {row: after}, {row: self._job}, sides, options, self._say)
+        judged = compare_records(one, other, options).networks[0]
         problem = judged.failure or judged.not_judged or next(iter(judged.notes if not judged.comparisons else ()), "")
         if problem:
             raise NotBuilt(problem)

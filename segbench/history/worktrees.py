@@ -77,9 +77,13 @@ def require_inside(package: str, revision: Revision) -> None:
         RevisionError: the commit has no such package.
     """
     try:
-        places = json.loads(run_python(revision, _ORIGIN, package).stdout)
-    except (OSError, ValueError):
-        places = []
+        done = run_python(revision, _ORIGIN, package)
+    except OSError as error:
+        raise RevisionError(f"{revision.folder.name} is no folder of the commit: {error.strerror}") from error
+    if done.returncode:
+        reason = [*done.stderr.strip().splitlines(), f"status {done.returncode}"][-2:][0]
+        raise RevisionError(f"{package} cannot be looked for: {reason}")
+    places = json.loads(done.stdout)
     root = revision.root.resolve()
     if not any(Path(place).resolve().is_relative_to(root) for place in places):
         where = f"; it would be imported from {places[0]}" if places else ""
