@@ -223,7 +223,11 @@ def _given(page: Path, folder: Path) -> None:
     "page",
     [pytest.param(page, marks=() if page.name in QUICK else pytest.mark.slow, id=page.stem) for page in PAGES],
 )
-def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_runs_from_top_to_bottom(
+    page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pages print what a pipe gets, which has no width.
+    monkeypatch.delenv("COLUMNS", raising=False)
     _given(page, in_folder)
     printed = ""
     for block in blocks(page):
@@ -529,8 +533,8 @@ def test_the_page_on_the_record_has_the_keys_of_an_evaluation_and_no_others(in_f
             speed=False,
         )
         keys |= evaluate(settings).record.to_json()["accuracy"].keys()
-    # What processes that share the images add.
-    assert fields_of("Accuracy") == keys | {"processes"}
+    # What processes that share the images add, and a baseline.
+    assert fields_of("Accuracy") == keys | {"processes", "tolerance_points"}
 
 
 @pytest.mark.parametrize("name", [name for name in segbench.__all__ if inspect.isfunction(getattr(segbench, name))])
