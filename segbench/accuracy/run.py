@@ -127,18 +127,17 @@ class _Task:
         self.device: Device = open_device(group.device(settings.device))
         self.device.check_precision(settings.protocol.precision)
         say("looking through the data set")
-        writes = (settings.predictions, settings.overlays)
+        writes = [folder for folder in (settings.predictions, settings.overlays) if folder is not None]
         self.dataset = open_dataset(
             settings.dataset,
             settings.root,
             settings.split,
             settings.skip_bad,
-            unlabelled=any(folder is not None for folder in writes),
+            unlabelled=bool(writes),
         )
+        keep_apart(writes, self.dataset)
         for folder in writes:
-            if folder is not None:
-                keep_apart(folder, self.dataset)
-                require_writable(folder)
+            require_writable(folder)
         self.spec: DatasetSpec = self.dataset.spec
         say("loading the checkpoint")
         self.loaded = load_network(settings, self.spec, self.dataset.first_size)
