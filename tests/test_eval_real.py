@@ -323,6 +323,24 @@ def test_predictions_and_overlays_need_two_folders(
     assert not (in_folder / "out").exists()
 
 
+@pytest.mark.parametrize("network", ["AuxiliaryFirst", "Named"])
+def test_the_output_that_is_scored_is_named_once(network: str, evaluate: Callable[..., Evaluation]) -> None:
+    record = evaluate(network).record
+    assert record.accuracy is not None
+    assert sum("outputs came" in note for note in [*record.accuracy.notes, *record.notes]) == 1
+
+
+def test_originals_of_camvid_in_folders_of_splits_are_named(tmp_path: Path) -> None:
+    write_synthetic("camvid-merge", tmp_path, {"train": 1, "val": 1}, SIZE, 5)
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / f"{folder}_labels").mkdir(exist_ok=True)
+        Image.new("RGB", (SIZE[1], SIZE[0])).save(tmp_path / folder / "0001TP_006690.png")
+        Image.new("RGB", (SIZE[1], SIZE[0])).save(tmp_path / f"{folder}_labels" / "0001TP_006690_L.png")
+    with pytest.raises(DatasetError, match="--dataset camvid-merge"):
+        open_dataset("camvid", tmp_path, "train")
+
+
 def test_a_split_that_is_ignored_altogether_fails(
     evaluate: Callable[..., Evaluation], camvid: Path, tmp_path: Path
 ) -> None:

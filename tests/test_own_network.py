@@ -62,6 +62,10 @@ class Nothing(Net):
     def forward(self, x):
         return {"aux": x}
 
+class Keyword(Net):
+    def forward(self, x, *, mask):
+        return super().forward(x * mask)
+
 class Ignores(nn.Module):
     def __init__(self, num_classes=21):
         super().__init__()
@@ -211,6 +215,14 @@ def test_an_output_that_is_no_logits_has_a_note_instead_of_a_signature_and_is_no
     timed = segbench_cli("profile", f"{package}:Null", "--res", "64x64", "--device", "cpu", "--budget", 0.2)
     assert timed.status == 2
     assert "--no-speed counts without" in timed.err
+
+
+def test_inputs_by_keyword_are_refused_without_advice_that_does_not_help(package: str, segbench_cli: Cli) -> None:
+    for more in ((), ("--input", "1x3xHxW", "--input", "1x1xHxW")):
+        answer = segbench_cli("profile", f"{package}:Keyword", "--res", "64x64", "--no-speed", *more)
+        assert answer.status == 2
+        assert "needs mask by keyword" in answer.err
+        assert "repeat --input" not in answer.err
 
 
 def test_a_forward_that_raises_is_a_failed_measurement(package: str, segbench_cli: Cli) -> None:

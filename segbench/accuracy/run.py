@@ -32,6 +32,7 @@ from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
 from segbench.measure.record import check_settings, measure_job
+from segbench.models.outputs import TAKEN
 from segbench.models.own import OwnNetwork
 from segbench.protocol import Protocol, protocol_for
 from segbench.record import Record
@@ -236,6 +237,9 @@ class _Task:
         size, note = self._resolution(tally)
         result = measure_job(self._job(size), subject=self.loaded.subject)
         result.failure = failure or result.failure
+        if isinstance(self.loaded.net, OwnNetwork) and self.loaded.net.several:
+            # Which output is scored is said once.
+            result.notes = [said for said in result.notes if TAKEN not in said]
         result.notes.extend(note)
         if tally is not None and scores is not None:
             result.accuracy = self._accuracy(tally, scores, size)

@@ -10,6 +10,8 @@ from torch import Tensor
 from segbench.errors import FactoryError
 
 _NAMES = ("out", "logits")
+TAKEN = " outputs came, and "
+"""What tells the note of `taken` from others."""
 
 
 def tensors_in(value: object, _above: tuple[int, ...] = ()) -> Iterator[Tensor]:
@@ -109,7 +111,7 @@ def taken(output: object) -> str | None:
     label = next((repr(key) for key, part in named.items() if any(tensor is main for tensor in tensors_in(part))), None)
     index = next((index for index, tensor in enumerate(tensors) if tensor is main), 0)
     which = label or ("the first" if index == 0 else f"number {index + 1}")
-    return f"{len(tensors)} outputs came, and {which} was taken"
+    return f"{len(tensors)}{TAKEN}{which} was taken"
 
 
 def _parts(output: object) -> dict[str, object]:
