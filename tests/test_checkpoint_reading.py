@@ -155,6 +155,31 @@ def test_what_needs_code_beside_weights_is_never_run(new_format: bool, state: St
     assert any("needs code" in line for line in report.lines())
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda thing: [thing],
+        lambda thing: {"deep": [{"er": (1, [thing])}]},
+        lambda thing: {thing: 1},
+        lambda thing: [type(thing)],
+    ],
+)
+def test_what_was_not_read_is_named_wherever_it_lies(
+    place: Callable[[object], object], state: State, tmp_path: Path
+) -> None:
+    torch.save({"model": state, "beside": place(_Settings())}, tmp_path / "a.pth")
+    assert load_checkpoint(_net(), tmp_path / "a.pth").unread == (f"{__name__}._Settings",)
+
+
+@pytest.mark.parametrize("parts", [1, 4, 5, 6, 20])
+def test_a_common_prefix_may_have_any_number_of_parts(parts: int, state: State) -> None:
+    prefix = "".join(f"p{part}." for part in range(parts))
+    net = _net()
+    report = load_checkpoint(net, _behind(prefix, state))
+    assert _equal(net, state)
+    assert report.prefix == prefix
+
+
 def _poisoned(state: State, change: Callable[[Tensor], Tensor]) -> tuple[str, State]:
     key = next(key for key, value in state.items() if value.dim() == 4)
     return key, {**state, key: change(state[key])}
@@ -167,6 +192,11 @@ def _poisoned(state: State, change: Callable[[Tensor], Tensor]) -> tuple[str, St
         (lambda value: value.index_fill(0, torch.tensor([0]), float("inf")), "is not finite .* NaN or infinite"),
         (lambda value: value.to_sparse(), r"is sparse \(sparse_coo\)"),
         (lambda value: value.to("meta"), "is on the meta device"),
+        (lambda value: (10 * value).to(torch.int8), "is int8, a quantised copy of float32"),
+        (lambda value: value > 0, "is bool, a quantised copy of float32"),
+        (lambda value: value.to(torch.float8_e4m3fn), r"is quantised \(float8_e4m3fn\)"),
+        (lambda value: value.to(torch.complex64), "is complex64, and the network's is float32"),
+        (lambda value: value.double() * 1e300, "is too large for float32"),
     ],
 )
 def test_weights_that_are_no_numbers_are_refused_by_key(

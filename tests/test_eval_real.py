@@ -14,6 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
+from segbench.accuracy.datasets import open_dataset
+from segbench.accuracy.prediction_files import keep_apart
 from segbench.accuracy.protocol import EvaluationProtocol, choose_normalisation
 from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.run import Evaluation, run
@@ -23,7 +25,7 @@ from segbench.catalog import CATALOG, Checkpoint
 from segbench.catalog.entry import Preprocessing
 from segbench.checkpoints import Released
 from segbench.datasets import DATASETS
-from segbench.errors import FactoryError, OutputError, SegbenchError
+from segbench.errors import BadOption, FactoryError, OutputError, SegbenchError
 from segbench.models.checkpoint import sha256
 from tests.conftest import Answer
 
@@ -267,7 +269,7 @@ def test_the_test_split_of_ade20k_is_predicted(tmp_path: Path, evaluate: Callabl
 
 
 @pytest.mark.parametrize("option", ["predictions", "overlays"])
-@pytest.mark.parametrize("folder", ["val", "valannot", "valannot/inside"])
+@pytest.mark.parametrize("folder", ["val", "valannot", "valannot/inside", "train", "trainannot", "train/new", "."])
 def test_the_data_set_is_never_written_into(
     option: str, folder: str, evaluate: Callable[..., Evaluation], camvid: Path
 ) -> None:
@@ -275,6 +277,68 @@ def test_the_data_set_is_never_written_into(
     with pytest.raises(OutputError, match="holds files of the data set"):
         evaluate(**{option: camvid / folder})
     assert {path: path.read_bytes() for path in camvid.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [
+        ("cityscapes", "leftImg8bit"),
+        ("cityscapes", "gtFine/train/aachen"),
+        ("bdd100k", "images"),
+        ("bdd100k", "labels/sem_seg/masks/train/x"),
+        ("ade20k", "annotations/training"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_no_split_of_any_data_set_is_written_into(dataset: str, folder: str, wrapped: bool, tmp_path: Path) -> None:
+    spec = DATASETS[dataset]
+    wrap = spec.enclosing[0] if wrapped and spec.enclosing else "."
+    root = tmp_path / "data"
+    write_synthetic(dataset, root / wrap, {"train": 1, "val": 1}, SIZE, 5)
+    opened = open_dataset(dataset, root, "val")
+    for refused in (root, root / wrap / folder):
+        with pytest.raises(OutputError, match="holds files of the data set"):
+            keep_apart([refused], opened)
+    keep_apart([tmp_path, tmp_path / "out", root / "predictions"], opened)
+
+
+def test_a_split_that_is_a_link_is_not_written_into(tmp_path: Path) -> None:
+    root = write_synthetic("camvid", tmp_path / "camvid", {"train": 1, "val": 1}, SIZE, 5)
+    for name in ("train", "trainannot", "val", "valannot"):
+        (root / name).rename(tmp_path / f"real-{name}")
+        (root / name).symlink_to(tmp_path / f"real-{name}")
+    opened = open_dataset("camvid", root, "val")
+    for refused in (root, root / "train", tmp_path / "real-trainannot"):
+        with pytest.raises(OutputError, match="holds files of the data set"):
+            keep_apart([refused], opened)
+
+
+@pytest.mark.parametrize("second", ["out", "./out", "link"])
+def test_predictions_and_overlays_need_two_folders(
+    second: str, evaluate: Callable[..., Evaluation], in_folder: Path
+) -> None:
+    (in_folder / "link").symlink_to("out")
+    with pytest.raises(BadOption, match="give two folders"):
+        evaluate(predictions=in_folder / "out", overlays=in_folder / second)
+    assert not (in_folder / "out").exists()
+
+
+@pytest.mark.parametrize("network", ["AuxiliaryFirst", "Named"])
+def test_the_output_that_is_scored_is_named_once(network: str, evaluate: Callable[..., Evaluation]) -> None:
+    record = evaluate(network).record
+    assert record.accuracy is not None
+    assert sum("outputs came" in note for note in [*record.accuracy.notes, *record.notes]) == 1
+
+
+def test_originals_of_camvid_in_folders_of_splits_are_named(tmp_path: Path) -> None:
+    write_synthetic("camvid-merge", tmp_path, {"train": 1, "val": 1}, SIZE, 5)
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / f"{folder}_labels").mkdir(exist_ok=True)
+        Image.new("RGB", (SIZE[1], SIZE[0])).save(tmp_path / folder / "0001TP_006690.png")
+        Image.new("RGB", (SIZE[1], SIZE[0])).save(tmp_path / f"{folder}_labels" / "0001TP_006690_L.png")
+    with pytest.raises(DatasetError, match="--dataset camvid-merge"):
+        open_dataset("camvid", tmp_path, "train")
 
 
 def test_a_split_that_is_ignored_altogether_fails(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -445,3 +446,29 @@ def test_dataset_targets_score_as_prediction_files(tmp_path: Path) -> None:
     found, wanted = score(spec, confusion, instances=instances), score_predictions("cityscapes", root, results)
     assert 0.1 < found.miou < 0.9
     assert repr(found) == repr(wanted)
+
+
+def shares(scores: Scores) -> list[float]:
+    values = (getattr(scores, part.name) for part in fields(scores))
+    flat = [number for value in values for number in (value.values() if isinstance(value, dict) else [value])]
+    return [number for number in flat if isinstance(number, float) and not math.isnan(number)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dataset", ["camvid", "cityscapes"])
+def test_rounding_leaves_no_share_outside_of_what_a_record_takes(dataset: str, rule: str) -> None:
+    spec = DATASETS[dataset]
+    generator = torch.Generator().manual_seed(0)
+    for trial in range(60):
+        confusion = ConfusionMatrix.of(spec)
+        rows, columns = confusion.matrix.shape
+        hits = torch.randint(1, 100_000, (rows,), generator=generator)
+        confusion.matrix[:, :rows] = torch.diag(hits)
+        if trial % 3 == 2:
+            confusion.matrix += torch.randint(0, 2, (rows, columns), generator=generator)
+        instances = InstanceScores(spec) if dataset == "cityscapes" else None
+        if instances is not None:
+            instances.totals += torch.randint(1, 1000, (len(instances.totals), 1), generator=generator)
+        found = shares(score(spec, confusion, rule, instances))
+        assert found
+        assert 0 <= min(found) <= max(found) <= 1

@@ -47,6 +47,11 @@ def _known_form(spec: DatasetSpec, names: list[str]) -> str:
             "this is fastai's copy of CamVid, whose *_P.png hold 32 indices of its own: the originals (*_L.png) or "
             "SegNet's copy are read"
         )
+    if spec.name == "camvid" and some("_L.png"):
+        return (
+            "*_L.png hold the 32 colours of CamVid's originals: --dataset camvid-merge reads them as 11 classes (as "
+            "SegNet does), camvid-select takes the 11 base colours alone"
+        )
     if spec.name == "ade20k" and any("images/ADE/" in f"/{name}" or name.endswith("_seg.png") for name in names):
         return "this is the full ADE20K: its 150 classes are those of ADEChallengeData2016 (SceneParsing)"
     return ""

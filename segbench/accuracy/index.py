@@ -126,7 +126,7 @@ def _index_part(
 
 def _find_layout(spec: DatasetSpec, root: Path, name: str, split: Split, labels_only: bool) -> tuple[Path, Layout]:
     """The first published layout whose folder for this split exists."""
-    for base in (root, *(root / folder for folder in spec.enclosing)):
+    for base in spec.bases(root):
         for layout in spec.layouts:
             folders = [files.folder for files in layout.labels] if labels_only else [layout.images]
             if any((base / folder.format(split=split.folder)).is_dir() for folder in folders):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from segbench import store
 from segbench.accuracy.datasets import Dataset
 from segbench.datasets.spec import DatasetSpec
-from segbench.errors import OutputError
+from segbench.errors import BadOption, OutputError
 
 
 def write_png(picture: Image.Image, path: Path) -> None:
@@ -41,16 +41,39 @@ def file_name(spec: DatasetSpec, name: str) -> str:
     return name + spec.predictions.suffix.replace("*", "_pred")
 
 
-def keep_apart(folder: Path, dataset: Dataset) -> None:
-    """Refuse a folder for pictures that holds files of the data set, which they might replace.
+def keep_apart(folders: Iterable[Path], dataset: Dataset) -> None:
+    """Refuse folders for pictures where they might replace files of the data set, or one another's, or mix with them.
 
     Raises:
-        OutputError: the folder is, or lies in, one of the data set's own.
+        BadOption: two of the folders are one.
+        OutputError: a folder is the data set's root, holds images or labels of any split, or lies in such a folder.
     """
-    wanted = folder.resolve()
-    for own in {path.parent.resolve() for path in dataset.files}:
-        if wanted == own or own in wanted.parents:
-            raise OutputError(f"{folder} holds files of the data set ({own.name}): another folder is accepted")
+    own = _own_folders(dataset)
+    root = dataset.root.resolve()
+    taken: set[Path] = set()
+    for folder in folders:
+        wanted = folder.resolve()
+        if wanted in taken:
+            raise BadOption(f"{folder} is given for predictions and for overlays, of the same names: give two folders")
+        taken.add(wanted)
+        for held in own:
+            # A folder around the data set is apart from it; one between its root and its files is not.
+            around = wanted in held.parents and (wanted == root or root in wanted.parents)
+            if wanted == held or held in wanted.parents or around:
+                raise OutputError(f"{folder} holds files of the data set ({held.name}): another folder is accepted")
+
+
+def _own_folders(dataset: Dataset) -> list[Path]:
+    """Folders of the split's files, and of every other split's that are there."""
+    spec = dataset.spec
+    found = {path.parent.resolve(): None for path in dataset.files}
+    for base in spec.bases(dataset.root):
+        for layout in spec.layouts:
+            for pattern in (layout.images, *(files.folder for files in layout.labels)):
+                tops = [base.resolve() / pattern.format(split=split.folder) for split in spec.splits.values()]
+                # Where a folder is a link, both it and what it leads to hold the files.
+                found |= {path: None for top in tops if top.is_dir() for path in (top, top.resolve())}
+    return list(found)
 
 
 def prediction_writer(spec: DatasetSpec, folder: Path) -> Callable[[str, Tensor], Path]:

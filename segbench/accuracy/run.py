@@ -32,6 +32,7 @@ from segbench.measure.device import Device, open_device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, device_failures
 from segbench.measure.record import check_settings, measure_job
+from segbench.models.outputs import TAKEN
 from segbench.models.own import OwnNetwork
 from segbench.protocol import Protocol, protocol_for
 from segbench.record import Record
@@ -127,18 +128,17 @@ class _Task:
         self.device: Device = open_device(group.device(settings.device))
         self.device.check_precision(settings.protocol.precision)
         say("looking through the data set")
-        writes = (settings.predictions, settings.overlays)
+        writes = [folder for folder in (settings.predictions, settings.overlays) if folder is not None]
         self.dataset = open_dataset(
             settings.dataset,
             settings.root,
             settings.split,
             settings.skip_bad,
-            unlabelled=any(folder is not None for folder in writes),
+            unlabelled=bool(writes),
         )
+        keep_apart(writes, self.dataset)
         for folder in writes:
-            if folder is not None:
-                keep_apart(folder, self.dataset)
-                require_writable(folder)
+            require_writable(folder)
         self.spec: DatasetSpec = self.dataset.spec
         say("loading the checkpoint")
         self.loaded = load_network(settings, self.spec, self.dataset.first_size)
@@ -237,6 +237,9 @@ class _Task:
         size, note = self._resolution(tally)
         result = measure_job(self._job(size), subject=self.loaded.subject)
         result.failure = failure or result.failure
+        if isinstance(self.loaded.net, OwnNetwork) and self.loaded.net.several:
+            # Which output is scored is said once.
+            result.notes = [said for said in result.notes if TAKEN not in said]
         result.notes.extend(note)
         if tally is not None and scores is not None:
             result.accuracy = self._accuracy(tally, scores, size)

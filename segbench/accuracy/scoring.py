@@ -231,7 +231,8 @@ def _scores(spec: DatasetSpec, name: str, rule: Rule, counts: NDArray[np.int64])
     pixels = int(truth.sum())
     pixel_accuracy = float(_divide(hits.sum(), np.asarray(pixels), 0.0 if rule.final_score else NAN))
     scored = truth > 0
-    weighted = float((iou[scored] * truth[scored] / pixels).sum()) if pixels else NAN
+    # Rounded sums keep the order of what they sum, so a sum of whole pixels, divided once, never exceeds 1.
+    weighted = float((iou[scored] * truth[scored]).sum() / pixels) if pixels else NAN
     return Scores(
         rule=name,
         miou=miou,

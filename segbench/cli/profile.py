@@ -119,7 +119,7 @@ def profile(
 
                 job = Job(
                     model=subject.spec,
-                    classes=subject.asked or subject.classes,
+                    classes=subject.classes if subject.entry else subject.asked,
                     resolution=size,
                     settings=replace(settings, batch=images),
                     inputs=given if is_own(subject.spec) else (),

@@ -50,7 +50,9 @@ def count(
     Returns:
         ``{"params": int, "live_params": int, "operations": {rule: int}, "uncounted": {operation: times}}``;
         ``live-macs`` are the MACs that reach the output, ``live-macs-3x3`` and ``live-macs-3x1`` those of them in
-        layers that Winograd's algorithm takes. Where anything is uncounted, the counts are lower bounds.
+        layers that Winograd's algorithm takes. Where anything is uncounted, the counts are lower bounds. A network
+        that returns no tensor has neither these nor ``fvcore``, and ``live_params`` is None: what reaches an output is
+        not known.
 
     Raises:
         BadType: `net` is no module, a size or the batch no whole number, `inputs` no texts, or `output` no name.
@@ -104,7 +106,7 @@ def count(
     )
     return {
         "params": traced.params,
-        "live_params": traced.live_params,
+        "live_params": traced.live_params if traced.returned else None,
         "operations": operation_counts(traced, known),
         "uncounted": uncounted(traced, known),
     }
@@ -127,12 +129,16 @@ def parameters(net: nn.Module) -> int:
 def operation_counts(traced: Trace, prices: Prices | None = None) -> dict[str, int]:
     """The trace counted under every rule, and the MACs that reach the output: all of them, and of fast kernels.
 
-    ``fft-flops`` stands beside them where there are Fourier transforms.
+    ``fft-flops`` stands beside them where there are Fourier transforms. What goes by the output is left out where no
+    tensor is returned.
     """
-    counts = {rule: count_trace(traced, rule, prices=prices).total for rule in RULES}
-    counts[LIVE] = count_trace(traced, "macs", reaching_output=True, prices=prices).total
+    rules = [name for name, rule in RULES.items() if traced.returned or not getattr(rule, "returned_only", False)]
+    counts = {rule: count_trace(traced, rule, prices=prices).total for rule in rules}
+    if traced.returned:
+        counts[LIVE] = count_trace(traced, "macs", reaching_output=True, prices=prices).total
+        counts |= live_macs_by_kernel(traced)
     flops = sum(FFT_FLOPS[op.kind](op) for op in traced.operations if op.kind in FFT_FLOPS)
-    return counts | live_macs_by_kernel(traced) | ({"fft-flops": flops} if flops else {})
+    return counts | ({"fft-flops": flops} if flops else {})
 
 
 def live_macs_by_kernel(traced: Trace) -> dict[str, int]:

@@ -200,21 +200,19 @@ class Log:
             which: the user's name for the output that counts.
         """
         returned = list(tensors_in(output))
-        if not returned:
-            raise FactoryError(f"{name_of(self.net)} returns no tensor, but {type(output).__name__}")
         chosen = selected(output, which, name_of(self.net))
-        if not any(True for _ in tensors_in(chosen)):
+        if which is not None and next(tensors_in(chosen), None) is None:
             raise FactoryError(f"{name_of(self.net)} returns no tensor as {which!r}, but {type(chosen).__name__}")
-        main = main_output(chosen)
+        main = main_output(chosen) if returned else None
         parameters = {
             name: StoredTensor(parameter.numel(), self.storage(parameter))
             for name, parameter in self.net.named_parameters()
         }
-        main_storages = frozenset({self.storage(main)})
+        main_storages = frozenset() if main is None else frozenset({self.storage(main)})
         returned_storages = frozenset(self.storage(tensor) for tensor in returned)
         return Trace(
             input_shape=tuple(shape),
-            output_shape=tuple(main.shape),
+            output_shape=() if main is None else tuple(main.shape),
             device=label,
             operations=self._without_constants(returned_storages),
             calls=tuple(
@@ -233,7 +231,7 @@ class Log:
             main=main_storages,
             returned=returned_storages,
             unregistered=dict(self._weights.values()),
-            taken=taken(chosen) or "" if which is None else "",
+            taken=(taken(chosen) or "") if which is None else "",
         )
 
     def _without_constants(self, returned: frozenset[int]) -> tuple[Operation, ...]:

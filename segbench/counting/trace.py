@@ -106,13 +106,14 @@ class Trace:
 
     Attributes:
         input_shape: of the image, (N, C, H, W).
-        output_shape: of the network's main output.
+        output_shape: of the network's main output; empty where it returned no tensor.
         device: ``"meta"``, or ``"real tensors (reason)"`` where the network does not run on meta.
         operations: in the order in which they ran.
         calls: module calls in the order in which they began.
         parameters: every parameter by its first name; a shared one once.
         main: storages of the main output (a tensor; ``out`` or ``logits`` of a mapping; else the first).
-        returned: storages of everything that the network returned, auxiliary outputs included.
+        returned: storages of everything that the network returned, auxiliary outputs included; without any, what
+            reaches an output is not known.
         unregistered: elements of weights that ran and that no module registers as parameters, by name.
         taken: which of several outputs is the main one, in words; empty with one output.
     """

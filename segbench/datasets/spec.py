@@ -9,6 +9,7 @@ import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 
 from segbench.errors import UnknownName
 
@@ -166,6 +167,10 @@ class DatasetSpec:
     sizes_vary: bool = False
     void_columns: tuple[VoidColumn, ...] = (VoidColumn("void"),)
     ignore_index: int = IGNORE
+
+    def bases(self, root: Path) -> list[Path]:
+        """Folders in which the layout may begin: the root, and those in which the download wraps it."""
+        return [root, *(root / folder for folder in self.enclosing)]
 
     @property
     def num_classes(self) -> int:

@@ -151,7 +151,7 @@ def _count(result: Record, subject: Subject, job: Job, say: Stage) -> None:
     )
     result.classes = _classes(subject, traced)
     result.params = traced.params
-    result.live_params = traced.live_params
+    result.live_params = traced.live_params if traced.returned else None
     result.operations = operation_counts(traced, prices)
     result.uncounted = uncounted(traced, prices)
     if settings.structure:
@@ -167,17 +167,17 @@ def _count(result: Record, subject: Subject, job: Job, say: Stage) -> None:
 
 
 def _classes(subject: Subject, traced: Trace) -> int:
-    """Output channels: the catalog's, or those that came out.
+    """Output channels: the catalog's, or those that came out; 0 where no classes did.
 
     Raises:
-        FactoryError: not those that the user insists on, or an output without elements.
+        FactoryError: not those that the user insists on.
     """
     if subject.entry:
         return subject.classes or traced.output_shape[1]
     shape = traced.output_shape
-    if 0 in shape or (subject.asked is not None and (len(shape) != 4 or shape[1] != subject.asked)):
+    if subject.asked is not None and (len(shape) != 4 or 0 in shape or shape[1] != subject.asked):
         raise FactoryError(shape_refused(subject.spec, shape, traced.input_shape, subject.asked))
-    return shape[1] if len(shape) > 1 else 0
+    return shape[1] if len(shape) > 1 and 0 not in shape else 0
 
 
 def _notes(traced: Trace, result: Record) -> Iterator[str]:
@@ -196,6 +196,8 @@ def _notes(traced: Trace, result: Record) -> Iterator[str]:
     flops = result.operations.get("fft-flops")
     if flops:
         yield f"not counted as MACs: fft, {flops:,} operations as 5 N log2 N, which `fft-flops` has"
+    if not traced.returned:
+        yield "the network returned no tensor: live MACs and live parameters, which reach an output, are not known"
     if traced.unregistered:
         total = sum(traced.unregistered.values())
         names = ", ".join(traced.unregistered)

@@ -324,11 +324,11 @@ def _without_prefixes(state: dict[str, Tensor]) -> list[tuple[str, dict[str, Ten
 
 
 def _common_prefixes(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """Beginnings, up to four parts long, that enough keys share for the network to be behind them."""
+    """Beginnings, of any number of parts, that enough keys share for the network to be behind them."""
     counts: dict[str, int] = {}
     for key in state:
         parts = key.split(".")
-        for length in range(1, min(len(parts), 5)):
+        for length in range(1, len(parts)):
             prefix = ".".join(parts[:length]) + "."
             counts[prefix] = counts.get(prefix, 0) + 1
     enough = max(min(len(own), len(state)) / 2, 1)
@@ -344,24 +344,34 @@ def _misfit(own: Mapping[str, Tensor], reading: _Reading) -> tuple[int, int, int
 
 
 def _check_values(where: str, matched: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are no numbers to compute with, by key."""
+    """Refuse weights that are no numbers to compute with, or that the network would hold as other ones, by key."""
     for key, value in matched.items():
         if key not in own:
             continue
-        kind = ""
-        if value.is_complex() and not own[key].is_complex():
-            kind = f"complex, and the network's {key} is real"
-        elif value.is_meta:
+        kind, wanted = "", own[key].dtype
+        if value.is_meta:
             kind = "on the meta device: it has a shape and no values"
         elif value.layout is not torch.strided:
             kind = f"sparse ({str(value.layout).removeprefix('torch.')})"
-        elif value.is_quantized:
-            kind = "quantised"
+        elif value.is_quantized or (value.is_floating_point() and value.element_size() == 1):
+            kind = f"quantised ({_dtype(value.dtype)})"
+        elif wanted.is_floating_point and not (value.is_floating_point() or value.is_complex()):
+            kind = f"{_dtype(value.dtype)}, a quantised copy of {_dtype(wanted)} values whose scale is not known"
+        elif value.is_complex() and not wanted.is_complex:
+            kind = f"{_dtype(value.dtype)}, and the network's is {_dtype(wanted)}"
         elif (value.is_floating_point() or value.is_complex()) and not bool(value.isfinite().all()):
             count = int((~value.isfinite()).sum())
             kind = f"not finite ({count} of {value.numel()} values are NaN or infinite)"
+        elif wanted.is_floating_point and not bool(value.to(wanted).isfinite().all()):
+            kind = f"too large for {_dtype(wanted)}"
+        elif value.is_floating_point() and not wanted.is_floating_point and bool((value != value.round()).any()):
+            kind = f"{_dtype(value.dtype)} with fractions, and the network's is {_dtype(wanted)}"
         if kind:
             raise CheckpointError(f"{where}: {key} is {kind}; dense, finite weights are accepted")
+
+
+def _dtype(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _check(where: str, net: nn.Module, own: Mapping[str, Tensor], matched: Mapping[str, Tensor]) -> None:

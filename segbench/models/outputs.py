@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 from torch import Tensor
@@ -10,24 +10,35 @@ from torch import Tensor
 from segbench.errors import FactoryError
 
 _NAMES = ("out", "logits")
+TAKEN = " outputs came, and "
+"""What tells the note of `taken` from others."""
 
 
-def tensors_in(value: object) -> Iterator[Tensor]:
-    """The tensors in a tensor, a list, a tuple, a mapping, a dataclass, or anything nested of them."""
+def tensors_in(value: object, _above: tuple[int, ...] = ()) -> Iterator[Tensor]:
+    """The tensors in a tensor, a list, a tuple, a set, a mapping, a dataclass, or anything nested of them."""
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            if isinstance(part, Tensor):
-                yield part
-            elif not isinstance(part, (int, float, str)):
-                yield from tensors_in(part)
+        return
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts: Iterable[object] = value
     elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from tensors_in(part)
-    elif is_dataclass(value):
-        for part_field in fields(value):
-            yield from tensors_in(getattr(value, part_field.name))
+        parts = value.values()
+    else:
+        parts = _fields(value).values()
+    if id(value) in _above:
+        return
+    for part in parts:
+        if isinstance(part, Tensor):
+            yield part
+        elif not isinstance(part, (int, float, str)):
+            yield from tensors_in(part, (*_above, id(value)))
+
+
+def _fields(value: object) -> dict[str, object]:
+    """What a dataclass holds by name; nothing for its class, or for anything else."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return {}
+    return {part.name: getattr(value, part.name) for part in fields(value) if hasattr(value, part.name)}
 
 
 def selected(output: object, which: str | None, name: str = "the network") -> object:
@@ -58,7 +69,9 @@ def logits_in(output: object) -> Tensor | None:
     dataclass, or the one tensor that they hold. None for anything else.
     """
     output = _named(output)
-    while isinstance(output, (tuple, list)) and output:
+    passed: list[int] = []
+    while isinstance(output, (tuple, list)) and output and id(output) not in passed:
+        passed.append(id(output))
         output = output[0]
     if isinstance(output, Tensor):
         return output
@@ -98,7 +111,7 @@ def taken(output: object) -> str | None:
     label = next((repr(key) for key, part in named.items() if any(tensor is main for tensor in tensors_in(part))), None)
     index = next((index for index, tensor in enumerate(tensors) if tensor is main), 0)
     which = label or ("the first" if index == 0 else f"number {index + 1}")
-    return f"{len(tensors)} outputs came, and {which} was taken"
+    return f"{len(tensors)}{TAKEN}{which} was taken"
 
 
 def _parts(output: object) -> dict[str, object]:
@@ -107,9 +120,7 @@ def _parts(output: object) -> dict[str, object]:
         return {str(key): part for key, part in output.items()}
     if isinstance(output, tuple) and hasattr(output, "_fields"):
         return dict(zip(output._fields, output, strict=True))
-    if is_dataclass(output):
-        return {part.name: getattr(output, part.name) for part in fields(output)}
-    return {}
+    return _fields(output)
 
 
 def _named(output: object) -> object:

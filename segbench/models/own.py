@@ -275,13 +275,20 @@ def _built(spec: str, factory: Callable[[], Any]) -> Any:
 
 
 def _check_inputs(network: nn.Module, spec: str, inputs: tuple[Input, ...]) -> None:
-    """Refuse a network that needs more inputs than are given."""
-    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    """Refuse a network that needs more inputs than are given, or one that inputs in order cannot give."""
     parameters = _parameters(network.forward).values()
-    needed = [item.name for item in parameters if item.default is item.empty and item.kind in named]
-    if len(needed) > len(inputs):
+    needed = [item for item in parameters if item.default is item.empty]
+    by_name = [item.name for item in needed if item.kind is item.KEYWORD_ONLY]
+    if by_name:
+        raise FactoryError(
+            f"{spec} needs {', '.join(by_name)} by keyword, and --input gives inputs in order: a forward that takes "
+            "them in order, or has defaults for them, is accepted"
+        )
+    ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [item.name for item in needed if item.kind in ordered]
+    if len(names) > len(inputs):
         given = "one image tensor" if len(inputs) == 1 else f"{len(inputs)}"
         raise FactoryError(
-            f"{spec} needs {len(needed)} inputs ({', '.join(needed)}), and {given} is given: "
+            f"{spec} needs {len(names)} inputs ({', '.join(names)}), and {given} is given: "
             "repeat --input for each, as in --input 1x3xHxW --input 1x1xHxW"
         )

@@ -49,11 +49,20 @@ def preference(path: str) -> tuple[bool, int]:
 
 
 def unread(content: Any) -> list[str]:
-    """Names of the classes of which a checkpoint holds objects that were not read."""
-    names: dict[str, None] = {}
-    for _, node in _dictionaries(content, "", (), ""):
-        names.update((type(value).name, None) for value in node.values() if isinstance(value, Stub))
-    return list(names)
+    """Names of the classes of which a checkpoint holds objects that were not read, or that it holds themselves."""
+    return list(dict.fromkeys(_stubs(content)))
+
+
+def _stubs(node: Any) -> Iterator[str]:
+    """`weight_sets` has refused content that holds itself."""
+    if isinstance(node, Stub) or (isinstance(node, type) and issubclass(node, Stub)):
+        yield node.name
+    elif isinstance(node, Mapping):
+        for pair in node.items():
+            yield from _stubs(pair)
+    elif isinstance(node, (list, tuple, set, frozenset)):
+        for part in node:
+            yield from _stubs(part)
 
 
 def _dictionaries(node: Any, path: str, above: tuple[int, ...], where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:

@@ -18,6 +18,7 @@ from segbench.units import DASH, scaled, significant
 
 DEPTH = 2
 _LEAST_FOLDED = 2
+ALIKE = 0.1
 SLOWEST = 10
 COLUMNS = (
     *("model", "height", "width", "path", "type", "depth", "params", "macs", "share", "output"),
@@ -100,15 +101,19 @@ def heaviest_table(record: Record, count: int) -> Table:
 def slowest_table(record: Record, timing: LayerTiming, count: int = SLOWEST) -> Table:
     """The leaves that take longest, slowest first, with their MACs; then the other leaves, and what no leaf took.
 
-    The three add up to the frame with its hooks; the caption says what hooks added to it.
+    The three add up to the frame, from which the cost of hooks is taken off; the caption says what that was, and warns
+    where the frame without hooks took another time.
     """
     rows = record.modules or ()
     outer = {row.path.rpartition(".")[0] for row in rows if row.path}
     leaves = sorted((row for row in rows if row.path not in outer), key=lambda row: -(row.time_ms or 0.0))
     caption = (
-        f"mean of {timing.frames} frames of {significant(timing.frame_ms)} ms with marks around every module; "
-        f"{significant(timing.plain_ms)} ms without them"
+        f"mean of {timing.frames} frames of {significant(timing.frame_ms)} ms with marks around every module, less "
+        f"{significant(timing.hooks_ms)} ms of the marks' own; {significant(timing.plain_ms)} ms without them"
     )
+    ratio = timing.frame_ms / timing.plain_ms if timing.plain_ms else 1.0
+    if abs(ratio - 1) > ALIKE:
+        caption += f". Warning: the two differ, by a ratio of {ratio:.2f}, so these times are rough"
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, caption=caption)
     table.caption_justify = "left"
     table.add_column("slowest modules", overflow="fold")
