@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from segbench.audit import VERDICTS, SpeedJudgement, audit_speed, select
+from segbench.audit import VERDICTS, SpeedJudgement, audit, audit_speed, select
 from segbench.audit.counts import Counts
 from segbench.audit.speed import (
     BEYOND_DIRECT,
@@ -45,6 +45,19 @@ def test_sqnet_demands_more_than_a_titan_x_can_multiply_directly() -> None:
     assert maxwell.share_winograd == pytest.approx(1.01, abs=0.005)
     assert pascal.share_direct == pytest.approx(1.75, abs=0.005)
     assert maxwell.verdict == pascal.verdict == BEYOND_DIRECT
+
+
+def test_costs_and_speeds_of_a_row_take_the_same_size_from_its_source() -> None:
+    assert _find("dfanet-a", "100", "Titan X (Maxwell)").resolution == (1024, 1024)
+    sized = {
+        (row.claim.paper, row.claim.table, row.claim.model, row.claim.dataset, str(row.claim.fps))
+        for row in audit(select(None)).judgements
+        if row.quantity == "flops" and row.claim.size is None and not row.best.guessed
+    }
+    assert sized
+    unsized = {(row.paper, row.table, row.model, row.dataset, row.printed) for row in ROWS if row.verdict == NO_SIZE}
+    assert unsized
+    assert not sized & unsized
 
 
 def test_the_page_s_example_is_what_the_audit_finds() -> None:

@@ -165,6 +165,15 @@ def _kind(rows: list[SpeedJudgement]) -> str:
     return "within the roof" if least.verdict.endswith("roof") else least.verdict.partition(":")[0]
 
 
+def _size_of_source(claim: Claim) -> tuple[int, int] | None:
+    """Height and width in the source of the FPS, or else in that of the row's cost, as the audit of costs takes it."""
+    source = source_of(claim, "fps")
+    if source is None:
+        cost = source_of(claim, "flops")
+        source = cost if cost is not None and cost.evidence_kind != "count" else None
+    return source.size if source else None
+
+
 def _rows(claim: Claim, counts: Counts) -> list[SpeedJudgement]:
     row = SpeedJudgement(
         paper=claim.paper,
@@ -175,9 +184,8 @@ def _rows(claim: Claim, counts: Counts) -> list[SpeedJudgement]:
         gpu=claim.gpu,
         note=claim.note,
     )
-    source = source_of(claim, "fps")
     cards = cards_of(claim.gpu)
-    named = claim.size or (source.size if source else None)
+    named = claim.size or _size_of_source(claim)
     if claim.model not in CATALOG:
         return [replace(row, verdict=NOT_BUILT)]
     if not cards:
