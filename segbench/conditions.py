@@ -298,7 +298,7 @@ class AccuracyConditions(_Conditions):
         split = _SPLITS.index(self.split) if self.split in _SPLITS else len(_SPLITS)
         untold = sum(getattr(self, item.name) is None for item in fields(self) if item.name != "checkpoint")
         found = (str(getattr(self, item.name)) for item in fields(self)[1:])
-        return self.dataset, len(self.marks()), untold, split, *found
+        return self.dataset, len(self.marks()), untold, split, -(self.images or 0), *found
 
 
 def spec_title(name: str) -> str:
@@ -313,6 +313,23 @@ def _published(spec: Any, split: str | None) -> int:
         return 0
     parts = ("train", "val") if split == "trainval" else (split,)
     return sum(spec.splits[part].images for part in parts if part in spec.splits)
+
+
+def network_of(record: Record) -> tuple[object, ...]:
+    """Which network a Record is of, and on what it ran: numbers of two networks are never one number."""
+    options = json.dumps(record.options or {}, sort_keys=True, default=str)
+    inputs = tuple(record.inputs), record.output
+    return record.model, record.classes, options, record.resolution, record.batch, *inputs
+
+
+def variant(record: Record) -> str:
+    """Inputs, output and options of a network that has others than the usual ones, such as ``output aux``."""
+    parts = [
+        f"inputs {', '.join(map(str, record.inputs))}" if record.inputs else "",
+        f"output {record.output}" if record.output else "",
+        *(f"{name} {value}" for name, value in (record.options or {}).items()),
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def beside(record: Record) -> dict[str, str]:
@@ -344,6 +361,19 @@ def beside(record: Record) -> dict[str, str]:
         },
     }
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def unlike_beside(records: Sequence[Record]) -> list[str]:
+    """In what stands beside them timings differ from the first, such as ``torch 2.11.0 -> 2.12.0``."""
+    first, *others = map(beside, records)
+    return list(
+        dict.fromkeys(
+            f"{name} {first.get(name, 'none')} -> {other.get(name, 'none')}"
+            for other in others
+            for name in {**first, **other}
+            if first.get(name) != other.get(name)
+        )
+    )
 
 
 def headings(conditions: Sequence[TimingConditions]) -> list[str]:

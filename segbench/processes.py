@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean, harmonic_mean, median
 from typing import Any, TypeVar
 
-from segbench.conditions import TimingConditions, beside
+from segbench.conditions import TimingConditions, beside, network_of, unlike_beside
 from segbench.record import Record
 from segbench.results import Memory, Speed
 from segbench.statistics import coefficient_of_variation, fps_interval, latency_summary, spread
@@ -74,7 +74,7 @@ def one_number(records: Sequence[Record]) -> Record:
         first, other = conditions[:2]
         assert first is not None and other is not None
         raise ValueError(f"processes of one number need the same conditions: {'; '.join(first.differences(other))}")
-    unlike = _unlike_versions(records)
+    unlike = unlike_beside(records)
     if unlike:
         raise ValueError(f"processes of one number need the same conditions: {'; '.join(unlike)}")
     records = sorted(records, key=lambda record: record.created)
@@ -93,18 +93,6 @@ def one_number(records: Sequence[Record]) -> Record:
         notes=_distinct(note for record in records for note in record.notes),
         process=None,
         run=None,
-    )
-
-
-def _unlike_versions(records: Sequence[Record]) -> list[str]:
-    first, *others = map(beside, records)
-    return list(
-        dict.fromkeys(
-            f"{name} {first.get(name, 'none')} -> {other.get(name, 'none')}"
-            for other in others
-            for name in {**first, **other}
-            if first.get(name) != other.get(name)
-        )
     )
 
 
@@ -136,8 +124,9 @@ def _of_network(group: Sequence[Record]) -> list[Record]:
     if not done:
         return [failures[-1]]
     alike: dict[object, list[Record]] = {}
-    for record in done:
-        alike.setdefault((TimingConditions.of(record), tuple(beside(record).items())), []).append(record)
+    for record, counts in zip(done, _counts(done), strict=True):
+        conditions = TimingConditions.of(record), tuple(beside(record).items()), counts
+        alike.setdefault(conditions, []).append(record)
     combined = [
         one_number(records) if records[0].speed and len(records) > 1 else records[-1] for records in alike.values()
     ]
@@ -148,7 +137,17 @@ def _of_network(group: Sequence[Record]) -> list[Record]:
 
 
 def _network(record: Record) -> tuple[object, ...]:
-    return record.model, record.classes, record.resolution, record.batch, record.segbench
+    return *network_of(record), record.fidelity, record.segbench
+
+
+def _counts(records: Sequence[Record]) -> list[object]:
+    """Parameters and MACs of each Record; of one without counts, such as a repeat, those of the one before it.
+
+    A network that was changed under its name is another network.
+    """
+    own = [(record.params, record.operations.get("macs")) if record.params is not None else None for record in records]
+    last = next((counts for counts in own if counts), None)
+    return [last := counts or last for counts in own]
 
 
 def _speed(speeds: Sequence[Speed]) -> Speed:

@@ -22,6 +22,7 @@ from segbench.results import Accuracy, Latency, Speed
 from segbench.selection.choosing import Choice, chosen, columns_of
 from segbench.selection.columns import COLUMNS, find_column, rows_of
 from segbench.selection.where import Where
+from tests.conditions_records import ACCURACY_FIELDS, MIOU, TIMING_FIELDS, scored, scored_pair, timed, timed_pair
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]
@@ -177,6 +178,50 @@ def test_claimed_figures_stand_beside_measured_ones_and_say_so() -> None:
     # At a size that no paper prints there is no claim to stand beside.
     (row,) = rows_of([record("mfpnet", 1, (128, 256))])
     assert COLUMNS["miou"].value(row) is None and COLUMNS["claimed_flops"].value(row) is None
+
+
+@pytest.mark.parametrize("one_network", [True, False])
+@pytest.mark.parametrize("field", TIMING_FIELDS)
+def test_timings_under_unlike_conditions_are_told_apart(
+    segbench_cli: Cli, tmp_path: Path, field: str, one_network: bool
+) -> None:
+    path = tmp_path / "records.json"
+    store.write_text(path, store.dumps(timed_pair(field, one_network=one_network)))
+    answer = segbench_cli("table", path, "--no-published", "--format", "csv", "--sort", "-fps")
+    one, other = csv.DictReader(io.StringIO(answer.out))
+    assert one["timed_under"] != other["timed_under"]
+    assert "timings under 2 conditions do not compare" in answer.err
+    few = segbench_cli("table", path, "--no-published", "--format", "csv", "--columns", "network,fps")
+    assert few.out.splitlines()[0] == "network,fps"
+    assert "do not compare" in few.err
+
+
+@pytest.mark.parametrize("field", [field for field in ACCURACY_FIELDS if field not in ("checkpoint", "reading")])
+def test_accuracies_under_unlike_conditions_are_told_apart(segbench_cli: Cli, tmp_path: Path, field: str) -> None:
+    path = tmp_path / "records.json"
+    store.write_text(path, store.dumps(scored_pair(field, one_network=True)))
+    answer = segbench_cli("table", path, "--no-published", "--format", "csv")
+    one, other = csv.DictReader(io.StringIO(answer.out))
+    assert one["miou_on"] != other["miou_on"]
+    assert {one["miou"], other["miou"]} == {f"{100 * MIOU[0]:.6g}", f"{100 * MIOU[1]:.6g}"}
+    assert "measured mIoUs under 2 conditions do not compare" in answer.err
+
+
+def test_the_score_of_more_images_stands_before_that_of_fewer() -> None:
+    whole, part = scored(miou=0.5), scored(miou=0.6)
+    assert whole.accuracy is not None and part.accuracy is not None
+    whole.accuracy, part.accuracy = replace(whole.accuracy, images=5), replace(part.accuracy, images=4)
+    assert [COLUMNS["miou"].value(row) for row in rows_of([part, whole])] == [50.0, 60.0]
+
+
+def test_a_timing_that_a_later_one_stands_for_is_named(segbench_cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "records.json"
+    older = replace(timed(fps=24.0), created="2026-11-01T10:00:00Z")
+    older.environment = {**older.environment, "torch": "2.12.0"}
+    store.write_text(path, store.dumps([older, timed(fps=48.0)]))
+    for call in (("table", path), ("plot", path, "--x", "fps", "--y", "params", "--out", tmp_path / "f.svg")):
+        answer = segbench_cli(*call, "--no-published")
+        assert "mfpnet 512x1024 (24.0 FPS, torch 2.12.0 -> 2.13.0)" in answer.err, answer.err
 
 
 def test_files_and_published_costs_say_which_they_are(segbench_cli: Cli, tmp_path: Path) -> None:

@@ -161,6 +161,35 @@ def test_combining_what_is_combined_keeps_every_process() -> None:
     assert in_turn.process_latency_ms == at_once.process_latency_ms
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"alpha3": 8}},
+        {"output": "aux"},
+        {"inputs": ("image", "depth")},
+        {"fidelity": "reconstruction"},
+        {"params": 8},
+        {"operations": {"macs": 10}},
+        {"segbench": "9"},
+        {"classes": 3},
+        {"batch": 2},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_processes_of_two_networks_are_never_one_number(change: dict[str, Any]) -> None:
+    both = [record(0), record(1, **change)]
+    assert combine(both) == both
+
+
+def test_a_repeat_without_counts_belongs_to_the_network_that_was_counted_before_it() -> None:
+    changed = record(2, params=8, operations={"macs": 10})
+    repeats = [record(number, params=None, operations={}) for number in (1, 3)]
+    one, other = combine([record(0), repeats[0], changed, repeats[1]])
+    assert (one.params, other.params) == (7, 8)
+    assert one.speed is not None and other.speed is not None
+    assert (one.speed.processes, other.speed.processes) == (2, 2)
+
+
 def test_unlike_conditions_and_versions_are_never_one_number() -> None:
     other = record(1, speed(precision="fp16"))
     newer = record(1, environment={"torch": "3"})

@@ -219,6 +219,34 @@ def test_of_the_very_same_conditions_the_latest_counts_and_a_footer_names_the_ol
     assert "mfpnet 512x1024 (1 Record, 2026-11-21)" in " ".join(table.footers)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"environment": {"torch": "2.12.0"}}, "torch 2.12.0 -> 2.13.0"),
+        ({"environment": {"cpu": "Another"}}, "host CPU Another -> Host"),
+        ({"protocol": {"rounds": 9}}, "rounds 9 -> 5"),
+    ],
+)
+def test_a_timing_that_a_later_one_under_another_version_replaces_is_named(change: dict[str, Any], said: str) -> None:
+    older = replace(timed(fps=90.0), created="2026-11-19T10:00:00Z")
+    changed: dict[str, Any] = {name: {**getattr(older, name), **value} for name, value in change.items()}
+    older = replace(older, **changed)
+    text = " ".join(table_of([older, timed(fps=100.0)]).footers)
+    assert f"mfpnet 512x1024 (90.0 FPS, {said})" in text
+    assert "under the same conditions are" not in text
+
+
+def test_networks_of_other_outputs_and_options_have_rows_of_their_own_that_say_so() -> None:
+    outputs = [replace(timed(fps=fps), output=name) for name, fps in (("a", 50.0), ("b", 70.0))]
+    table = table_of([*outputs, replace(timed(fps=90.0), options={"alpha3": 8})])
+    assert {(line["variant"], line["fps"]) for line in csv_of(table)} == {
+        ("output a", "50"),
+        ("output b", "70"),
+        ("alpha3 8", "90"),
+    }
+    assert all(text in table.markdown() for text in ("output a", "output b", "alpha3 8"))
+
+
 def test_versions_and_rounds_are_listed_where_they_differ_within_a_column() -> None:
     other = timed("frfnet", 50.0)
     other.environment = {**other.environment, "torch": "2.12.0"}

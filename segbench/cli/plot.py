@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +73,10 @@ def plot(
         )
         frame = choosing.chosen(rows, choice, [across, upwards, named, *(COLUMNS[name] for name in NEEDED)])
         wanted = check_highlight(choosing.comma_separated(highlight), frame)
+        notes = [*choosing.not_shown(rows), *choosing.unlike(frame, [across, upwards])[1]]
         drawn = write_plot(frame, across, upwards, named, wanted, files, paper=STYLES[style])
+    for note in notes:
+        print(f"segbench: note: {note}", file=sys.stderr)
     missing = f"; {drawn.left_out} without {across.name} or {upwards.name} left out" if drawn.left_out else ""
     why = f"; {drawn.frontier}" if drawn.frontier else ""
     console().print(f"{drawn.points} points in {' and '.join(map(str, files))}{missing}{why}", markup=False)

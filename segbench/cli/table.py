@@ -140,11 +140,15 @@ def _show(
     choice = choosing.Choice(
         choosing.comma_separated(networks), [Where(text) for text in where], choosing.comma_separated(sort), top
     )
-    needed = ["source", *(NEEDED if form == "latex" else ())]
-    frame = choosing.chosen(
-        choosing.gather(paths, published=published), choice, [*wanted, *(COLUMNS[name] for name in needed)]
-    )
+    needed = ["source", *choosing.UNLIKE, *(NEEDED if form == "latex" else ())]
+    rows = choosing.gather(paths, published=published)
+    frame = choosing.chosen(rows, choice, [*wanted, *(COLUMNS[name] for name in needed)])
     shown = wanted if columns else choosing.without_empty(frame, wanted)
+    added, notes = choosing.unlike(frame, shown)
+    for note in (*choosing.not_shown(rows), *notes):
+        print(f"segbench: note: {note}", file=sys.stderr)
+    # Whoever names columns gets these and no others.
+    shown = shown if columns else [*shown, *added]
     if form == "terminal" and out is None:
         screen = terminal()
         if len(frame):

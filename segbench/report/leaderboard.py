@@ -37,7 +37,7 @@ ACCURACY_COLUMNS = {item.name: f"measured_{item.name}" for item in fields(Accura
 CSV_COLUMNS = tuple(
     dict.fromkeys(
         (
-            *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch"),
+            *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch", "variant"),
             *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
             *("macs_not_counted", *map(identifier, MEANINGS), "live_macs"),
             *TIMING_COLUMNS.values(),
@@ -118,7 +118,7 @@ def comparison_table(
         unsized |= {claimed.claim for claimed in miou if claimed.claim.size is None}
         papers += [claimed.claim.paper for claimed in (*miou, *fps)]
         cells = [
-            Cell(((row.model, ""),), network=row.model, note=_known_how(row)),
+            Cell(((row.model, row.variant),), network=row.model, note=_known_how(row)),
             _size(row, several, asked.get((row.model, row.resolution))),
             Cell.of(millions(row.params)),
             _macs(row),
@@ -378,6 +378,7 @@ def _csv_lines(row: Measured, pairing: Pairing, reported: Iterable[Claim]) -> It
         "height": str(row.resolution[0]),
         "width": str(row.resolution[1]),
         "batch": str(record.batch),
+        "variant": row.variant,
         "params": _csv_text(row.params),
         "live_params": _csv_text(record.live_params),
         "macs": _csv_text(row.macs),

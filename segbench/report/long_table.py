@@ -60,6 +60,7 @@ def long_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> str:
 def _measured(row: Measured) -> Iterator[Line]:
     record = row.record
     at = f"{record.classes} classes" + (f", batch {record.batch}" if record.batch != 1 else "")
+    at += f", {row.variant}" if row.variant else ""
 
     def line(quantity: str, value: float | None, unit: str, conditions: str) -> Iterator[Line]:
         if value is not None:

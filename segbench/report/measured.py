@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from segbench.catalog import CATALOG
-from segbench.conditions import AccuracyConditions, TimingConditions, small_print
+from segbench.conditions import AccuracyConditions, TimingConditions, network_of, small_print, unlike_beside, variant
 from segbench.record import Record
 from segbench.resolution import show
 from segbench.results import ModuleRow
+from segbench.units import significant
 
 _MOST_NAMED = 20
 
@@ -45,6 +46,11 @@ class Measured:
     def model(self) -> str:
         """Name of the network."""
         return self.record.model
+
+    @property
+    def variant(self) -> str:
+        """Inputs, output and options that are not the usual ones."""
+        return variant(self.record)
 
     @property
     def resolution(self) -> tuple[int, int]:
@@ -83,8 +89,7 @@ def measured(records: Iterable[Record]) -> list[Measured]:
     """
     rows: dict[tuple[object, ...], Measured] = {}
     for record in _in_order(records):
-        key = (record.model, record.classes, record.resolution, record.batch, tuple(record.inputs), record.output)
-        row = rows.setdefault(key, Measured(record))
+        row = rows.setdefault(network_of(record), Measured(record))
         row.record = record
         row.records.append(record)
         row.params = row.params if record.params is None else record.params
@@ -145,12 +150,21 @@ def panels(rows: Iterable[Measured]) -> dict[tuple[AccuracyConditions, tuple[int
 
 def older_footers(rows: Iterable[Measured]) -> Iterator[str]:
     """Which Records are not shown because later ones under the same conditions are."""
-    older, recounted = [], []
+    older, recounted, unlike = [], [], []
     for row in rows:
         shown = {id(timed.speed) for timed in row.timings.values()}
         shown |= {id(scored.accuracy) for scored in row.accuracies.values()}
-        hidden = [record for record in row.records if _hidden(record, row, shown)]
-        name = f"{row.model} {show(row.resolution)}"
+        name = " ".join(filter(None, (row.model, show(row.resolution), row.variant)))
+        hidden = []
+        for record in row.records:
+            if not _hidden(record, row, shown):
+                continue
+            later = row.timings.get(conditions) if (conditions := TimingConditions.of(record)) else None
+            differs = unlike_beside([record, later]) if later is not None else []
+            if differs and record.speed is not None:
+                unlike.append(f"{name} ({significant(record.speed.fps)} FPS, {'; '.join(differs)})")
+            else:
+                hidden.append(record)
         if hidden:
             older.append(f"{name} ({_dates(hidden)})")
         counts = {
@@ -161,6 +175,8 @@ def older_footers(rows: Iterable[Measured]) -> Iterator[str]:
         recounted += [f"{name} (parameters {params}, MACs {macs})" for params, macs in sorted(counts, key=str)]
     if older:
         yield f"Not shown, because later Records under the same conditions are: {_listed(older)}."
+    if unlike:
+        yield f"Not shown, because later timings with other versions, hosts or lengths are: {_listed(unlike)}."
     if recounted:
         yield f"Not shown, because later Records count otherwise: {_listed(recounted)}."
 

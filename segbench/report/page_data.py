@@ -148,7 +148,7 @@ def _timed(
         fields = cells(costs, verdicts)
         _claim_miou(fields, miou)
         yield {
-            "network": row.model,
+            "network": f"{row.model} ({row.variant})" if row.variant else row.model,
             "size": show(row.resolution),
             "classes": record.classes,
             "batch": record.batch,

@@ -17,6 +17,7 @@ from segbench.published_costs import published_costs
 from segbench.report.escape import csv_cell, markdown
 from segbench.report.gather import read_all
 from segbench.report.listing import Listing
+from segbench.report.measured import older_footers
 from segbench.selection.chosen_latex import chosen_latex
 from segbench.selection.columns import COLUMNS, PUBLISHED, Column, Row, find_column, rows_of
 from segbench.selection.where import Where
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("terminal", "markdown", "csv", "latex", "json")
-USUAL = ("network", "source", "resolution", "classes", "params", "macs", "fps", "device_name", "miou", "miou_is")
+_MOST_TOLD = 4
+_TIMED = frozenset({"fps", "graph_fps", "latency", "busy_ms", "enqueue_ms", "energy_mj", "peak_mib", "ratio_fps"})
+USUAL = (
+    *("network", "variant", "source", "resolution", "classes", "params", "macs"),
+    *("fps", "device_name", "miou", "miou_is"),
+)
 """The columns that are shown by default, those without any figure left out."""
 _DTYPES: dict[str, Any] = {"text": "string", "whole": "Int64", "number": "Float64"}
 
@@ -128,6 +134,39 @@ def listed_columns() -> Listing:
     """What ``--columns list`` prints."""
     rows = [(column.name, column.meaning) for column in COLUMNS.values()]
     return Listing(("column", "meaning"), rows)
+
+
+def not_shown(rows: Sequence[Row]) -> list[str]:
+    """Which of the Records that were given have no row of their own, and why."""
+    gathered = {id(row.row): row.row for row in rows if row.source != PUBLISHED}
+    return list(older_footers(gathered.values()))
+
+
+UNLIKE = ("timed_under", "miou_on", "miou_is")
+"""Columns that tell apart what does not compare."""
+
+
+def unlike(frame: pd.DataFrame, shown: Sequence[Column]) -> tuple[list[Column], list[str]]:
+    """What a reader must see beside the figures: columns of unlike conditions, and a sentence about each.
+
+    Args:
+        frame: the rows, with the columns `UNLIKE`.
+        shown: the columns that are shown.
+    """
+    names = {column.name for column in shown}
+    timings = list(dict.fromkeys(frame["timed_under"][frame["timed_under"].notna()].tolist()))
+    scores = list(dict.fromkeys(frame["miou_on"][frame["miou_is"].eq("measured").fillna(False)].tolist()))
+    columns, sentences = [], []
+    for values, told, column, what in (
+        (timings, names & _TIMED, "timed_under", "timings"),
+        (scores, names & {"miou", "measured_miou"}, "miou_on", "measured mIoUs"),
+    ):
+        if told and len(values) > 1:
+            columns += [COLUMNS[column]] * (column not in names)
+            more = "; ..." if len(values) > _MOST_TOLD else ""
+            told_apart = "; ".join(values[:_MOST_TOLD])
+            sentences.append(f"{what} under {len(values)} conditions do not compare: {told_apart}{more}")
+    return columns, sentences
 
 
 def without_empty(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COUNTED = ("resolution", "classes", "batch")
-_TIMED = (*_COUNTED, "device_name", "mode", "precision")
+_TIMED = (*_COUNTED, "timed_under")
 # What two figures of a column must share to be ranked, and whether more is better.
 _RANKED: dict[str, tuple[tuple[str, ...], bool]] = {
     "params": (_COUNTED, False),
@@ -76,8 +76,7 @@ def _stands_for(row: dict[Any, Any], column: Column) -> str:
         how = _known(row["miou_is"])
         return f"{how} on {_known(row['miou_on'])}" if how else ""
     if _RANKED.get(column.name, ((), False))[0] == _TIMED:
-        said = [_known(row[name]) for name in ("device_name", "mode", "precision")]
-        return ", ".join(filter(None, said))
+        return str(_known(row["timed_under"]) or "")
     if column.name == "claimed_fps":
         return str(_known(row["claimed_gpu"]) or "GPU not printed")
     return ""

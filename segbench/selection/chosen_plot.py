@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CONDITIONS = ("device_name", "mode", "precision")
-NEEDED = ("source", "network", "resolution", "classes", "miou_is", "miou_on", "unsized_miou", *_CONDITIONS)
+NEEDED = ("source", "network", "resolution", "classes", "miou_is", "miou_on", "unsized_miou", "timed_under")
 """Columns that a plot takes beside those that it draws."""
 Segment = tuple[tuple[float, float], tuple[float, float]]
 _SCORES = frozenset({"miou", "measured_miou", "claimed_miou"})
@@ -157,12 +156,14 @@ def write_plot(
 
 def _unlike(frame: pd.DataFrame, *, timed: bool) -> str:
     """Why points have no frontier: what they were counted or scored on is not the same."""
+    measured = frame["miou_is"].eq("measured").fillna(False)
     datasets = {str(text).split(" ")[0] for text in frame["miou_on"].dropna().tolist()}
     several = [
         *(["sizes"] if frame["resolution"].nunique() > 1 else []),
         *(["class counts"] if frame["classes"].nunique() > 1 else []),
         *(["data sets"] if len(datasets) > 1 else []),
-        *(["conditions"] if timed and len(frame[list(_CONDITIONS)].drop_duplicates()) > 1 else []),
+        *(["conditions"] if timed and frame["timed_under"].nunique() > 1 else []),
+        *(["conditions of scoring"] if frame["miou_on"][measured].nunique() > 1 and len(datasets) == 1 else []),
     ]
     listed = " and ".join(filter(None, (", ".join(several[:-1]), *several[-1:])))
     return f"no frontier: the points are of several {listed}" if several else ""

@@ -6,7 +6,7 @@ Imports no torch and no pandas.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -15,11 +15,11 @@ from segbench.audit.counts import Counts
 from segbench.audit.judge import judge
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, load_claims
-from segbench.conditions import TimingConditions
+from segbench.conditions import AccuracyConditions, TimingConditions, labels
 from segbench.counting.meanings import MEANINGS, identifier
 from segbench.errors import UnknownName
 from segbench.record import Record
-from segbench.report.measured import Measured, measured
+from segbench.report.measured import Measured, benchmarks_of, measured, small_prints, timings_of
 from segbench.report.pairing import SELF_REPORTED, Pairing, belongs
 from segbench.resolution import show
 
@@ -30,18 +30,20 @@ PUBLISHED = "published"
 
 @dataclass(frozen=True)
 class Row:
-    """One network at one size, with one timing where it was timed, and what papers print for it there.
+    """One network at one size, with one timing and one measured mIoU, and what papers print for it there.
 
     Attributes:
         source: where its Record comes from: `PUBLISHED`, or ``measured`` for the files that were given.
         row: its costs and figures.
         timing: the conditions of its timing; None where it was not timed.
+        scored: those of its mIoU; None where none was measured.
         context: the claims and the audit.
     """
 
     source: str
     row: Measured
     timing: TimingConditions | None
+    scored: AccuracyConditions | None
     context: Context
 
     @property
@@ -54,9 +56,8 @@ class Row:
         return self.row.number(self.timing, quantity)
 
     def score(self) -> float | None:
-        """The measured mIoU in percent, the official one of a whole split first."""
-        scores = self.row.scores()
-        return scores[0][1] if scores else None
+        """The measured mIoU in percent."""
+        return next((percent for scored, percent in self.row.scores() if scored == self.scored), None)
 
     def claim(self, quantity: str) -> Claim | None:
         """The row of a paper that prints a quantity for this network, classes and size; of several the first."""
@@ -93,10 +94,24 @@ class Row:
 class Context:
     """What stands beside Records: printed figures, and the audit's verdicts on them."""
 
-    def __init__(self, records: Sequence[Record], reported: Sequence[Claim] = ()) -> None:
-        """Gather the claims, and what the user reports; the audit waits until it is asked for."""
+    def __init__(self, records: Sequence[Record], reported: Sequence[Claim], rows: Sequence[Measured]) -> None:
+        """Gather the claims, what the user reports, and what tells conditions apart; the audit waits until asked for.
+
+        Args:
+            records: those that the audit judges.
+            reported: what the user gives for networks.
+            rows: everything that can be chosen from.
+        """
         self.pairing = Pairing([*load_claims(), *reported])
         self._records = records
+        timings = timings_of(rows)
+        self.timed_under = dict(zip(timings, labels(timings), strict=True))
+        benchmarks = benchmarks_of(rows)
+        self.scored_on = {
+            (id(row), scored): text
+            for row in rows
+            for (scored, _), text in zip(row.scores(), small_prints(row, benchmarks), strict=True)
+        }
         self._claims: dict[tuple[object, ...], list[Claim]] = {}
 
     def claims_of(self, row: Measured) -> list[Claim]:
@@ -166,6 +181,24 @@ def _condition(field: str) -> Callable[[Row], Value]:
     return lambda row: getattr(row.timing, field) if row.timing else None
 
 
+def _timed_under(row: Row) -> Value:
+    return row.context.timed_under[row.timing] if row.timing else None
+
+
+def _told(field: str) -> Callable[[Row], Value]:
+    """A condition in words: ``on`` and ``off`` of a switch."""
+
+    def value(row: Row) -> Value:
+        found = getattr(row.timing, field) if row.timing else None
+        return None if found is None else {True: "on", False: "off"}[found] if isinstance(found, bool) else str(found)
+
+    return value
+
+
+def _miou_under(row: Row) -> Value:
+    return row.scored.describe() if row.scored else None
+
+
 def _rule(rule: str) -> Callable[[Row], Value]:
     return lambda row: row.row.operations.get(rule)
 
@@ -178,9 +211,9 @@ def _miou_is(row: Row) -> Value:
 
 
 def _miou_on(row: Row) -> Value:
-    scored, claim = row.row.scores(), row.printed_miou()
-    if scored:
-        return f"{scored[0][0].dataset} {scored[0][0].split}".strip()
+    claim = row.printed_miou()
+    if row.scored is not None:
+        return row.context.scored_on[id(row.row), row.scored]
     return f"{claim.dataset} {claim.split or 'split not printed'}" if claim else None
 
 
@@ -239,9 +272,23 @@ _HEADINGS: Mapping[str, str] = MappingProxyType(
 )
 """Headings of columns in a paper, and names of axes."""
 _M, _G = (1e6, "M"), (1e9, "G")
+_TOLD = (
+    ("synchronised", "synchronise", "every round, or every frame"),
+    ("autograd", "grad", "inference, no_grad or enabled"),
+    ("cudnn_benchmark", "cudnn_benchmark", "on or off"),
+    ("channels_last", "channels_last", "on or off"),
+    ("bn_folding", "bn_folding", "on or off"),
+    ("pinned", "pinned", "page-locked memory for copies, on or off"),
+    ("runtime", "runtime", "what ran the network"),
+    ("fast_mode", "optimized", "on or off"),
+    ("threads", "threads", "of torch, on a CPU"),
+    ("cores", "cores", "that the process was kept to; 0 where it was free to move"),
+)
+"""Further conditions of a timing: the name of the column, the field of `TimingConditions`, and what it says."""
 _ALL = (
     Column("source", "text", "published with segbench, or measured: from the files given", lambda row: row.source),
     Column("network", "text", "catalog name, or source:name of one of your own", lambda row: row.row.model),
+    Column("variant", "text", "its inputs, output and options, if unusual", lambda row: row.row.variant or None),
     Column("family", "text", "networks of one paper", _entry("family")),
     Column("paper", "text", "where the network comes from", _entry("paper")),
     Column("fidelity", "text", "how far it is known to be the authors'", lambda row: row.record.fidelity),
@@ -266,6 +313,8 @@ _ALL = (
     Column("device_name", "text", "name of the chip", _condition("device_name")),
     Column("mode", "text", "timed region", _speed("mode")),
     Column("precision", "text", "fp32, tf32, fp16 or bf16", _speed("precision")),
+    Column("timed_under", "text", "device, mode, precision, and what else tells the row's timing apart", _timed_under),
+    *(Column(name, "text", f"condition of the timing: {text}", _told(field)) for name, field, text in _TOLD),
     Column(
         "miou",
         "number",
@@ -274,7 +323,11 @@ _ALL = (
         (1.0, "%"),
     ),
     Column("miou_is", "text", "measured, claimed or self-reported", _miou_is),
-    Column("miou_on", "text", "data set and split of miou", _miou_on),
+    Column("miou_on", "text", "data set and split of miou, and what tells a measured one apart", _miou_on),
+    Column("miou_split", "text", "split of a measured mIoU", lambda row: row.scored.split if row.scored else None),
+    Column("miou_rule", "text", "scoring rule of a measured mIoU", lambda row: row.scored.rule if row.scored else None),
+    Column("miou_images", "whole", "of a measured mIoU", lambda row: row.scored.images if row.scored else None),
+    Column("miou_under", "text", "every condition of a measured mIoU", _miou_under),
     Column("unsized_miou", "number", "as printed without a size, percent", _unsized_miou, (1.0, "%")),
     Column("measured_miou", "number", "measured, percent", lambda row: row.score(), (1.0, "%")),
     Column("claimed_miou", "number", "as printed for this size, percent", lambda row: row.claimed("miou_percent")),
@@ -336,13 +389,23 @@ def rows_of(records: Iterable[Record], published: Iterable[Record] = (), reporte
         reported: what the user gives for networks, as from `segbench.report.self_reported.self_reported`.
     """
     own, others = list(records), list(published)
-    context = Context([*others, *own], reported)
+    gathered = [(source, measured(some)) for source, some in (("measured", own), (PUBLISHED, others))]
+    context = Context([*others, *own], reported, [row for _, rows in gathered for row in rows])
     return [
-        Row(source, row, timing, context)
-        for source, some in (("measured", own), (PUBLISHED, others))
-        for row in measured(some)
-        for timing in (*sorted(row.timings, key=TimingConditions.order), *([] if row.timings else [None]))
+        Row(source, row, timing, scored, context)
+        for source, rows in gathered
+        for row in rows
+        for timing, scored in _figures(row)
     ]
+
+
+def _figures(row: Measured) -> Iterator[tuple[TimingConditions | None, AccuracyConditions | None]]:
+    """Each timing with the official mIoU of the whole split, or what comes nearest; further mIoUs alone."""
+    scores = [scored for scored, _ in row.scores()]
+    official = scores[0] if scores else None
+    timings: list[TimingConditions | None] = [*sorted(row.timings, key=TimingConditions.order)]
+    yield from ((timing, official) for timing in timings or [None])
+    yield from ((None, scored) for scored in scores[1:])
 
 
 def _whole(value: float | None) -> int | None:
