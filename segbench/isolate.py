@@ -23,6 +23,8 @@ from typing import Any
 from segbench.errors import SegbenchError, one_line
 from segbench.places import News, Outcome, Place, Places, Running, Task, run_at
 
+_ENDING_S = 0.5
+
 __all__ = ["Outcome", "Slot", "run_isolated", "tell"]
 
 
@@ -79,8 +81,13 @@ class Slot(Place):
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_call, args=(theirs, function, task), daemon=self._daemon)
         try:
-            # Where the fork server was killed this fails, and the next process starts another.
-            process.start()
+            try:
+                process.start()
+            except (ConnectionError, EOFError):
+                # The fork server was killed a moment ago; another is started once that one has ended.
+                time.sleep(_ENDING_S)
+                _start_server()
+                process.start()
         finally:
             theirs.close()
         return _Forked(task, process, ours, timeout_s)

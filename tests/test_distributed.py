@@ -84,8 +84,8 @@ def test_an_error_in_one_process_ends_both_and_is_said_once(folder: Path, tmp_pa
         *("--device", "cpu", "--no-speed", "--workers", 0, "--json", "-"),
     )
     assert done.returncode != 0
-    assert done.stdout == ""
     said = [line for line in done.stderr.splitlines() if line.startswith("segbench: ")]
     assert len(said) == 1
+    assert json.loads(done.stdout)["error"]["message"] == said[0].removeprefix("segbench: ")
     assert label.name in said[0]
     assert "process 1 of 2" in said[0]

@@ -223,11 +223,7 @@ def _given(page: Path, folder: Path) -> None:
     "page",
     [pytest.param(page, marks=() if page.name in QUICK else pytest.mark.slow, id=page.stem) for page in PAGES],
 )
-def test_a_page_runs_from_top_to_bottom(
-    page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Pages print what a pipe gets, which has no width.
-    monkeypatch.delenv("COLUMNS", raising=False)
+def test_a_page_runs_from_top_to_bottom(page: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _given(page, in_folder)
     printed = ""
     for block in blocks(page):

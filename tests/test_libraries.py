@@ -19,6 +19,7 @@ from torch import nn
 import segbench
 import segbench.compare
 from segbench import libraries
+from segbench.cli import isolated
 from segbench.errors import BadOption, FactoryError, SegbenchError, UnknownName
 from segbench.isolate import Outcome
 from segbench.job import Job, Settings
@@ -256,7 +257,8 @@ def test_compare_takes_every_library_beside_the_catalog(
         for task in tasks:
             yield Outcome(task, function(task), None, 0.0)
 
-    monkeypatch.setattr(segbench.compare, "run_isolated", here)
+    for module in (segbench.compare, isolated):
+        monkeypatch.setattr(module, "run_isolated", here)
     networks = ("smp:Unet(encoder_name='resnet18')", "torchvision:lraspp_mobilenet_v3_large", "hf:mobilenet_v2")
     answer = segbench_cli("compare", "erfnet", *networks, "--res", "64x128", "--no-speed", "--out", "runs")
     assert answer.status == 0, answer.err

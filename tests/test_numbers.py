@@ -48,7 +48,7 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
     ((*EVAL, "--overlays", "3"), "leave out --overlays"),
     ((*MAPS, "--flip"), "leave out --flip"),
     ((*MAPS, "--checkpoint", "x.pth"), "leave out --checkpoint"),
-    ((*MAPS, "--device", "tpu"), "leave out --device"),
+    ((*MAPS, "--device", "cpu"), "leave out --device"),
     ((*MAPS, "--void-rule", "x"), "unknown void rule 'x'"),
     *((("find", "--max-gmacs", value), "--max-gmacs must be") for value in ("nan", "inf", "1e400", "1e30")),
     (("find", "--min-miou=-1"), "--min-miou must be 0 or more"),

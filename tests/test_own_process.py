@@ -99,9 +99,9 @@ print("NOISE")
 @pytest.fixture
 def folder(in_folder: Path) -> Iterator[Path]:
     (in_folder / "wild.py").write_text(NETWORKS)
-    (in_folder / "exits.py").write_text("import sys\nsys.exit(4)\n")
-    (in_folder / "dies.py").write_text("import os\nos._exit(9)\n")
-    (in_folder / "crashes.py").write_text("import ctypes\nctypes.string_at(0)\n")
+    (in_folder / "exits.py").write_text("import sys\nsys.exit(4)\nx = None\n")
+    (in_folder / "dies.py").write_text("import os\nos._exit(9)\nx = None\n")
+    (in_folder / "crashes.py").write_text("import ctypes\nctypes.string_at(0)\nx = None\n")
     yield in_folder
 
 
@@ -159,8 +159,11 @@ def test_what_ends_a_forward_is_a_row_and_the_next_network_goes_on(
     assert [row["failure"] for row in others] == [None, None]
 
 
-def test_a_network_that_returns_no_logits_is_refused_after_the_others(folder: Path, segbench_cli: Cli) -> None:
-    answer = profile(segbench_cli, "wild:Nothing", "wild:Good", "--json", "rows.json")
+def test_a_network_that_returns_no_logits_is_not_timed_and_refused_after_the_others(
+    folder: Path, segbench_cli: Cli
+) -> None:
+    how = ("--res", "64x64", "--device", "cpu", "--budget", "0.2", "--json", "rows.json")
+    answer = segbench_cli("profile", "wild:Nothing", "wild:Good", *how)
     assert answer.status == 2
     assert "returned the shape" in answer.err
     assert len(answer.err.strip().splitlines()) <= 2

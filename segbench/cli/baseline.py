@@ -128,7 +128,8 @@ def update(
         from segbench.regress.stored import read_baseline
 
         old = read_baseline(baseline)
-        require_writable_file(baseline)
+        if not baseline.is_dir():
+            require_writable_file(baseline)
         how = judging(None, None, find, processes)
         how = replace(how, timeout_s=timeout, **options.budgets(budget, on_cpu=10.0)).check()
         change = keeping.prepare_update(

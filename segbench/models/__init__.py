@@ -7,7 +7,7 @@ from typing import Any
 
 from segbench import limits
 from segbench.catalog import find
-from segbench.errors import BadOption, first_line
+from segbench.errors import BadOption, SegbenchError, first_line
 from segbench.models.base import Network
 from segbench.models.checkpoint import load_checkpoint
 
@@ -52,6 +52,8 @@ def build(name: str, num_classes: int | None = None, **options: Any) -> Network:
     factory = getattr(importlib.import_module(module), function)
     try:
         net = factory(num_classes=classes, **options)
+    except SegbenchError:
+        raise
     except Exception as error:
         if options:
             raise BadOption(f"{name} does not take these options: {first_line(error)}") from error
