@@ -317,6 +317,20 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
         write_plots(pareto_plots([record()], load_claims()), blocker / "plots")
 
 
+def test_every_shape_is_explained_by_the_legend() -> None:
+    plots = pareto_plots(sweep(), load_claims())
+    many = max(plots, key=lambda plot: len({point.family for point in plot.points if point.solid}))
+    few = min(plots, key=lambda plot: len({point.family for point in plot.points if point.solid}))
+    shapes = []
+    for plot in (many, few):
+        drawn = {str(line.get_marker()) for line in plot.figure.axes[0].lines} - {"None", "none", "", "|"}
+        told = {str(item.get_marker()) for legend in plot.figure.legends for item in legend.legend_handles}  # type: ignore[union-attr]
+        assert drawn <= told, plot.name
+        shapes.append(len(drawn))
+    assert len({point.family for point in many.points if point.solid}) > 12
+    assert shapes[0] < 6
+
+
 def test_families_can_be_told_apart_without_colour_alone() -> None:
     found = looks(f"family {number}" for number in range(66))
     assert len({(look.marker, look.colour) for look in found.values()}) == 66

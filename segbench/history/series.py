@@ -19,13 +19,10 @@ from segbench.history.entries import Entry
 from segbench.record import Record
 from segbench.regress.difference import compare_counts
 from segbench.regress.judge import costs
-from segbench.regress.options import METRICS
+from segbench.regress.options import METRICS, TOLERANCE_POINTS
 from segbench.regress.rows import DURATION, differing, label
 from segbench.results import Signature
 from segbench.units import significant
-
-MIOU_TOLERANCE = 0.005
-"""Percentage points by which an mIoU may differ without a change: convolutions add up in another order."""
 
 COUNTS = ("parameters", "live parameters")
 LOGITS, LAUNCHES, MIOU = "logits", "kernel launches", "mIoU"
@@ -84,7 +81,7 @@ class Series:
             one, other = (Record(model="x", classes=1, resolution=(1, 1), signature=sign) for sign in (before, after))
             return not compare_counts(one, other, same_torch=False, same_machine=False)
         assert not isinstance(before, Signature) and not isinstance(after, Signature)
-        return abs(after - before) <= (MIOU_TOLERANCE + 1e-9 if self.quantity == MIOU else 0)
+        return abs(after - before) <= (TOLERANCE_POINTS + 1e-9 if self.quantity == MIOU else 0)
 
     def show(self, value: Value) -> str:
         """A value as people read it, without its unit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +68,12 @@ def draw(
         best = [point for point, is_best in zip(points, front, strict=True) if is_best]
         look = looks([entry.family for entry in CATALOG.values()] + [point.family for point in points])
         look |= {point.family: OWN for point in points if is_own(point.model)}
+        told = _told(points, best, look)
+        # A shape that the legend does not explain would only look as if it said something.
+        look = {family: one if family in told else replace(one, marker="o") for family, one in look.items()}
         _titles(figure, axes, title, metric, points, scored, to)
         _scales(axes, metric, points, to)
-        _legend(figure, metric, points, best, look, to)
+        _legend(figure, metric, points, best, {family: look[family] for family in told}, to)
         lines = _frontier(axes, metric, best)
         _draw_points(axes, points, best, look, to)
         # An own network and the frontier are labelled first, unmeasured networks last: they take what room is left.
@@ -155,12 +158,21 @@ def _scales(axes: Axes, metric: Metric, points: Sequence[Point], to: Layout) -> 
     axes.yaxis.set_major_locator(MaxNLocator(9 if to.title else 6, steps=[1, 2, 5, 10]))
 
 
+def _told(points: Sequence[Point], best: Sequence[Point], look: Mapping[str, Look]) -> list[str]:
+    """The families whose shape the legend explains: all, or of many those on the frontier and the user's own."""
+    present = list(dict.fromkeys(point.family for point in points if point.solid))
+    if len(present) <= _MOST_FAMILIES:
+        return present
+    ranked = {point.family for point in best}
+    return [family for family in present if family in ranked or look[family] is OWN]
+
+
 def _legend(
     figure: Figure,
     metric: Metric,
     points: Sequence[Point],
     best: Sequence[Point],
-    look: dict[str, Look],
+    look: Mapping[str, Look],
     to: Layout,
 ) -> None:
     """Put the legend below the axes, and the axes above whatever height it takes."""
@@ -180,13 +192,12 @@ def _legend(
     if any(point.hollow and not point.unsized for point in points):
         keys.append(key(metric.claims_label, marker="o", markersize=to.marker + 1, color="none", markeredgecolor=INK))
     keys.append(key("Pareto frontier", linestyle="-", marker="", color=INK, linewidth=1.0))
-    present = dict.fromkeys(point.family for point in solids)
     ranked, families = {point.family for point in best}, []
-    for family in present if len(present) <= _MOST_FAMILIES else ():
-        colour = look[family].colour if family in ranked or look[family] is OWN else DOMINATED
-        style = {"markersize": 1.7 * to.marker} if look[family] is OWN else {}
-        name = title_of(family) if look[family] is OWN else family
-        families.append(key(_short(name), marker=look[family].marker, color=colour, markeredgecolor="white", **style))
+    for family, one in look.items():
+        colour = one.colour if family in ranked or one is OWN else DOMINATED
+        style = {"markersize": 1.7 * to.marker} if one is OWN else {}
+        name = title_of(family) if one is OWN else family
+        families.append(key(_short(name), marker=one.marker, color=colour, markeredgecolor="white", **style))
     inches = figure.get_figheight()
     bottom = 0.06 if to.title else 0.03
     widest = 8 if to.title else 4
