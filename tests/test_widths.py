@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,46 @@ def test_a_baseline_and_a_check_break_no_figure(segbench_cli: Cli, in_folder: Pa
         answer = segbench_cli("check", "-b", "b.json", "--no-speed")
         assert answer.status == status, answer.out + answer.err
         _fits(answer.out, width)
+
+
+CHOSEN = ("--networks", "enet,edanet,mfpnet", "--sort", "macs", "--where", "resolution == '512x1024'")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (("table", *CHOSEN), ("enet", "4,121,296,896", "512x1024")),
+        (("table", "--columns", "list"), ("claimed_flops", "timed_under")),
+        (("find", "--max-gmacs", "5", "--res", "512x1024"), ("enet", "4,121,296,896")),
+        (("checkpoints", "espnet"), ("espnet", "60.336")),
+        (("profile", "enet", "--res", "64x128", "--no-speed", "--rules"), ("360,422",)),
+        (("profile", "enet", "edanet", "--res", "64x128", "--no-speed"), ("enet", "edanet")),
+        (("compare", "enet", "edanet", "--res", "64x128", "--no-speed", "--out", "o"), ("enet", "edanet", "64x128")),
+        (("report", "records.json", "--out", "r", "--formats", "svg"), ("enet", "512x1024")),
+        (("merge", "one", "two", "--out", "both"), ("enet", "512x1024")),
+        (("history", "show", "kept"), ("enet", "360,422")),
+        (("history", "report", "kept"), ("enet", "360,423")),
+    ],
+    ids=lambda value: " ".join(value[:2]) if "--" not in value[0] else None,
+)
+def test_every_other_command_breaks_no_name_and_no_figure(
+    segbench_cli: Cli, in_folder: Path, width: int | None, call: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    enet = Record(model="enet", classes=19, resolution=(512, 1024), params=360_422, operations={"macs": 4_121_296_896})
+    for name in ("records.json", "one/records.jsonl", "two/records.jsonl"):
+        (in_folder / name).parent.mkdir(exist_ok=True)
+        store.append(in_folder / name, enet)
+    if call[0] == "history":
+        for place, params in enumerate((360_422, 360_423)):
+            store.write_text(in_folder / "c.json", store.dumps([replace(enet, params=params)]))
+            commit = ("--commit", f"{place + 1:040x}", "--date", f"2026-11-0{place + 1}")
+            assert segbench_cli("history", "add", "c.json", "--to", "kept", *commit).status == 0
+    answer = segbench_cli(*call)
+    assert answer.status == 0, answer.err
+    # An address and a digest are to be copied whole.
+    broken = [line for line in answer.out.splitlines() if "https://" not in line and "SHA-256" not in line]
+    _fits("\n".join(broken), width)
+    assert set(words) <= _whole(answer.out)
 
 
 def test_a_listing_is_a_table_where_it_fits_and_stacked_where_it_does_not() -> None:

@@ -7,11 +7,13 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from segbench.catalog import CATALOG, list_models, match
 from segbench.checkpoints import released
 from segbench.cli import options
+from segbench.cli.terminal import terminal
 
 
 def checkpoints(
@@ -30,17 +32,23 @@ def checkpoints(
         none = [{"model": name, "searched": CATALOG[name].searched} for name in names if not CATALOG[name].checkpoints]
         sys.stdout.write(json.dumps([*found, *none], indent=1) + "\n")
         return
-    screen = Console(highlight=False, soft_wrap=True)
+    screen = terminal()
+
+    def say(text: str) -> None:
+        screen.print(Padding(Text(text), (0, 0, 0, 2)))
+
+    def whole(text: str) -> None:
+        """An address or a digest, to be copied: never broken here."""
+        screen.print(f"    {text}", style="dim", markup=False, soft_wrap=True)
+
     for name in names:
         screen.print(name, style="bold")
         for item in released([name]):
             weights = item.checkpoint
             claimed = f"claimed {item.claimed}" if item.claimed else "no mIoU printed"
-            screen.print(
-                f"  {weights.dataset}, {weights.classes} outputs; {claimed}; licence {item.licence}", markup=False
-            )
-            screen.print(f"    {weights.where}", style="dim", markup=False)
+            say(f"{weights.dataset}, {weights.classes} outputs; {claimed}; licence {item.licence}")
+            whole(weights.where)
             if weights.sha256:
-                screen.print(f"    recognised by its SHA-256 {weights.sha256}", style="dim", markup=False)
+                whole(f"recognised by its SHA-256 {weights.sha256}")
         if not CATALOG[name].checkpoints:
-            screen.print(f"  none known; searched: {CATALOG[name].searched}", markup=False)
+            say(f"none known; searched: {CATALOG[name].searched}")

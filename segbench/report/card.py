@@ -86,7 +86,8 @@ def _grid() -> Table:
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(style="dim")
+    # A long word of an explanation is broken on a narrow terminal, and never cut.
+    grid.add_column(style="dim", overflow="fold")
     return grid
 
 
