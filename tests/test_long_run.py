@@ -42,7 +42,13 @@ def test_a_stop_says_what_is_kept(tmp_path: Path) -> None:
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(segbench_cli: Cli, tmp_path: Path) -> None:
     wanted = ["compare", "enet", "efrnet", "edanet", "erfnet", "--res", "128x256", "--no-speed", "--out", str(tmp_path)]
     command = [sys.executable, "-m", "segbench", *wanted]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    # A shell's background job ignores Ctrl-C, and what it starts does.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stderr is not None
         first = process.stderr.readline()
         os.killpg(process.pid, signal.SIGINT)
