@@ -119,17 +119,26 @@ def write_report(
     table = replace(table, footers=(*table.footers, *where)) if where else table
     with replacing(folder) as draft:
         write_plots(drawn, draft / "plots", paper=STYLES[style], suffixes=formats)
-        texts = dict(_texts(table, views))
-        beside = "".join(text for name, text in texts.items() if name.startswith("papers/"))
-        for name, latex in (("table.bib", texts["table.tex"]), ("papers/papers.bib", beside)):
-            if cited := bibliography(latex):
-                texts[name] = cited
-        for name, text in texts.items():
-            store.write_text(draft / name, text)
+        _write_tables(draft, table, views)
         store.write_text(draft / "long.csv", long_table(rows, claims))
         store.write_text(draft / "index.html", page(rows, claims, judgements, _summary(drawn, views, formats)))
     written = [folder / name for name in files_of(folder) if name != MANIFEST]
     return Report(views, table, paper is not None), written
+
+
+def _write_tables(folder: Path, table: Table, views: Sequence[PaperView]) -> None:
+    """Write the tables and the bibliographies of their citations, one text after the other: they may be large."""
+    cited = {"table.bib": "", "papers/papers.bib": ""}
+    for name, text in _texts(table, views):
+        store.write_text(folder / name, text)
+        if name == "table.tex":
+            cited["table.bib"] = bibliography(text)
+        elif name.startswith("papers/"):
+            cited["papers/papers.bib"] += text
+    cited["papers/papers.bib"] = bibliography(cited["papers/papers.bib"])
+    for name, text in cited.items():
+        if text:
+            store.write_text(folder / name, text)
 
 
 def formats_of(style: str) -> tuple[str, ...]:

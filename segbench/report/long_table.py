@@ -52,8 +52,12 @@ def long_table(rows: Sequence[Measured], claims: Iterable[Claim]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    lines = [line for row in rows for line in (*_measured(row), *_claimed(row, printed.get(row.model, ())))]
-    writer.writerows([csv_cell(cell) for cell in line] for line in dict.fromkeys(lines))
+    # Claims belong to several rows of a network; of tens of thousands of Records nothing else is kept.
+    claimed: set[Line] = set()
+    for row in rows:
+        new = [line for line in dict.fromkeys(_claimed(row, printed.get(row.model, ()))) if line not in claimed]
+        claimed.update(new)
+        writer.writerows([csv_cell(cell) for cell in line] for line in (*dict.fromkeys(_measured(row)), *new))
     return out.getvalue()
 
 

@@ -57,8 +57,7 @@ def page(
             "form-action 'none'",
         )
     )
-    data = page_data(rows, claims, judgements)
-    shown = decoded(data)
+    about = _about_data(rows, claims, judgements)
     footers = [*condition_footers(rows, timings_of(rows)), COUNTING_RULE, *older_footers(rows)]
     footers += filter(None, (rank_correlation_of(rows, claims),))
     parts = {
@@ -66,15 +65,11 @@ def page(
         "title": html.escape(TITLE),
         "style": style,
         "summary": written([element("p", _summary(rows), class_="summary")]),
-        "filters": written(page_controls.filters(shown, data)),
-        "axes": written(page_controls.axes(shown, data)),
-        "columns": written(page_controls.columns(data)),
-        "order": written([page_controls.order(data)]),
+        **about,
         "footers": written(element("li", footer) for footer in footers),
         "files": written(page_controls.files(files or {})),
         "version": segbench.__version__,
         "cards": written(_cards(rows, claims, judgements)),
-        "data": script_json(data),
         "library": library,
         "script": script,
     }
@@ -83,6 +78,22 @@ def page(
     for place, piece in enumerate(_asset("page.html").split("@@")):
         text.append(parts[piece] if place % 2 else piece)
     return "".join(text)
+
+
+def _about_data(
+    rows: Sequence[Measured], claims: Sequence[Claim], judgements: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """The data and the controls made from it, as text: of tens of thousands of rows nothing else is kept."""
+    data = page_data(rows, claims, judgements)
+    shown = decoded(data)
+    controls = {
+        "filters": written(page_controls.filters(shown, data)),
+        "axes": written(page_controls.axes(shown, data)),
+        "columns": written(page_controls.columns(data)),
+        "order": written([page_controls.order(data)]),
+    }
+    del shown
+    return {**controls, "data": script_json(data)}
 
 
 def _summary(rows: Sequence[Measured]) -> str:
