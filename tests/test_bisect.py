@@ -18,6 +18,7 @@ from segbench.measure import record as measure_record
 from segbench.measure.simulated import SimulatedDevice
 from segbench.record import Record
 from segbench.regress import against
+from segbench.regress.revision import Revision, RevisionError
 from tests import toy_project
 from tests.conftest import Answer
 
@@ -44,10 +45,10 @@ class Lab:
     noise: float = 0.005
     stop_after: int | None = None
 
-    def run(self, what: str, job: Job, revision: against.Revision, timeout_s: float) -> Record:
+    def run(self, what: str, job: Job, revision: Revision, timeout_s: float) -> Record:
         text = (revision.folder / "toynets/net.py").read_text()
         if text == BROKEN:
-            raise against.RevisionError("FactoryError: cannot import toynets.net: ValueError: no weights")
+            raise RevisionError("FactoryError: cannot import toynets.net: ValueError: no weights")
         if what == "time":
             self.timed += 1
             return toy_project.timed(job.blank(), text, range(self.timed, self.timed + 1), self.noise)
@@ -188,7 +189,7 @@ def test_worktrees_of_a_bisection_that_was_killed_are_removed(in_folder: Path, s
     toy_project.make(in_folder, 14)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left = in_folder.parent / f"segbench-bisect-{ended.pid}-left" / "worktree"
+    left = in_folder.parent / f"segbench-worktree-{ended.pid}-left" / "worktree"
     toy_project.git(in_folder, "worktree", "add", "-q", "--detach", str(left), "HEAD")
     assert segbench_cli("bisect", "HEAD~13", "HEAD", toy_project.NETWORK, *CALL, "--no-speed").status == 0
     assert not left.exists()

@@ -26,7 +26,8 @@ from segbench.measure.device import Device
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.record import Record
 from segbench.regress import against, run, sampling
-from segbench.regress.against import order, places
+from segbench.regress.against import order
+from segbench.regress.revision import Revision, places
 from segbench.results import Accuracy, Process
 from tests.conftest import Answer
 
@@ -575,7 +576,7 @@ def test_the_order_of_two_sides_is_balanced() -> None:
 def test_a_process_of_a_revision_imports_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "src").mkdir()
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
-    paths = places(against.Revision("x", "1", tmp_path, tmp_path)).split(os.pathsep)
+    paths = places(Revision("x", "1", tmp_path, tmp_path)).split(os.pathsep)
     assert paths == [str(tmp_path), str(tmp_path), str(tmp_path / "src"), "elsewhere"]
 
 
@@ -601,13 +602,16 @@ def test_timings_of_two_revisions_alternate(
     repository: Path, segbench_cli: Cli, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through the command line with an injected clock; the worker runs in this process, on a device that drifts."""
-    sides = []
+    sides: list[str] = []
+    roots: dict[Path, str] = {}
 
-    def worker(what: str, job: Job, revision: against.Revision, timeout_s: float) -> Record:
+    def worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Record:
+        # Each call has two worktrees, of which that to compare with is counted first.
+        side = roots.setdefault(revision.root, "AB"[len(roots) % 2])
         if what == "count":
             return sampling.describe(job)
-        sides.append(revision.root.name.upper())
-        slower = factor if revision.root.name == "b" else 1.0
+        sides.append(side)
+        slower = factor if side == "B" else 1.0
         lab.behaviour = Behaviour(frame_ms=20 * slower * (1 + 0.002 * len(sides)), process_noise=0.003)
         return sampling.time_once(job)
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from segbench import files
 from segbench.errors import BadOption, SegbenchError
-from segbench.history.commits import GitError, git, resolve
+from segbench.git import GitError, git
+from segbench.history.commits import resolve
 from segbench.history.measuring import Measuring, NotBuilt, Target
-from segbench.history.worktrees import remove_stale, worktree
 from segbench.job import Job, Settings
-from segbench.regress.against import RevisionError
 from segbench.regress.baseline import jobs_for
 from segbench.regress.options import Options
+from segbench.regress.revision import RevisionError, remove_stale, worktree
 from segbench.regress.sampling import Say
 from segbench.spec import is_own, parse
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
-from segbench.errors import BadOption, SegbenchError
+from segbench.errors import BadOption
+from segbench.git import GitError, git
 from segbench.record import Date
 from segbench.results import AtLeastOne, Extra, meaning
 
 SHA = re.compile(r"[0-9a-f]{7,64}")
-
-
-class GitError(SegbenchError):
-    """A revision that does not exist, or a folder without git."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,29 +57,6 @@ def of_several_branches(commits: Sequence[Commit]) -> tuple[Commit, Commit] | No
     """Two commits that are not of one branch, as their equal numbers show; None where there are none."""
     pairs = ((one, other) for one, other in pairwise(commits) if one.number is not None and one.number == other.number)
     return next(pairs, None)
-
-
-def git(*arguments: str, folder: Path | None = None, wrong: str = "git failed") -> str:
-    """What git prints.
-
-    Args:
-        arguments: of git.
-        folder: where to run it; the current folder by default.
-        wrong: what to say where git fails; its own reason is added.
-
-    Raises:
-        GitError: git is not installed or fails.
-    """
-    try:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=True, cwd=folder
-        )
-    except FileNotFoundError as error:
-        raise GitError("git is not installed") from error
-    except subprocess.CalledProcessError as error:
-        reason = " ".join(error.stderr.split())[-200:]
-        raise GitError(f"{wrong}{f' ({reason})' if reason else ''}") from error
-    return done.stdout.strip()
 
 
 def resolve(revision: str) -> str:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from segbench.errors import BadOption, SegbenchError
-from segbench.history.worktrees import require_inside
 from segbench.job import Job
 from segbench.record import Record
-from segbench.regress.against import Revision, RevisionError, run_worker, time_both
+from segbench.regress.against import time_both
 from segbench.regress.difference import Finding, compare_counts, explain
 from segbench.regress.judge import NetworkComparison, compare_records
 from segbench.regress.options import METRICS, MIN_EFFECT, Options
 from segbench.regress.render import sentence, where
+from segbench.regress.revision import Revision, RevisionError, run_python, run_worker
 from segbench.regress.rows import key
 from segbench.regress.sampling import Say
 from segbench.regress.verdicts import FASTER, SLOWER, UNDECIDED
 from segbench.spec import is_own, parse
+
+_ORIGIN = """
+import importlib.util, json, sys
+found = importlib.util.find_spec(sys.argv[1])
+places = [found.origin, *(found.submodule_search_locations or [])] if found else []
+print(json.dumps([place for place in places if place]))
+"""
 
 # A minimum effect is below 100 %.
 _LARGEST = 0.9
@@ -146,7 +155,7 @@ class Measuring:
         package = _package(self._job.model)
         try:
             if package:
-                require_inside(package, revision)
+                _require_inside(package, revision)
             return run_worker("count", self._job, revision, self._options.timeout_s)
         except RevisionError as error:
             raise NotBuilt(str(error)) from error
@@ -183,3 +192,23 @@ def _package(model: str) -> str:
         return "segbench"
     spec = parse(model)
     return "" if spec.is_file else spec.source.partition(".")[0]
+
+
+def _require_inside(package: str, revision: Revision) -> None:
+    """Refuse a network that would be imported from elsewhere than its commit, and so be the same at every commit.
+
+    Raises:
+        RevisionError: the commit has no such package.
+    """
+    try:
+        done = run_python(revision, _ORIGIN, package)
+    except OSError as error:
+        raise RevisionError(f"{revision.folder.name} is no folder of the commit: {error.strerror}") from error
+    if done.returncode:
+        reason = [*done.stderr.strip().splitlines(), f"status {done.returncode}"][-2:][0]
+        raise RevisionError(f"{package} cannot be looked for: {reason}")
+    places = json.loads(done.stdout)
+    root = revision.root.resolve()
+    if not any(Path(place).resolve().is_relative_to(root) for place in places):
+        where = f"; it would be imported from {places[0]}" if places else ""
+        raise RevisionError(f"the commit has no {package}{where}")

@@ -8,70 +8,27 @@ sides alike.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import random
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from segbench.errors import RecordError, SegbenchError
+from segbench.errors import RecordError
+from segbench.git import GitError, git
 from segbench.job import Job
 from segbench.processes import with_timings
 from segbench.record import Record
 from segbench.regress.judge import Outcome, compare_records
 from segbench.regress.options import Options
+from segbench.regress.revision import MissingNetwork, Revision, RevisionError, remove_stale, run_worker, worktree
 from segbench.regress.rows import Key, key
 from segbench.regress.sampling import Say, turns
 from segbench.regress.sizing import plan_processes
-from segbench.regress.worker import UNKNOWN
-
-_IMPORTING = """
-import sys
-if sys.path[:1] == [""]:
-    del sys.path[0]
-import os, runpy, sysconfig
-python = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
-behind = 1 + max([n for n, place in enumerate(sys.path) if place.removesuffix("/lib-dynload") in python], default=-1)
-sys.path[behind:behind] = sys.argv[1].split(os.pathsep)
-os.environ["PYTHONPATH"] = sys.argv.pop(1)
-"""
-"""Imports from the places of a revision, but nothing that is Python's own."""
-
-_WORKER = 'runpy.run_module("segbench.regress.worker", run_name="__main__", alter_sys=True)'
 
 BALANCED = ("A", "B", "B", "A")
 
 Sides = tuple[dict[Key, list[Record]], dict[Key, list[Record]]]
 """Timings of the revision to compare with and of the checked-out one, one Record per process."""
-
-
-class RevisionError(SegbenchError):
-    """A revision that does not exist or cannot be built, or a working tree that is not committed."""
-
-
-class MissingNetwork(RevisionError):
-    """A network that a revision does not have."""
-
-
-@dataclass(frozen=True)
-class Revision:
-    """A commit in a worktree.
-
-    Attributes:
-        name: as the user gave it.
-        commit: its hash.
-        folder: where in the worktree to start processes: the folder that the check was started in.
-        root: of the worktree.
-    """
-
-    name: str
-    commit: str
-    folder: Path
-    root: Path
 
 
 def order(processes: int) -> list[str]:
@@ -84,123 +41,33 @@ def revisions(name: str) -> Iterator[tuple[Revision, Revision]]:
     """Worktrees of a revision and of the checked-out one, removed on leaving.
 
     Raises:
-        RevisionError: this is no git checkout, it has changes that are not committed, or there is no such revision.
+        GitError: this is no git checkout.
+        RevisionError: it has changes that are not committed, or there is no such revision.
     """
-    root = Path(_git("rev-parse", "--show-toplevel", wrong="--against needs a git checkout to work in"))
-    prefix = _git("rev-parse", "--show-prefix")
-    changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()
+    root = Path(git("rev-parse", "--show-toplevel", wrong="--against needs a git checkout to work in"))
+    changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
     if changed:
         files = ", ".join(line.split(maxsplit=1)[-1] for line in changed[:3]) + (", ..." if len(changed) > 3 else "")
         raise RevisionError(f"--against compares commits, and {root} has changes ({files}): commit or stash them first")
     if name.startswith("-"):
         raise RevisionError(f"--against takes a revision, such as main or HEAD~1: {name!r} given")
     name, base = _find(name)
-    head = _git("rev-parse", "HEAD")
-    with tempfile.TemporaryDirectory(prefix="segbench-against-") as folder:
-        made = []
-        try:
-            for side, commit in (("a", base), ("b", head)):
-                worktree = Path(folder) / side
-                wrong = f"revision {name!r} cannot be checked out"
-                _git("worktree", "add", "--detach", "--quiet", str(worktree), commit, wrong=wrong)
-                made.append(worktree)
-            yield (
-                Revision(name, base, made[0] / prefix, made[0]),
-                Revision("HEAD", head, made[1] / prefix, made[1]),
-            )
-        finally:
-            for worktree in made:
-                with contextlib.suppress(RevisionError):
-                    _git("worktree", "remove", "--force", str(worktree))
+    remove_stale()
+    with worktree(base) as one, worktree(git("rev-parse", "HEAD")) as other:
+        yield replace(one, name=name), replace(other, name="HEAD")
 
 
 def _find(name: str) -> tuple[str, str]:
     """A revision's name and commit; a branch that only the remote has, as in a checkout of CI, is found there."""
     for known in (name, f"origin/{name}"):
-        with contextlib.suppress(RevisionError):
-            return known, _git("rev-parse", "--verify", "--quiet", f"{known}^{{commit}}")
-    if _git("rev-parse", "--is-shallow-repository") == "true":
+        with contextlib.suppress(GitError):
+            return known, git("rev-parse", "--verify", "--quiet", f"{known}^{{commit}}")
+    if git("rev-parse", "--is-shallow-repository") == "true":
         raise RevisionError(
             f"there is no revision {name!r} in this shallow clone: check out all commits (actions/checkout with "
             "`fetch-depth: 0`, or `git fetch --unshallow`)"
         )
     raise RevisionError(f"there is no revision {name!r}, and no origin/{name}")
-
-
-def _git(*arguments: str, wrong: str = "git failed") -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except FileNotFoundError as error:
-        raise RevisionError("--against needs git, which is not installed") from error
-    except subprocess.CalledProcessError as error:
-        reason = " ".join(error.stderr.split())[-200:]
-        raise RevisionError(f"{wrong}{f' ({reason})' if reason else ''}") from error
-    return done.stdout.strip()
-
-
-def run_worker(what: str, job: Job, revision: Revision, timeout_s: float) -> Record:
-    """Measure a job in a fresh process that imports from a revision.
-
-    Args:
-        what: ``count`` or ``time``.
-        job: the network and its conditions.
-        revision: whose code to run.
-        timeout_s: seconds after which the process is killed.
-
-    Returns:
-        The Record.
-
-    Raises:
-        MissingNetwork: there is no such network at that revision.
-        RevisionError: it could not be measured; says why, in one line.
-    """
-    with tempfile.TemporaryDirectory(prefix="segbench-job-") as folder:
-        source, target = Path(folder) / "job.json", Path(folder) / "record.json"
-        source.write_text(json.dumps(job.to_json()), encoding="utf-8")
-        try:
-            done = run_python(revision, _WORKER, what, str(source), str(target), timeout_s=timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise RevisionError(f"timed out after {timeout_s:g} s") from error
-        except OSError as error:
-            raise RevisionError(f"{revision.folder} of that revision: {error.strerror}") from error
-        if done.returncode == 0 and target.exists():
-            return Record.from_json(json.loads(target.read_text(encoding="utf-8")))
-        lines = [line.strip() for line in done.stderr.strip().splitlines() if line.strip()]
-        reason = lines[-1][:300] if lines else f"the process ended with status {done.returncode}"
-        raise MissingNetwork(reason) if done.returncode == UNKNOWN else RevisionError(reason)
-
-
-def run_python(
-    revision: Revision, code: str, *arguments: str, timeout_s: float | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process that imports from a revision, but nothing from there that is Python's own.
-
-    Args:
-        revision: whose folders come before whatever is installed.
-        code: finds its arguments in ``sys.argv[1:]``.
-        arguments: those.
-        timeout_s: seconds after which the process is killed.
-
-    Raises:
-        subprocess.TimeoutExpired: it was killed.
-        OSError: the revision has no such folder.
-    """
-    return subprocess.run(
-        [sys.executable, "-c", _IMPORTING + code, places(revision), *arguments],
-        cwd=revision.folder,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-
-
-def places(revision: Revision) -> str:
-    """Where a process imports from before whatever is installed: a revision's folder, root and src."""
-    paths = [str(place) for place in (revision.folder, revision.root, revision.root / "src") if place.is_dir()]
-    before = os.environ.get("PYTHONPATH", "")
-    return os.pathsep.join([*paths, *([before] if before else [])])
 
 
 def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) -> Outcome:
