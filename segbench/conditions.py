@@ -46,7 +46,7 @@ class _Conditions:
     def differences(self, other: _Conditions) -> list[str]:
         """What is unlike, such as ``precision fp32 -> fp16``; empty where the two numbers compare."""
         return [
-            f"{item.metadata['label']} {_show(before)} -> {_show(after)}"
+            f"{item.metadata['label']} {show_value(before)} -> {show_value(after)}"
             for item in fields(self)
             for before, after in [(getattr(self, item.name), getattr(other, item.name))]
             if before != after
@@ -56,7 +56,8 @@ class _Conditions:
 Conditions = TypeVar("Conditions", bound=_Conditions)
 
 
-def _show(value: object) -> str:
+def show_value(value: object) -> str:
+    """A condition's value as people read it: ``on`` and ``off`` of a switch, and what is not told."""
     if value is None:
         return UNKNOWN
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
@@ -463,4 +464,4 @@ def _setting(name: str, value: str | None) -> str:
     if isinstance(content, list):
         sides = len(content) == 2 and all(isinstance(side, int) for side in content)
         return f"{words} {('x' if sides else ' ').join(map(str, content))}"
-    return f"{words} {'none' if content is None else _show(content)}"
+    return f"{words} {'none' if content is None else show_value(content)}"

@@ -37,7 +37,7 @@ app = typer.Typer(
 commands.register(app)
 
 FAILED, WRONG, UNEXPECTED, INTERRUPTED = 1, 2, 3, 130
-"""Exit status of a wrong call, of an error that is segbench's own fault, and of Ctrl-C."""
+"""Exit status of a failed measurement, of a wrong call, of an error that is segbench's own fault, and of Ctrl-C."""
 # Why standard output takes no more; files that results go to say so themselves, with their names.
 _FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from segbench.cli import options
-from segbench.cli.check import DEFAULT, BaselinePath, Processes, judging
+from segbench.cli.check import DEFAULT, BaselinePath, Device, Processes, judging
 from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 
@@ -34,9 +34,7 @@ def accept(
             metavar="PATH", help="Records of the run that found it; measured again by default.", show_default=False
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="auto|cpu|cuda[:i]", help="Where to time.", show_default=False)
-    ] = None,
+    device: Device = None,
     processes: Processes = None,
     budget: options.Budget = None,
     timeout: options.Timeout = 600.0,

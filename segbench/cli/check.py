@@ -50,6 +50,16 @@ Miou = Annotated[
         "--miou", metavar="PATH", help="Records of `segbench eval`, whose mIoU is compared too.", show_default=False
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda[:i]",
+        help="Where to time.",
+        callback=options.check_device,
+        show_default=False,
+    ),
+]
 BaselinePath = Annotated[Path, typer.Option("--baseline", "-b", metavar="PATH", help="The baseline's file.")]
 DEFAULT = Path("results/baseline.json")
 Timeout = options.Timeout
@@ -108,16 +118,7 @@ def check(
     timeout: Timeout = 600.0,
     res: options.Resolutions = None,
     classes: options.Classes = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            "--device",
-            metavar="auto|cpu|cuda[:i]",
-            help="Where to time.",
-            callback=options.check_device,
-            show_default=False,
-        ),
-    ] = None,
+    device: Device = None,
     mode: options.Mode = None,
     precision: Annotated[
         str | None,

@@ -10,7 +10,8 @@ import typer
 
 from segbench.cli import options
 from segbench.cli.output import console, progress_console
-from segbench.cli.table import Networks, NoPublished, Paths, Sort, Top, WhereOption, check_file
+from segbench.cli.table import Networks, NoPublished, Paths, Sort, Top, WhereOption
+from segbench.files import require_writable_file
 
 
 def plot(
@@ -59,17 +60,17 @@ def plot(
         )
         for file in files:
             check_ending(file)
-            check_file(file)
+            require_writable_file(file)
         choice = choosing.Choice(
             choosing.comma_separated(networks),
             [Where(text) for text in where or []],
             choosing.comma_separated(sort),
             top,
         )
-        rows = choosing.gather(paths or [], published=not no_published)
-        sizes = [(row.row.model, row.row.resolution) for row in rows]
         rows = choosing.gather(
-            paths or [], published=not no_published, reported=self_reported(miou or [], dataset, split, sizes)
+            paths or [],
+            published=not no_published,
+            report=lambda networks: self_reported(miou or [], dataset, split, networks),
         )
         frame = choosing.chosen(rows, choice, [across, upwards, named, *(COLUMNS[name] for name in NEEDED)])
         wanted = check_highlight(choosing.comma_separated(highlight), frame)

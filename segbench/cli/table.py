@@ -133,9 +133,9 @@ def _show(
         terminal().print(choosing.listed_columns())
         return
     if out is not None:
-        check_file(out)
+        files.require_writable_file(out)
         if form == "latex":
-            check_file(out.with_suffix(".bib"))
+            files.require_writable_file(out.with_suffix(".bib"))
     wanted = choosing.columns_of(columns)
     choice = choosing.Choice(
         choosing.comma_separated(networks), [Where(text) for text in where], choosing.comma_separated(sort), top
@@ -162,12 +162,3 @@ def _show(
         files.write_text(out, text)
         if form == "latex" and (papers := bibliography(text)):
             files.write_text(out.with_suffix(".bib"), papers)
-
-
-def check_file(path: Path) -> None:
-    """Refuse a file that cannot be written.
-
-    Raises:
-        OutputError: it is a folder, or its folder cannot be written.
-    """
-    files.require_writable_file(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -59,8 +59,18 @@ def comma_separated(text: str | None) -> list[str]:
     return [part for part in (item.strip() for item in (text or "").split(",")) if part]
 
 
-def gather(paths: Sequence[Path], *, published: bool = True, reported: Sequence[Claim] = ()) -> list[Row]:
+Networks = Sequence[tuple[str, tuple[int, int]]]
+
+
+def gather(
+    paths: Sequence[Path], *, published: bool = True, report: Callable[[Networks], Sequence[Claim]] = lambda _: ()
+) -> list[Row]:
     """The rows of Records in files and folders, and of the published costs, with what the user reports of networks.
+
+    Args:
+        paths: files and folders.
+        published: take the published costs too.
+        report: what the user reports of these networks, each with its size.
 
     Raises:
         BadOption: neither is asked for.
@@ -68,7 +78,8 @@ def gather(paths: Sequence[Path], *, published: bool = True, reported: Sequence[
     """
     if not paths and not published:
         raise BadOption("--no-published leaves nothing to show: name files or folders of Records")
-    return rows_of(read_all(paths) if paths else [], published_costs() if published else [], reported)
+    own, others = read_all(paths) if paths else [], published_costs() if published else []
+    return rows_of(own, others, report([(record.model, record.resolution) for record in (*own, *others)]))
 
 
 def chosen(rows: Sequence[Row], choice: Choice, shown: Iterable[Column]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from segbench.audit.counts import Counts
 from segbench.audit.judge import judge
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, load_claims
-from segbench.conditions import AccuracyConditions, TimingConditions, labels
+from segbench.conditions import AccuracyConditions, TimingConditions, labels, show_value
 from segbench.counting.meanings import MEANINGS, identifier
 from segbench.errors import UnknownName
 from segbench.record import Record
@@ -177,20 +177,14 @@ def _speed(field: str) -> Callable[[Row], Value]:
     return value
 
 
-def _condition(field: str) -> Callable[[Row], Value]:
-    return lambda row: getattr(row.timing, field) if row.timing else None
-
-
 def _timed_under(row: Row) -> Value:
     return row.context.timed_under[row.timing] if row.timing else None
 
 
 def _told(field: str) -> Callable[[Row], Value]:
-    """A condition in words: ``on`` and ``off`` of a switch."""
-
     def value(row: Row) -> Value:
         found = getattr(row.timing, field) if row.timing else None
-        return None if found is None else {True: "on", False: "off"}[found] if isinstance(found, bool) else str(found)
+        return None if found is None else show_value(found)
 
     return value
 
@@ -309,8 +303,8 @@ _ALL = (
     Column("energy_mj", "number", "of an image, mJ", lambda row: row.timed("energy")),
     Column("peak_mib", "number", "peak memory, MiB", _peak),
     Column("bound_by", "text", "launch-bound, compute-bound or memory-bound", _speed("verdict")),
-    Column("device", "text", "that was timed: cuda or cpu", _condition("device")),
-    Column("device_name", "text", "name of the chip", _condition("device_name")),
+    Column("device", "text", "that was timed: cuda or cpu", _told("device")),
+    Column("device_name", "text", "name of the chip", _told("device_name")),
     Column("mode", "text", "timed region", _speed("mode")),
     Column("precision", "text", "fp32, tf32, fp16 or bf16", _speed("precision")),
     Column("timed_under", "text", "device, mode, precision, and what else tells the row's timing apart", _timed_under),
