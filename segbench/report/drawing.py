@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.catalog import CATALOG
 from segbench.catalog.references import title as title_of
-from segbench.report.naming import LONGEST_LABEL, REAL_TIME_FPS, name_points, note_missing, usual_split
+from segbench.report.naming import LONGEST_LABEL, REAL_TIME_FPS, Segment, name_points, note_missing, usual_split
 from segbench.report.plots import Metric, Point
 from segbench.report.style import (
     DOMINATED,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Segment = tuple[tuple[float, float], tuple[float, float]]
 
 _LOG_FROM = 4.0
 _LEAST_MIOU_SPAN = 3.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from segbench.report.labels import Box, place_labels
@@ -67,41 +68,88 @@ def name_points(
     if real_time:
         markers.append(_real_time_note(axes, renderer, to))
     drawn = [*lines, *((point.solid, pair) for point in everyone if point.solid for pair in point.hollow)]
-    styles: list[dict[str, Any]] = [
-        {
-            "size": to.label[1] if crowded else to.label[0],
-            "color": OWN.colour if is_own(point.model) else INK if point in best else MUTED,
-            "weight": "bold" if point in best or is_own(point.model) else "normal",
-            "parse_math": False,
-        }
+    usual = usual_split(everyone)
+    named = [
+        Label(
+            label_of(point, usual),
+            point.solid or point.hollow[0],
+            to.label[1] if crowded else to.label[0],
+            OWN.colour if is_own(point.model) else INK if point in best else MUTED,
+            bold=point in best or is_own(point.model),
+        )
         for point in points
     ]
-    sizes, usual = [], usual_split(everyone)
-    for point, style in zip(points, styles, strict=True):
-        text = figure.text(0, 0, label_of(point, usual), **style)
+    missing = write_labels(axes, named, markers, drawn, bounds, gap=(to.marker / 2 + 2.2) * pixel)
+    if missing:
+        note_missing(axes, missing, to)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text beside a point, in data units.
+
+    Attributes:
+        text: what it says.
+        point: what it names.
+        size: of the type, in points.
+        colour: of the letters.
+        bold: whether it stands out.
+    """
+
+    text: str
+    point: tuple[float, float]
+    size: float
+    colour: str
+    bold: bool = False
+
+
+def write_labels(
+    axes: Axes, labels: Sequence[Label], markers: Sequence[Box], lines: Sequence[Segment], bounds: Box, gap: float
+) -> int:
+    """Write labels where there is room, each joined to its point by a line where it had to move; how many found none.
+
+    Args:
+        axes: drawn already.
+        labels: the most important first.
+        markers: what is not to be covered, in pixels.
+        lines: what had better not be covered, in data units.
+        bounds: where labels may stand, in pixels.
+        gap: pixels between a label and its point.
+    """
+    figure = axes.figure
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    pixel = figure.dpi / 72
+
+    def at(pair: tuple[float, float]) -> tuple[float, float]:
+        x, y = axes.transData.transform(pair)
+        return float(x), float(y)
+
+    styles: list[dict[str, Any]] = [
+        {
+            "size": label.size,
+            "color": label.colour,
+            "weight": "bold" if label.bold else "normal",
+            "parse_math": False,
+        }
+        for label in labels
+    ]
+    sizes = []
+    for label, style in zip(labels, styles, strict=True):
+        text = figure.text(0, 0, label.text, **style)
         extent = text.get_window_extent(renderer)
         text.remove()
         # A space beside each label: neighbours would read as one name.
         sizes.append((extent.width + 0.6 * extent.height, extent.height + 1 * pixel))
-    anchors = [at(point.solid or point.hollow[0]) for point in points]
-    places = place_labels(
-        anchors,
-        sizes,
-        markers,
-        [(at(start), at(end)) for start, end in drawn],
-        bounds,
-        gap=(to.marker / 2 + 2.2) * pixel,
-    )
-    missing = 0
-    for point, style, anchor, place in zip(points, styles, anchors, places, strict=True):
+    anchors = [at(label.point) for label in labels]
+    places = place_labels(anchors, sizes, markers, [(at(start), at(end)) for start, end in lines], bounds, gap=gap)
+    for label, style, anchor, place in zip(labels, styles, anchors, places, strict=True):
         if place is None:
-            missing += 1
             continue
         box = place.box
         centre = ((box.x0 + box.x1) / 2 - anchor[0], (box.y0 + box.y1) / 2 - anchor[1])
         axes.annotate(
-            label_of(point, usual),
-            point.solid or point.hollow[0],
+            label.text,
+            label.point,
             xytext=(centre[0] / pixel, centre[1] / pixel),
             textcoords="offset points",
             ha="center",
@@ -114,10 +162,9 @@ def name_points(
         )
         if place.leader:
             end = axes.transData.inverted().transform(box.nearest(anchor))
-            xs, ys = zip(point.solid or point.hollow[0], end, strict=True)
+            xs, ys = zip(label.point, end, strict=True)
             axes.plot(xs, ys, color=MUTED, linewidth=0.5, alpha=0.8, zorder=2.5, scalex=False, scaley=False)
-    if missing:
-        note_missing(axes, missing, to)
+    return sum(place is None for place in places)
 
 
 def note_missing(axes: Axes, missing: int, to: Layout) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from segbench.catalog.references import title
 from segbench.errors import BadOption, OutputError, UnknownName
-from segbench.report.labels import Box, place_labels
+from segbench.report.labels import Box
+from segbench.report.naming import Label, Segment, write_labels
 from segbench.report.pareto import pareto_front
 from segbench.report.plots import SUFFIXES
 from segbench.report.style import (
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 NEEDED = ("source", "network", "resolution", "classes", "miou_is", "miou_on", "unsized_miou", "timed_under")
 """Columns that a plot takes beside those that it draws."""
-Segment = tuple[tuple[float, float], tuple[float, float]]
 _SCORES = frozenset({"miou", "measured_miou", "claimed_miou"})
 _FAST = frozenset({"fps", "graph_fps"})
 _CHEAP = frozenset({"latency", "busy_ms", "enqueue_ms", "energy_mj", "peak_mib"})
@@ -304,38 +304,20 @@ def _labels(
     order = sorted(range(len(points)), key=lambda place: (names[place] not in first, place))[:_MOST_LABELS]
     if highlight and len(points) > _ALL_LABELLED:
         order = [place for place in order if names[place] in first]
-    anchors = [tuple(map(float, axes.transData.transform(points[place]))) for place in order]
     half = (to.marker + 1.5) * pixel / 2
     blocked = [
         Box(left - half, low - half, left + half, low + half)
         for left, low in (tuple(map(float, axes.transData.transform(point))) for point in points)
     ]
-    sizes = []
-    for place in order:
-        text = figure.text(0, 0, texts[place], size=to.label[0], parse_math=False)
-        extent = text.get_window_extent(renderer)
-        text.remove()
-        sizes.append((extent.width + 0.6 * extent.height, extent.height + pixel))
-    drawn = [
-        (
-            (float(one[0]), float(one[1])),
-            (float(other[0]), float(other[1])),
+    named = [
+        Label(
+            texts[place],
+            points[place],
+            to.label[0],
+            OWN.colour if is_own(names[place]) else INK if not highlight or names[place] in first else MUTED,
+            bold=names[place] in first,
         )
-        for one, other in (axes.transData.transform(segment) for segment in lines)
+        for place in order
     ]
-    places = place_labels(
-        [(left, low) for left, low in anchors], sizes, blocked, drawn, Box(frame.x0, frame.y0, frame.x1, frame.y1),
-        gap=(to.marker / 2 + 2.2) * pixel,
-    )  # fmt: skip
-    for index, anchor, placed in zip(order, anchors, places, strict=True):
-        if placed is None:
-            continue
-        box = placed.box
-        offset = ((box.x0 + box.x1) / 2 - anchor[0]) / pixel, ((box.y0 + box.y1) / 2 - anchor[1]) / pixel
-        colour = OWN.colour if is_own(names[index]) else INK if not highlight or names[index] in first else MUTED
-        axes.annotate(
-            texts[index], points[index], xytext=offset, textcoords="offset points", ha="center", va="center",
-            size=to.label[0], color=colour, weight="bold" if names[index] in first else "normal", parse_math=False,
-            gid="label", zorder=5,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5} if placed.leader else None,
-        )  # fmt: skip
+    bounds = Box(frame.x0, frame.y0, frame.x1, frame.y1)
+    write_labels(axes, named, blocked, lines, bounds, gap=(to.marker / 2 + 2.2) * pixel)
