@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from segbench.history.commits import Commit
 from segbench.history.listing import Searched, newest_first, number_of_commits, relation, sentence, shown, without
 from segbench.history.series import MIOU, Series, Value
 from segbench.report.escape import plain
+from segbench.report.page_html import Markup, element
 from segbench.report.style import SCREEN, new_figure, plot_style
 from segbench.results import Signature
 from segbench.units import scaled
@@ -48,17 +48,17 @@ def page(searched: Searched, commits: Sequence[Commit], title: str) -> str:
         title: what the history is of.
     """
     told, changes = shown(searched), newest_first(searched, commits)
-    about = f"{len(commits):,} commits from {_named(commits[0])} to {_named(commits[-1])}"
+    ends = [part for commit in (commits[0], commits[-1]) for part in (" to ", *_named(commit))][1:]
     parts = [
-        f"<h1>{_text(title)}</h1>",
-        f"<p>{about}; {len(told):,} series, {len(changes):,} changes.</p>",
-        *_changes(changes),
+        element("h1", plain(title)),
+        element("p", f"{len(commits):,} commits from ", *ends, f"; {len(told):,} series, {len(changes):,} changes."),
+        _changes(changes),
     ]
     network = None
     for series, found in told:
         if series.network != network:
             network = series.network
-            parts.append(f"<h2>{_text(network)}</h2>")
+            parts.append(element("h2", plain(network)))
         parts += _series(series, found, commits)
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     head = [
@@ -66,83 +66,72 @@ def page(searched: Searched, commits: Sequence[Commit], title: str) -> str:
         '<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
+        element("title", plain(title)),
+        f"<style>{_STYLE}</style></head><body>",
     ]
     return "\n".join([*head, *parts, "</body></html>"]) + "\n"
 
 
-def _text(text: str) -> str:
-    return html.escape(plain(text))
+def _named(commit: Commit) -> tuple[str, ...]:
+    return element("code", commit.short), f" ({plain(commit.date[:10])})" if commit.date else ""
 
 
-def _named(commit: Commit) -> str:
-    return f"<code>{commit.short}</code>{f' ({_text(commit.date[:10])})' if commit.date else ''}"
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> Markup:
+    def line(tag: str, cells: Sequence[str]) -> Markup:
+        kinds = ("number" if place in numbers else None for place in range(len(cells)))
+        return element("tr", *(element(tag, cell, class_=kind) for cell, kind in zip(cells, kinds, strict=True)))
+
+    return element("div", element("table", line("th", headings), *(line("td", row) for row in rows)), class_="wide")
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> Iterator[str]:
-    """A table; cells are HTML."""
-
-    def line(tag: str, cells: Sequence[str]) -> str:
-        marked = (f"<{tag}{' class=number' * (place in numbers)}>{cell}</{tag}>" for place, cell in enumerate(cells))
-        return f"<tr>{''.join(marked)}</tr>"
-
-    yield '<div class="wide"><table>'
-    yield line("th", headings)
-    yield from (line("td", row) for row in rows)
-    yield "</table></div>"
-
-
-def _changes(changes: Sequence[Change]) -> Iterator[str]:
+def _changes(changes: Sequence[Change]) -> Markup:
     if not changes:
-        yield "<p>No quantity changed.</p>"
-        return
+        return element("p", "No quantity changed.")
     rows = [
         (
-            _text(change.series.network),
-            _text(change.series.title),
-            f"<code>{change.span}</code>",
+            plain(change.series.network),
+            plain(change.series.title),
+            element("code", change.span),
             number_of_commits(change),
-            _text(change.series.show(change.before)),
-            _text(f"{change.series.show(change.after)} {change.series.unit}"),
-            _text(relation(change)),
-            _text(change.last.subject),
+            plain(change.series.show(change.before)),
+            plain(f"{change.series.show(change.after)} {change.series.unit}"),
+            plain(relation(change)),
+            plain(change.last.subject),
         )
         for change in changes
     ]
     headings = ("network", "quantity", "commits", "", "before", "after", "change", "last commit")
-    yield from _table(headings, rows, frozenset({3, 4, 5, 6}))
+    return _table(headings, rows, frozenset({3, 4, 5, 6}))
 
 
-def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]) -> Iterator[str]:
-    unit = f" ({series.unit})" if series.unit else ""
-    yield f"<h3>{_text(series.title + unit)}</h3>"
+def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]) -> Iterator[Markup]:
+    yield element("h3", plain(series.title + (f" ({series.unit})" if series.unit else "")))
     where = ", ".join(filter(None, (series.machine, series.conditions)))
     if where:
-        yield f'<p class="quiet">{_text(where)}</p>'
+        yield element("p", plain(where), class_="quiet")
     if series.cut:
-        began = series.points[0].commit.short
-        yield f"<p>Begins at <code>{began}</code>, not joined to what was before: {_text(series.cut)}.</p>"
+        began = element("code", series.points[0].commit.short)
+        yield element("p", "Begins at ", began, f", not joined to what was before: {plain(series.cut)}.")
     if levels(series):
         drawn = base64.b64encode(picture(series, changes, commits)).decode()
         about = f"{series.quantity} of {series.network} over {len(series.points)} commits"
-        yield f'<img alt="{_text(about)}" src="data:image/svg+xml;base64,{drawn}">'
-    yield from (f"<p>{_text(sentence(change))} {_text(change.last.subject)}</p>" for change in changes)
+        yield element("img", alt=plain(about), src=f"data:image/svg+xml;base64,{drawn}")
+    yield from (element("p", plain(f"{sentence(change)} {change.last.subject}")) for change in changes)
     if without(series):
-        yield f'<p class="quiet">{without(series)}</p>'
+        yield element("p", without(series), class_="quiet")
     values: Sequence[Value] = levels(series) or [point.samples[0] for point in series.points]
     rows = [
         (
-            f"<code>{point.commit.short}</code>",
-            _text(point.commit.date[:10]),
-            _text(series.show(value)),
+            element("code", point.commit.short),
+            plain(point.commit.date[:10]),
+            plain(series.show(value)),
             str(len(point.samples)),
-            _text(point.commit.subject),
+            plain(point.commit.subject),
         )
         for point, value in zip(series.points, values, strict=True)
     ]
-    yield f"<details><summary>{len(rows)} commits</summary>"
-    yield from _table(("commit", "date", "value", "samples", "subject"), rows, frozenset({2, 3}))
-    yield "</details>"
+    table = _table(("commit", "date", "value", "samples", "subject"), rows, frozenset({2, 3}))
+    yield element("details", element("summary", f"{len(rows)} commits"), table)
 
 
 def picture(series: Series, changes: Sequence[Change], commits: Sequence[Commit]) -> bytes:

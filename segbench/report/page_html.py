@@ -15,7 +15,7 @@ class Markup(str):
 
 
 Content = str | None
-_UNCLOSED = {"input", "dd", "dt", "li", "option", "td", "th", "tr"}
+_UNCLOSED = {"img", "input", "dd", "dt", "li", "option", "td", "th", "tr"}
 """Elements that HTML closes by itself: thousands of cards are a quarter smaller."""
 
 
