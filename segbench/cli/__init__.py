@@ -112,7 +112,8 @@ def _nearer(error: Exception, message: str) -> str:
     """What Click says of an unknown command or option, without offers that have little to do with it."""
     unknown = re.match(r"No such command '(.+?)'", message)
     if unknown:
-        names = [*(command.name for command in app.registered_commands if command.name), "baseline", "history"]
+        known = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
+        names = [name for name in known if name]
         offers = [_MEANT[unknown[1]]] if unknown[1] in _MEANT else get_close_matches(unknown[1], names, cutoff=0.6)
         return _offer(unknown[0], offers, "segbench --help")
     option = getattr(error, "option_name", None)

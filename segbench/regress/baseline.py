@@ -140,7 +140,7 @@ def from_records(path: Path) -> list[Record]:
     Raises:
         RecordError: the file cannot be read, has one network twice under the same conditions, or a failed measurement.
     """
-    records = [record for group in by_machine(store.read(path), str(path)).values() for record in group]
+    records = _of_all_machines(store.read(path), str(path))
     if failed := failures(records):
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise RecordError(f"no baseline is written: {failed[0]}{more}")
@@ -164,8 +164,12 @@ def added_to(path: Path, records: Sequence[Record]) -> list[Record]:
     Raises:
         RecordError: the file has one of them already.
     """
-    groups = by_machine([*store.read(path), *records], f"{path} with what is added")
-    return [record for group in groups.values() for record in group]
+    return _of_all_machines([*store.read(path), *records], f"{path} with what is added")
+
+
+def _of_all_machines(records: Iterable[Record], where: str) -> list[Record]:
+    """Each row once, its processes one number; errors as `by_machine`."""
+    return [record for group in by_machine(records, where).values() for record in group]
 
 
 @dataclass(frozen=True)
@@ -226,9 +230,7 @@ def prepare_update(
     outcome = compare_records(before, current, replace(options, force=True))
     replaced = {id(record): current.get(name) for name, record in before.items()}
     kept = (replaced.get(id(record), record) for record in old.records())
-    records = [
-        record for group in by_machine(filter(None, (*kept, *added)), "the new baseline").values() for record in group
-    ]
+    records = _of_all_machines(filter(None, (*kept, *added)), "the new baseline")
     lines = [*_difference(outcome), *(f"{label(record)}: added" for record in added)]
     return Change(records, lines, failures(measured.values()))
 
