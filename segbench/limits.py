@@ -14,6 +14,11 @@ CLASSES = 65_535
 """Output classes: as many as a label map of 16 bits tells apart."""
 
 BATCH = 65_535
+
+ELEMENTS, TIMES_THE_INPUT = 2**32, 4_096
+"""Of one tensor of a forward: above both it is a mistake. Attention at stride 8 on 2048x4096 makes 2**34 elements, 683
+times its input."""
+
 ROUNDS = 100_000
 PROCESSES = 1_000
 

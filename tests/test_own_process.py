@@ -53,6 +53,9 @@ class Raises(Good):
     def forward(self, x): raise KeyError("not today")
 class Nothing(Good):
     def forward(self, x): return super().forward(x)[:, :, :0]
+class Huge(Good):
+    def forward(self, x):
+        return super().forward(x) + torch.ones(8 * 10**9)[0]
 class Without(nn.Module):
     def forward(self, x): return x.repeat(1, 7, 1, 1)[:, :19]
 class Unruly(Good):
@@ -146,6 +149,7 @@ def test_what_ends_an_import_or_a_build_is_refused(folder: Path, spec: str, part
         ("Loop", "timed out after 10 s"),
         ("Interrupt", "KeyboardInterrupt"),
         ("Raises", "KeyError: 'not today'"),
+        ("Huge", "a tensor of 8,000,000,000 elements"),
     ],
 )
 def test_what_ends_a_forward_is_a_row_and_the_next_network_goes_on(
@@ -159,10 +163,11 @@ def test_what_ends_a_forward_is_a_row_and_the_next_network_goes_on(
     assert [row["failure"] for row in others] == [None, None]
 
 
-def test_a_network_that_returns_no_logits_is_not_timed_and_refused_after_the_others(
-    folder: Path, segbench_cli: Cli
+@pytest.mark.parametrize("speed", [("--no-speed",), ("--device", "cpu", "--budget", "0.2")])
+def test_a_network_that_returns_no_pixels_is_refused_after_the_others(
+    folder: Path, speed: tuple[str, ...], segbench_cli: Cli
 ) -> None:
-    how = ("--res", "64x64", "--device", "cpu", "--budget", "0.2", "--json", "rows.json")
+    how = ("--res", "64x64", *speed, "--json", "rows.json")
     answer = segbench_cli("profile", "wild:Nothing", "wild:Good", *how)
     assert answer.status == 2
     assert "returned the shape" in answer.err

@@ -74,8 +74,8 @@ def profile_card(
 def _title(record: Record) -> Text:
     entry = CATALOG.get(record.model)
     title = Text()
-    size, classes = show(record.resolution), f"{record.classes} classes"
-    title.append(f"  {size} (HxW), {classes}, batch {record.batch}")
+    classes = f", {record.classes} classes" if record.classes else ""
+    title.append(f"  {show(record.resolution)} (HxW){classes}, batch {record.batch}")
     if entry:
         title.append(f"; {entry.paper}", style="dim")
     return title
