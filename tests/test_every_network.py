@@ -55,7 +55,13 @@ def batch(entry: Entry, folder: Path) -> None:
 
 
 def bfloat16(entry: Entry, folder: Path) -> None:
-    scores = copy.deepcopy(network(entry.name)).bfloat16()(images(entry)[:1].bfloat16())
+    try:
+        scores = copy.deepcopy(network(entry.name)).bfloat16()(images(entry)[:1].bfloat16())
+    except RuntimeError as error:
+        # Torch 2.4 unpools no BFloat16 on the CPU, 2.11 does.
+        if torch.__version__ < "2.11" and "\"max_unpool2d\" not implemented for 'BFloat16'" in str(error):
+            pytest.skip(str(error))
+        raise
     assert scores.dtype == torch.bfloat16
     assert scores.isfinite().all()
 

@@ -90,7 +90,7 @@ def returning(made):
     return Returning
 
 Detector = returning(lambda y: [{"boxes": y.new_zeros(0, 4), "scores": y.new_zeros(0), "names": ["a"]}])
-Empty = returning(lambda y: y[:, :, :0])
+Empty = returning(lambda y: y[0, :, 0, :0])
 Null = returning(lambda y: None)
 Text = returning(lambda y: "logits")
 Numbers = returning(lambda y: [1, 2.0, {"a": (None, "b", True)}])

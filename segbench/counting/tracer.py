@@ -7,14 +7,12 @@ the network called them: ``linear`` and not ``mm`` or ``addmm``, ``scaled_dot_pr
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from segbench import limits
 from segbench.counting import copies
 from segbench.counting.dispatch import OperationMode
 from segbench.counting.log import Log
@@ -48,7 +46,7 @@ def trace(
 
     Raises:
         FactoryError: the network does not take these inputs, or cannot be copied.
-        ForwardError: it fails on them, or makes a tensor that no network makes (`segbench.limits.ELEMENTS`).
+        ForwardError: it fails on them.
         BadResolution: the shape is not four positive integers, or the network rejects the size.
     """
     return trace_and_copy(net, shape, inputs=inputs, output=output, whole=whole, build=build)[0]
@@ -116,17 +114,6 @@ def _check_takes(net: nn.Module, inputs: Sequence[Input]) -> None:
         ) from error
 
 
-def _check_made(net: nn.Module, traced: Trace) -> None:
-    """On meta a tensor of any size or of none costs nothing: what no device could run would count like a network."""
-    if 0 in traced.output_shape[2:]:
-        raise FactoryError(f"{copies.name_of(net)} returned the shape {traced.output_shape}: an image without pixels")
-    most = max(limits.ELEMENTS, limits.TIMES_THE_INPUT * math.prod(traced.input_shape))
-    # A view, such as that of `expand`, writes nothing.
-    made = max((math.prod(shape) for op in traced.operations if op.writes for shape in op.outputs), default=0)
-    if made > most:
-        raise ForwardError(f"{copies.name_of(net)} makes a tensor of {made:,} elements; at most {most:,} are taken")
-
-
 @dataclass(frozen=True)
 class _Run:
     inputs: tuple[Input, ...]
@@ -143,7 +130,6 @@ class _Run:
             if made:
                 # Layers that are made in the first forward: the second one is what is timed.
                 written, _ = self._written_down(net, device, label)
-        _check_made(net, written)
         return written, net
 
     def _written_down(self, net: nn.Module, device: str, label: str) -> tuple[Trace, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol as TypingProtocol
@@ -149,6 +150,7 @@ def _count(result: Record, subject: Subject, job: Job, say: Stage) -> None:
         whole=prices,
         build=subject.counted,
     )
+    _check_runs(subject, traced)
     result.classes = _classes(subject, traced)
     result.params = traced.params
     result.live_params = traced.live_params if traced.returned else None
@@ -164,6 +166,17 @@ def _count(result: Record, subject: Subject, job: Job, say: Stage) -> None:
         say(f"counting with {', '.join(tools)}")
         result.tools, notes = tool_counts(subject.bare, size, tools, settings.batch, inputs)
         result.notes.extend(notes)
+
+
+def _check_runs(subject: Subject, traced: Trace) -> None:
+    """On meta a tensor of any size or of none costs nothing: what no device could run would count like a network."""
+    if 0 in traced.output_shape[2:]:
+        raise FactoryError(f"{subject.spec} returned the shape {traced.output_shape}: an image without pixels")
+    most = max(limits.ELEMENTS, limits.TIMES_THE_INPUT * math.prod(traced.input_shape))
+    # A view, such as that of `expand`, writes nothing.
+    made = max((math.prod(shape) for op in traced.operations if op.writes for shape in op.outputs), default=0)
+    if made > most:
+        raise ForwardError(f"{subject.spec} makes a tensor of {made:,} elements; at most {most:,} are taken")
 
 
 def _classes(subject: Subject, traced: Trace) -> int:
