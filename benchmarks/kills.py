@@ -23,8 +23,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from segbench import files, store
-from segbench.record import Record
+from segbench import files
+from segbench.records import store
+from segbench.records.record import Record
 
 NETWORKS = ("enet", "erfnet", "espnet", "cgnet", "fastscnn", "contextnet")
 SIZE = ("--res", "64x128", "--no-speed")

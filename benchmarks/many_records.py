@@ -19,8 +19,8 @@ from pathlib import Path
 
 from segbench.catalog import CATALOG
 from segbench.job import Settings
-from segbench.record import Record
-from segbench.results import Latency, Memory, Process, Speed
+from segbench.records.record import Record
+from segbench.records.results import Latency, Memory, Process, Speed
 
 FAMILIES = {"macs": 1.0, "conv-macs": 0.98, "2xmacs": 2.0, "fvcore": 1.01, "thop": 1.02, "live-macs": 0.97}
 PROCESSES = 10

@@ -18,7 +18,6 @@ from typing import Literal
 import torch
 from torch import nn
 
-from segbench import store
 from segbench.catalog import CATALOG, KNOWN, Entry, find, match
 from segbench.catalog.collect import file_names, forgotten, path, read
 from segbench.catalog.references import references
@@ -27,7 +26,8 @@ from segbench.costs import costs, sizes_and_classes
 from segbench.counting.tracer import trace
 from segbench.errors import BadOption, CatalogError, UnknownName
 from segbench.models.base import Network
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.resolution import show
 
 ROOT = Path(__file__).parent.parent

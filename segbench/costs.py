@@ -14,17 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segbench import planning, store
 from segbench.audit.counts import Counts
 from segbench.audit.judge import judge
 from segbench.audit.speed import judge_speed
 from segbench.catalog import CATALOG, list_models, match
 from segbench.claims import PAPERS, load_claims
+from segbench.compare import planning
+from segbench.compare.planning import STAGE_LEVELS
 from segbench.errors import RecordError, SegbenchError
 from segbench.job import Job, Settings
 from segbench.measure.record import measure_job
-from segbench.planning import STAGE_LEVELS
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 
 
 def costs(names: Iterable[str]) -> Iterator[Record]:

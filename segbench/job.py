@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from segbench.catalog import CATALOG
-from segbench.conditions import TimingConditions
 from segbench.errors import BadOption
 from segbench.protocol import PRESETS, Protocol, protocol_for
-from segbench.record import Record
+from segbench.records.conditions import TimingConditions
+from segbench.records.record import Record
+from segbench.records.results import Process, Run
 from segbench.resolution import show
-from segbench.results import Process, Run
 from segbench.version import __version__
 
 BOUNDS = ("all", "launches", "none")

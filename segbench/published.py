@@ -13,14 +13,14 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from segbench import store
 from segbench.audit import audit, audit_speed, select
 from segbench.audit.recorded import verdicts
 from segbench.audit.render import markdown
 from segbench.catalog import list_models
-from segbench.compare import RECORDS
+from segbench.compare.run import RECORDS
 from segbench.costs import costs, lines
 from segbench.errors import RecordError
+from segbench.records import store
 from segbench.report.comparison import write_report
 from segbench.report.gather import read_all
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segbench import store
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 
 FILE = "costs.jsonl"
 

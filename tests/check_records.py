@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from segbench import store
-from segbench.record import Record
-from segbench.results import Accuracy, Memory, Signature, Speed
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Memory, Signature, Speed
 
 TITLE = "net:build 64x128"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from segbench.conditions import AccuracyConditions, TimingConditions
 from segbench.protocol import PRECISIONS, Protocol
-from segbench.record import Record
-from segbench.results import Accuracy, Latency, Optimized, Speed
+from segbench.records.conditions import AccuracyConditions, TimingConditions
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Latency, Optimized, Speed
 
 TIMING_FIELDS = [item.name for item in fields(TimingConditions)]
 ACCURACY_FIELDS = [item.name for item in fields(AccuracyConditions)]

@@ -7,11 +7,11 @@ from typing import Any
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Latency, Memory, ModuleRow, Speed, WaterfallRow
 from segbench.report.comparison import PLOTS
 from segbench.report.measured import measured
 from segbench.report.plots import Plot
-from segbench.results import Accuracy, Latency, Memory, ModuleRow, Speed, WaterfallRow
 
 HOSTILE = (
     "<script>alert(1)</script>",

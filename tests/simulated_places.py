@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from segbench.compare import Kind
+from segbench.compare.run import Kind
 from segbench.job import Job
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import speed_of, time_frames
-from segbench.places import News, Outcome, Place, Places, Running, Task
-from segbench.record import Record
-from segbench.results import Run
+from segbench.places.loop import News, Outcome, Place, Places, Running, Task
+from segbench.records.record import Record
+from segbench.records.results import Run
 
 ENVIRONMENT: dict[str, Any] = {"torch": "2", "cpu": "test", "driver": None, "gpus": {}}
 
 
 class SimulatedGpus(Places):
-    """Some simulated GPUs, and the clock of all of them; stands in for `segbench.gpu_places.GpuPlaces`."""
+    """Some simulated GPUs, and the clock of all of them; stands in for `segbench.compare.gpu_places.GpuPlaces`."""
 
     def __init__(self, count: int, behaviour: Callable[[Job, int], Behaviour]) -> None:
         """Make the devices.

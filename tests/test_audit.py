@@ -21,7 +21,7 @@ from segbench.audit.render import markdown
 from segbench.claims import Figure, load_claims
 from segbench.counting.meanings import MEANINGS
 from segbench.published_costs import published_costs
-from segbench.record import Record
+from segbench.records.record import Record
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -27,7 +27,7 @@ from segbench.audit.speed import (
 )
 from segbench.claims import Figure, load_claims, provenance
 from segbench.gpus import GPUS
-from segbench.record import Record
+from segbench.records.record import Record
 from tests.conftest import Answer
 
 ROWS = audit_speed(select(None))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from segbench import store
 from segbench.errors import RecordError
 from segbench.job import Settings
-from segbench.record import Record
-from segbench.results import Accuracy, Memory, ModuleRow, Signature, WaterfallRow
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Memory, ModuleRow, Signature, WaterfallRow
 from tests.conftest import Answer
 from tests.report_records import timing
 

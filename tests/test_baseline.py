@@ -13,17 +13,17 @@ import pytest
 import torch
 from torch import nn
 
-from segbench import store
 from segbench.counting.modules import modules, operation_totals, settings
 from segbench.counting.tracer import trace
 from segbench.errors import RecordError
 from segbench.measure.signature import SAMPLES, drawn, fill, image, sample_indices, signature
 from segbench.measure.subject import resolve
-from segbench.processes import with_timings
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.processes import with_timings
+from segbench.records.record import Record
+from segbench.records.results import Latency, Memory, ModuleRow, Process, Speed
 from segbench.regress.baseline import dumps
 from segbench.regress.rows import collate
-from segbench.results import Latency, Memory, ModuleRow, Process, Speed
 from tests import golden_recipe
 from tests.conftest import Answer
 

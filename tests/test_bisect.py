@@ -16,7 +16,7 @@ from segbench.history import measuring
 from segbench.job import Job
 from segbench.measure import record as measure_record
 from segbench.measure.simulated import SimulatedDevice
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.regress import against
 from segbench.regress.revision import Revision, RevisionError
 from tests import toy_project

@@ -20,8 +20,8 @@ from segbench.measure.roofline import Rates, Roofline, bytes_moved, measure_rate
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import measure_speed
 from segbench.protocol import Protocol, protocol_for
-from segbench.reading import plain, read
-from segbench.results import Speed
+from segbench.records.reading import plain, read
+from segbench.records.results import Speed
 from tests.forms_networks import SIZE, FormsDevice, TinySubject
 
 QUICK = protocol_for("forward", rounds=2, frames=5, warmup_passes=1, warmup_seconds=0.0, cudnn_benchmark=False)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import segbench
-from segbench import store
-from segbench.compare import RECORDS, sweep
+from segbench.compare.planning import plan
+from segbench.compare.run import RECORDS, sweep
 from segbench.job import Settings
 from segbench.measure.bounds import busy_ms, graph_fps, launches, traced, what_bounds
 from segbench.measure.device import CudaDevice, open_device
@@ -26,10 +26,10 @@ from segbench.measure.record import check_settings
 from segbench.measure.roofline import measure_rates
 from segbench.measure.speed import measure_speed
 from segbench.measure.waterfall import SWITCHES, waterfall
-from segbench.planning import plan
 from segbench.protocol import Protocol, protocol_for
-from segbench.reading import plain, read
-from segbench.results import Speed, WaterfallRow
+from segbench.records import store
+from segbench.records.reading import plain, read
+from segbench.records.results import Speed, WaterfallRow
 from tests.forms_networks import Tiny, TinySubject, randomised
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]

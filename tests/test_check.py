@@ -16,19 +16,19 @@ from xml.etree import ElementTree
 
 import pytest
 
-from segbench import store
 from segbench.errors import SegbenchError
-from segbench.isolate import Outcome
 from segbench.job import Job, Settings
 from segbench.measure import memory
 from segbench.measure import record as measuring
 from segbench.measure.device import Device
 from segbench.measure.simulated import Behaviour, SimulatedDevice
-from segbench.record import Record
+from segbench.places.isolate import Outcome
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Process
 from segbench.regress import against, run, sampling
 from segbench.regress.against import order
 from segbench.regress.revision import Revision, places
-from segbench.results import Accuracy, Process
 from tests.conftest import Answer
 
 pytestmark = pytest.mark.slow

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from segbench import store
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Acceptance
 from segbench.regress.acceptance import today
 from segbench.regress.options import Options
 from segbench.regress.rows import key
 from segbench.regress.sizing import plan_processes
-from segbench.results import Acceptance
 from tests.check_records import TITLE, made, put
 from tests.conftest import Answer
 

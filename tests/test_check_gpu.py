@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segbench import store
+from segbench.records import store
 from tests.conftest import Answer
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]

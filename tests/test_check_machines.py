@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from segbench import store
 from segbench.errors import SegbenchError
+from segbench.records import store
 from segbench.regress.against import revisions
 from segbench.regress.comment import MARKER
 from tests.check_records import lines, made, put

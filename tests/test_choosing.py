@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from segbench import store
 from segbench.counting.meanings import MEANINGS
 from segbench.errors import BadOption, SegbenchError, UnknownName
-from segbench.record import Record
-from segbench.results import Accuracy, Latency, Speed
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Latency, Speed
 from segbench.selection.choosing import Choice, chosen, columns_of
 from segbench.selection.columns import COLUMNS, find_column, rows_of
 from segbench.selection.where import Where

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from segbench.claims import load_claims
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.report.card import MOST_CLAIMS, claimed_table, profile_card
 
 

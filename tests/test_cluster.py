@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from segbench import store
-from segbench.compare import RECORDS, measure
+from segbench.compare.planning import STAGE_LEVELS, plan
+from segbench.compare.run import RECORDS, measure
 from segbench.job import Settings
 from segbench.measure.record import check_settings
-from segbench.planning import STAGE_LEVELS, plan
+from segbench.records import store
 from segbench.report.comparison import write_report
 from tests.processes import alive, wait_for
 

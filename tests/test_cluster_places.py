@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from segbench import cluster as clusters
-from segbench import compare as comparison
-from segbench import store
-from segbench.cluster import ClusterError, ClusterPlaces, connect, matches, parse_require
-from segbench.cluster_worker import in_host, leave
+from segbench.compare import cluster as clusters
+from segbench.compare import run as comparison
+from segbench.compare.cluster import ClusterError, ClusterPlaces, connect, matches, parse_require
+from segbench.compare.planning import plan
 from segbench.errors import BadOption, UnknownName
 from segbench.job import Job, Settings
 from segbench.measure.survey import Facts, survey
-from segbench.places import run_at
-from segbench.planning import plan
-from segbench.record import Record
-from segbench.results import ModuleRow, Speed
+from segbench.places.cluster_worker import in_host, leave
+from segbench.places.loop import run_at
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import ModuleRow, Speed
 from segbench.version import __version__
 from tests.conftest import Answer
 

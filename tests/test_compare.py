@@ -20,20 +20,20 @@ from typing import Any
 
 import pytest
 
-from segbench import compare as comparison
-from segbench import store
-from segbench.compare import answered, answers, mixed, ranking, require_unmixed, sweep
+from segbench.compare import run as comparison
+from segbench.compare.planning import plan
+from segbench.compare.run import answered, answers, mixed, ranking, require_unmixed, sweep
 from segbench.errors import BadOption, SegbenchError
 from segbench.job import Job, Settings
 from segbench.measure.device import open_device
 from segbench.measure.record import check_settings
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import speed_of, time_frames
-from segbench.planning import plan
-from segbench.processes import combine
 from segbench.protocol import PRESETS
-from segbench.record import Record
-from segbench.results import ModuleRow, Process, Speed
+from segbench.records import store
+from segbench.records.processes import combine
+from segbench.records.record import Record
+from segbench.records.results import ModuleRow, Process, Speed
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]
@@ -336,7 +336,7 @@ def alive(pid: int) -> bool:
 def test_processes_that_append_at_once_spoil_no_line(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from segbench import record, store\n"
+        "from segbench.records import record, store\n"
         "for _ in range(40):\n"
         "    one = record.Record(model=sys.argv[2] * 9000, classes=19, resolution=(64, 128))\n"
         "    store.append(pathlib.Path(sys.argv[1]), one)\n"

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from segbench import compare, store
 from segbench.cli import app
-from segbench.conditions import AccuracyConditions, TimingConditions
+from segbench.compare import run as compare
 from segbench.errors import BadOption
 from segbench.job import Job, Settings
-from segbench.processes import combine, one_number
 from segbench.protocol import Protocol
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.conditions import AccuracyConditions, TimingConditions
+from segbench.records.processes import combine, one_number
+from segbench.records.record import Record
 from segbench.regress.rows import key, mismatch
 from tests.conditions_records import ACCURACY_FIELDS, TIMING_FIELDS, scored, scored_pair, timed, timed_pair
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from segbench.conditions import TimingConditions
 from segbench.job import Job, Settings
 from segbench.measure import record as measuring
 from segbench.measure.cores import chosen_cores, kept_to
 from segbench.measure.simulated import SimulatedDevice
-from segbench.results import Memory, Speed
+from segbench.records.conditions import TimingConditions
+from segbench.records.results import Memory, Speed
 
 
 @pytest.fixture

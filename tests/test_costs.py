@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from segbench import store
 from segbench.catalog import CATALOG
 from segbench.costs import costs, main, replaced, sizes_and_classes
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from tests.wiring import slow_if_large
 
 COSTS = Path(__file__).parent.parent / "results" / "costs.jsonl"

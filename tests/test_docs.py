@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import segbench
 from segbench.cli import app, run
-from segbench.record import Record
+from segbench.records.record import Record
 from tests.counting_networks import Function
 
 ROOT = Path(__file__).parent.parent
@@ -448,10 +448,10 @@ def fields_of(kind: str) -> set[str]:
 
 
 def test_the_page_on_the_record_has_its_fields_and_no_others() -> None:
-    from segbench.schema import TABLES, with_field_tables
+    from segbench.records.schema import TABLES, with_field_tables
 
     page = (DOCS / "record.md").read_text(encoding="utf-8")
-    assert with_field_tables(page) == page, "python -m segbench.schema writes the tables anew"
+    assert with_field_tables(page) == page, "python -m segbench.records.schema writes the tables anew"
     assert all(f"<!-- fields of {kind} -->" in page for kind in TABLES)
     # `extra` holds what a newer segbench wrote.
     assert fields_of("Record") == {item.name for item in fields(Record)} - {"extra"}
@@ -470,7 +470,7 @@ def test_the_page_on_the_record_has_every_key_of_a_profile(in_folder: Path) -> N
     from segbench.job import Job, Settings
     from segbench.measure.nvml import Gpu
     from segbench.measure.record import check_settings, measure_job
-    from segbench.results import Telemetry
+    from segbench.records.results import Telemetry
 
     (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
     settings = check_settings(Settings(device="cpu", budget_s=0.5, module_levels=None, waterfall=True))
@@ -498,7 +498,7 @@ def test_the_page_on_the_record_has_every_key_of_a_profile(in_folder: Path) -> N
 def test_the_page_on_the_record_has_every_key_of_a_signature(in_folder: Path) -> None:
     from segbench.measure.signature import signature
     from segbench.measure.subject import resolve
-    from segbench.reading import plain
+    from segbench.records.reading import plain
 
     (in_folder / "tiny_docs.py").write_text(TINY, encoding="utf-8")
     assert plain(signature(resolve("tiny_docs:tiny", 2))).keys() == fields_of("Signature")

@@ -18,7 +18,7 @@ from torch import nn
 from segbench import build
 from segbench.accuracy.synthetic import write_synthetic
 from segbench.models.checkpoint import sha256
-from segbench.record import Record
+from segbench.records.record import Record
 from tests.conftest import Answer
 
 SIZE = (64, 128)

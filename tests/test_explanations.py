@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 import segbench
-from segbench import store
 from segbench.audit import Judgement, audit, select
 from segbench.audit.explanations import EXPLANATIONS, Quantity
 from segbench.audit.judgement import NEAR, UNITS
@@ -22,6 +21,7 @@ from segbench.claims import Figure, load_claims
 from segbench.counting.count import operation_counts, parameters
 from segbench.counting.tracer import trace
 from segbench.published_costs import published_costs
+from segbench.records import store
 from segbench.report.measured import measured
 from segbench.report.paper_table import paper_view
 from segbench.report.papers import paper_tables

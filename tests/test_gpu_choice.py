@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from segbench import store
-from segbench.conditions import TimingConditions
 from segbench.errors import BadOption
 from segbench.job import Settings
 from segbench.measure.environment import environment_warnings, runs_on
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.conditions import TimingConditions
+from segbench.records.record import Record
+from segbench.records.results import Speed
 from segbench.regress import sampling
 from segbench.regress.sampling import job_for
-from segbench.results import Speed
 from tests.conftest import Answer
 
 CU130 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]

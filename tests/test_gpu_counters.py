@@ -18,10 +18,10 @@ from segbench.measure.enqueue import FRAMES, enqueue_ms
 from segbench.measure.roofline import Rates, rates_of
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import measure_speed, speed_of, time_frames
-from segbench.processes import combine, without_frames
 from segbench.protocol import protocol_for
-from segbench.record import Record
-from segbench.results import Process, Speed
+from segbench.records.processes import combine, without_frames
+from segbench.records.record import Record
+from segbench.records.results import Process, Speed
 from tests.forms_networks import SIZE, TinySubject
 
 FORWARD = protocol_for("forward", rounds=3, frames=20)

@@ -25,13 +25,14 @@ from benchmarks.gpu_day.__main__ import main, parser
 from benchmarks.gpu_day.kept import ARCHIVE, CUT, DAY, FAILED, PASSED, SKIPPED, STEPS, Status
 from benchmarks.gpu_day.plan import HEADLINE, LIGHT, PARTS, PROCESSES, ROOT, Step, gmacs, steps
 from benchmarks.gpu_day.run import Day
-from segbench import compare, store
 from segbench.catalog import CATALOG
-from segbench.compare import RECORDS, Progress, answered, stored
+from segbench.compare import run as compare
+from segbench.compare.planning import plan
+from segbench.compare.run import RECORDS, Progress, answered, stored
 from segbench.errors import BadOption
 from segbench.job import Job, Settings
-from segbench.planning import plan
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.version import __version__
 
 SETTINGS = Settings(device="cuda", rounds=2, environment={"torch": "2", "cpu": "test"})
@@ -148,7 +149,7 @@ def sweep_here(
     on_progress: Callable[[Progress], None],
     function: Callable[[Job], Record],
 ) -> list[Record]:
-    """`segbench.compare.sweep` without processes of its own."""
+    """`segbench.compare.run.sweep` without processes of its own."""
     found = answered(jobs, stored(folder))
     for job in jobs:
         if job not in found and time.monotonic() < deadline:

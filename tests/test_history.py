@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segbench import store
 from segbench.history.changes import find_changes
 from segbench.history.commits import Commit
 from segbench.history.entries import Entry, add
 from segbench.history.series import series_of
-from segbench.record import Record
-from segbench.results import Accuracy, Memory
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Memory
 from tests import toy_project
 from tests.conditions_records import timed
 from tests.conftest import Answer

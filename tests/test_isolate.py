@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from segbench import isolate
-from segbench.isolate import run_isolated
+from segbench.places import isolate
+from segbench.places.isolate import run_isolated
 
 
 def act(task: str) -> str:
@@ -38,7 +38,7 @@ def touched(*_, **__):
 
 for name in ("is_available", "device_count", "current_device", "init", "_lazy_init"):
     setattr(torch.cuda, name, touched)
-import segbench.compare, segbench.regress.sampling
+import segbench.compare.run, segbench.regress.sampling
 """
 
 

@@ -13,9 +13,11 @@ from segbench.claims import load_claims
 from segbench.measure.bounds import crowded
 from segbench.measure.gpu import GpuEvent
 from segbench.measure.simulated import Behaviour, process_rounds
-from segbench.processes import one_number
+from segbench.measure.trust import of_the_host, trust_warnings
 from segbench.protocol import PRESETS
-from segbench.record import Record
+from segbench.records.processes import one_number
+from segbench.records.record import Record
+from segbench.records.results import Speed
 from segbench.regress.judge import compare_records
 from segbench.regress.rows import key
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, judge
@@ -24,8 +26,6 @@ from segbench.report.leaderboard import comparison_table
 from segbench.report.measured import measured
 from segbench.report.paper_table import paper_view
 from segbench.report.papers import paper_tables
-from segbench.results import Speed
-from segbench.statistics import of_the_host, trust_warnings
 from tests.conditions_records import timed
 
 BOUND = replace(

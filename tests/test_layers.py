@@ -17,9 +17,9 @@ from segbench.measure.device import CpuDevice
 from segbench.measure.layers import time_layers, with_times
 from segbench.measure.record import check_settings, measure_job
 from segbench.protocol import PRESETS
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import LayerTiming, ModuleRow
 from segbench.report.layers import heaviest_table, layers_tree, slowest_table
-from segbench.results import LayerTiming, ModuleRow
 
 SIZE = (64, 128)
 

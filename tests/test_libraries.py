@@ -17,14 +17,14 @@ import torch
 from torch import nn
 
 import segbench
-import segbench.compare
+import segbench.compare.run
 from segbench import libraries
 from segbench.cli import isolated
 from segbench.errors import BadOption, FactoryError, SegbenchError, UnknownName
-from segbench.isolate import Outcome
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings, measure_job
 from segbench.models.own import build_own
+from segbench.places.isolate import Outcome
 from tests.conftest import Answer
 from tests.torchvision_operators import declare
 
@@ -257,7 +257,7 @@ def test_compare_takes_every_library_beside_the_catalog(
         for task in tasks:
             yield Outcome(task, function(task), None, 0.0)
 
-    for module in (segbench.compare, isolated):
+    for module in (segbench.compare.run, isolated):
         monkeypatch.setattr(module, "run_isolated", here)
     networks = ("smp:Unet(encoder_name='resnet18')", "torchvision:lraspp_mobilenet_v3_large", "hf:mobilenet_v2")
     answer = segbench_cli("compare", "erfnet", *networks, "--res", "64x128", "--no-speed", "--out", "runs")

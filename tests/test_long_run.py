@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from segbench.cli.long_run import LongRun
-from segbench.record import Record
+from segbench.records.record import Record
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from segbench.claims import load_claims
-from segbench.compare import stored, sweep
+from segbench.compare.planning import plan
+from segbench.compare.run import stored, sweep
 from segbench.errors import BadOption, BadResolution, SegbenchError, UnknownName
 from segbench.job import Job, Settings
-from segbench.planning import plan
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.report.leaderboard import comparison_table
 from segbench.report.measured import measured
 from segbench.report.pareto import distances, pareto_plots

@@ -21,8 +21,8 @@ from segbench.counting.shapes import KNOWN
 from segbench.counting.tools import run_tool
 from segbench.counting.tracer import trace
 from segbench.errors import BadResolution, FactoryError
-from segbench.record import down_to
-from segbench.results import ModuleRow
+from segbench.records.record import down_to
+from segbench.records.results import ModuleRow
 from tests.counting_networks import CASES, CHANNELS, HEIGHT, PIXELS, SHAPE, WIDTH, Function
 
 # Hand-worked multiply-accumulates; T tokens of C channels in attention.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segbench import store
-from segbench.outdated import marked, outdated
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.report.gather import read_all
+from segbench.report.outdated import marked, outdated
 
 
 def _record(**content: object) -> Record:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from segbench import files, store
+from segbench import files
 from segbench.errors import BadOption, OutputError
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from segbench import store
 from segbench.catalog import CATALOG
 from segbench.catalog.references import parse
 from segbench.claims import Claim, load_claims
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.report.comparison import formats_of, write_report
 from segbench.report.labels import Box, place_labels
 from segbench.report.latex_table import BEST, Figure, Heading, floats

@@ -14,7 +14,8 @@ import pytest
 from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, Figure, load_claims
 from segbench.errors import OutputError
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Accuracy
 from segbench.report.labels import Box, place_labels
 from segbench.report.measured import measured
 from segbench.report.pareto import pareto_front
@@ -22,7 +23,6 @@ from segbench.report.pareto import pareto_plots as plots_of_rows
 from segbench.report.plots import Plot, write_plots
 from segbench.report.scatter import Pair, draw_pairs
 from segbench.report.style import looks
-from segbench.results import Accuracy
 from tests.report_records import other_plots
 from tests.test_report_table import claim, record
 

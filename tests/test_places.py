@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from segbench import compare as comparison
-from segbench import store
-from segbench.alone import check_alone
 from segbench.catalog import list_models
-from segbench.gpu_places import chosen_gpus
-from segbench.hosts import Host, HostPlace
-from segbench.isolate import run_isolated
+from segbench.compare import run as comparison
+from segbench.compare.alone import check_alone
+from segbench.compare.gpu_places import chosen_gpus
+from segbench.compare.planning import plan
 from segbench.job import Job, Settings
 from segbench.measure import cores
 from segbench.measure.cores import shared_out
 from segbench.measure.simulated import Behaviour
-from segbench.places import News, Outcome, Place, Places, Running, Task, run_at
-from segbench.planning import plan
-from segbench.record import Record
+from segbench.places.hosts import Host, HostPlace
+from segbench.places.isolate import run_isolated
+from segbench.places.loop import News, Outcome, Place, Places, Running, Task, run_at
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.report.gather import read_all
 from tests.conftest import Answer
 from tests.hosted import act
@@ -268,7 +268,7 @@ def test_bad_gpus_are_refused(
 
 
 def test_gpus_that_this_machine_lacks_or_that_are_named_twice_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segbench.gpu_places.open_device", lambda spec: None)
+    monkeypatch.setattr("segbench.compare.gpu_places.open_device", lambda spec: None)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     assert chosen_gpus([]) == [0, 1, 2, 3]
     assert chosen_gpus([2, 0]) == [2, 0]

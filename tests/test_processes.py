@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from segbench.processes import combine, one_number, with_timings
-from segbench.record import Record
-from segbench.results import (
+from segbench.records.processes import combine, one_number, with_timings
+from segbench.records.record import Record
+from segbench.records.results import (
     Accuracy,
     Latency,
     Memory,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from segbench import store
-from segbench.compare import RECORDS
-from segbench.conditions import TimingConditions
-from segbench.record import Record
+from segbench.compare.run import RECORDS
+from segbench.records import store
+from segbench.records.conditions import TimingConditions
+from segbench.records.record import Record
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parent.parent / "results").glob(f"*/{RECORDS}"))
 H100 = "nvidia-h100-80gb-hbm3"

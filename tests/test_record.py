@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from segbench import schema, store
 from segbench.errors import OutputError, RecordError
-from segbench.record import Record
+from segbench.records import schema, store
+from segbench.records.record import Record
 
 
 def _record(model: str = "mfpnet") -> Record:
@@ -67,7 +67,7 @@ def test_fields_of_a_newer_segbench_are_kept_where_they_are_nested() -> None:
 
 def test_the_stored_schema_is_made_from_the_types() -> None:
     stored = Path(schema.__file__).parent / "record.schema.json"
-    assert stored.read_text(encoding="utf-8") == schema.schema_text(), "python -m segbench.schema writes it anew"
+    assert stored.read_text(encoding="utf-8") == schema.schema_text(), "python -m segbench.records.schema"
 
 
 def test_a_record_without_its_network_is_refused() -> None:

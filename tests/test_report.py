@@ -23,12 +23,13 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from segbench import store
 from segbench.audit.recorded import audit_records
 from segbench.catalog import CATALOG
 from segbench.claims import PAPERS, Figure, load_claims
 from segbench.errors import BadOption, OutputError
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Process, WaterfallRow
 from segbench.report.charts import waterfall_of
 from segbench.report.comparison import write_report
 from segbench.report.escape import csv_cell, latex, script_json
@@ -39,7 +40,6 @@ from segbench.report.paper_table import CSV_COLUMNS, paper_view
 from segbench.report.papers import PRINTED, paper_tables
 from segbench.report.scatter import Pair, rank_correlation
 from segbench.report.table import BEST, SECOND
-from segbench.results import Process, WaterfallRow
 from tests.conftest import Answer
 from tests.report_records import HOSTILE, hostile_records, other_plots, records, timing
 from tests.test_report_table import claim, record
@@ -381,7 +381,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     write_report(items, tmp_path / "one")
     write_report(list(reversed(items)), tmp_path / "two")
     code = (
-        "import sys; from pathlib import Path; from segbench import store\n"
+        "import sys; from pathlib import Path; from segbench.records import store\n"
         "from segbench.report.comparison import write_report\n"
         "write_report(store.read(Path(sys.argv[1])), Path(sys.argv[2]))"
     )

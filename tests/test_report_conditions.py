@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from segbench.claims import Figure, load_claims
-from segbench.conditions import AccuracyConditions, TimingConditions, labels
 from segbench.errors import RecordError
-from segbench.record import Record
+from segbench.records.conditions import AccuracyConditions, TimingConditions, labels
+from segbench.records.record import Record
 from segbench.report.comparison import PLOTS, require_one_device
 from segbench.report.leaderboard import ACCURACY_COLUMNS, TIMING_COLUMNS, comparison_table
 from segbench.report.measured import measured

@@ -13,14 +13,14 @@ from rich.console import Console
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure, load_claims
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Accuracy, Latency, Speed
 from segbench.report.leaderboard import CSV_COLUMNS
 from segbench.report.leaderboard import comparison_table as table_of_rows
 from segbench.report.measured import measured
 from segbench.report.pairing import claimed_fps, claimed_miou
 from segbench.report.style import billions, millions, per_second
 from segbench.report.table import Table
-from segbench.results import Accuracy, Latency, Speed
 
 GPU = {"gpu": {"name": "NVIDIA H200", "driver": "570.1"}, "cpu": "EPYC 9654", "torch": "2.13.0"}
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from segbench import store
 from segbench.catalog import CATALOG
-from segbench.compare import sweep
+from segbench.compare.merging import RECORDS, merged, sizes_asked, without_superseded
+from segbench.compare.planning import plan
+from segbench.compare.run import sweep
+from segbench.compare.sharding import FIXED_MACS, parse_shard, part_of, predicted_cost, shard
 from segbench.errors import BadOption, RecordError
 from segbench.job import Job, Settings
-from segbench.merging import RECORDS, merged, sizes_asked, without_superseded
-from segbench.planning import plan
-from segbench.record import Record
-from segbench.results import Process, Run, Speed
-from segbench.sharding import FIXED_MACS, parse_shard, part_of, predicted_cost, shard
+from segbench.records import store
+from segbench.records.record import Record
+from segbench.records.results import Process, Run, Speed
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Latency, Speed
 from segbench.report.card import profile_card
 from segbench.report.side_by_side import headline, side_by_side
-from segbench.results import Latency, Speed
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -22,8 +22,8 @@ from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
 from segbench.models.base import Network
 from segbench.protocol import MODES, PRESETS, Protocol, protocol_for
-from segbench.reading import plain, read
-from segbench.results import Latency, Speed
+from segbench.records.reading import plain, read
+from segbench.records.results import Latency, Speed
 
 SIZE = (16, 32)
 FORWARD = PRESETS["forward"]

@@ -16,8 +16,8 @@ from segbench.measure.frame import make_frame
 from segbench.measure.memory import peak_memory
 from segbench.measure.speed import MeasurementError, measure_speed, time_frames
 from segbench.protocol import PRECISIONS, PRESETS, protocol_for
-from segbench.reading import plain, read
-from segbench.results import Speed
+from segbench.records.reading import plain, read
+from segbench.records.results import Speed
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

@@ -8,18 +8,17 @@ from statistics import fmean, harmonic_mean
 import pytest
 
 from segbench.measure.simulated import Behaviour, process_rounds
+from segbench.measure.trust import trust_warnings
 from segbench.protocol import PRESETS
-from segbench.results import Latency, Telemetry
+from segbench.records.results import Latency, Telemetry
 from segbench.statistics import (
     blocks,
     coefficient_of_variation,
     drift,
     fps_interval,
-    latency_summary,
     quantile,
     spread,
     student_quantile,
-    trust_warnings,
 )
 
 
@@ -40,21 +39,21 @@ def test_quantile_interpolates() -> None:
 
 
 def test_latency_summary_keeps_every_sample() -> None:
-    summary = latency_summary([1.0] * 98 + [2.0, 101.0])
+    summary = Latency.of([1.0] * 98 + [2.0, 101.0])
     assert summary.mean == pytest.approx(2.01)
     assert (summary.median, summary.min, summary.max) == (1.0, 1.0, 101.0)
 
 
 def test_percentiles_of_spread_out_latencies_by_hand() -> None:
     # The squares of 0 to 10: 5 % of the way is half a step after the first, 95 % half a step before the last.
-    summary = latency_summary([49, 0, 100, 4, 81, 1, 36, 9, 64, 16, 25])
+    summary = Latency.of([49, 0, 100, 4, 81, 1, 36, 9, 64, 16, 25])
     assert (summary.p5, summary.median, summary.p95) == pytest.approx((0.5, 25.0, (81 + 100) / 2))
     # Squares of deviations from the mean 35: 11,858 over 10 degrees of freedom.
     assert (summary.mean, summary.std) == pytest.approx((35.0, 1185.8**0.5))
 
 
 def test_latency_of_a_single_frame() -> None:
-    assert latency_summary([5.0]) == Latency(mean=5.0, median=5.0, p5=5.0, p95=5.0, std=0.0, min=5.0, max=5.0)
+    assert Latency.of([5.0]) == Latency(mean=5.0, median=5.0, p5=5.0, p95=5.0, std=0.0, min=5.0, max=5.0)
 
 
 def test_small_measures() -> None:

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from benchmarks import kills
-from segbench import catalog, store
+from segbench import catalog
 from segbench.accuracy.scenes import Scene, make_scene
 from segbench.cli import run, stopping
 from segbench.errors import BadOption
 from segbench.job import Job
 from segbench.measure.record import Stage, measure_job
 from segbench.measure.subject import Subject
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from tests.conftest import Answer
 from tests.processes import wait_for
 

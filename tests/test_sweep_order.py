@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 
-from segbench import compare, store
-from segbench.compare import RECORDS, answered, answers
-from segbench.isolate import run_isolated
+from segbench.compare import run as compare
+from segbench.compare.planning import plan
+from segbench.compare.run import RECORDS, answered, answers
 from segbench.job import Job, Settings
 from segbench.measure.device import open_device
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import speed_of, time_frames
-from segbench.planning import plan
-from segbench.record import Record
+from segbench.places.isolate import run_isolated
+from segbench.records import store
+from segbench.records.record import Record
 
 SETTINGS = Settings(device="cpu", rounds=2, environment={"torch": "2", "cpu": "test"}, module_levels=2)
 NAMES = ["efrnet", "enet", "erfnet", "fpenet", "mfpnet"]

@@ -10,10 +10,10 @@ import pytest
 
 from segbench.cli.options import batches
 from segbench.errors import BadOption
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Speed
 from segbench.report.plots import write_plots
 from segbench.report.sweeps import sweep_plots
-from segbench.results import Speed
 from tests.conftest import Answer
 
 Cli = Callable[..., Answer]

@@ -25,10 +25,10 @@ from segbench.measure.gpu import GpuEvent
 from segbench.measure.memory import release
 from segbench.measure.waterfall import SWITCHES, waterfall
 from segbench.protocol import protocol_for
-from segbench.reading import plain, read
-from segbench.record import Record
+from segbench.records.reading import plain, read
+from segbench.records.record import Record
+from segbench.records.results import Optimized, WaterfallRow
 from segbench.report.card import profile_card
-from segbench.results import Optimized, WaterfallRow
 from tests.forms_networks import SIZE, FormsDevice, Tiny, TinySubject
 
 QUICK = protocol_for("forward", rounds=2, frames=3, warmup_passes=1, warmup_seconds=0.0)

@@ -13,11 +13,11 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from segbench import store
 from segbench.accuracy.synthetic import write_synthetic
 from segbench.catalog import CATALOG, KNOWN
 from segbench.claims import load_claims
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.report.card import claimed_table
 from segbench.report.leaderboard import comparison_table
 from segbench.report.listing import Listing

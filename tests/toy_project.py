@@ -18,8 +18,8 @@ from segbench.job import Job, Settings
 from segbench.measure.record import measure_job
 from segbench.measure.simulated import Behaviour, process_rounds
 from segbench.protocol import protocol_for
-from segbench.record import Record
-from segbench.results import Latency, Memory, Speed
+from segbench.records.record import Record
+from segbench.records.results import Latency, Memory, Speed
 
 COMMITS = 60
 WIDER, ONE_MORE_NORM, SMALLER_STRIDE = 12, 27, 48

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from segbench import store
 from segbench.measure import nvml
 from segbench.measure.device import open_device
 from segbench.measure.environment import describe_environment, environment_warnings
+from segbench.records import store
 
 
 def facts() -> dict[str, Any]:

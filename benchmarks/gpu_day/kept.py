@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segbench import store
-from segbench.compare import RATES, RECORDS
+from segbench.compare.run import RATES, RECORDS
 from segbench.errors import BadOption
-from segbench.record import now
+from segbench.records import store
+from segbench.records.record import now
 
 ARCHIVE, DAY, STEPS = "gpu-day.tgz", "day.json", "steps.jsonl"
 MOST_BYTES = 16 * 2**20

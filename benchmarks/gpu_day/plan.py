@@ -11,9 +11,9 @@ from pathlib import Path
 
 from segbench.catalog import CATALOG
 from segbench.claims import PAPERS, load_claims
-from segbench.compare import RECORDS
+from segbench.compare.planning import STAGE_LEVELS, plan
+from segbench.compare.run import RECORDS
 from segbench.job import Job, Settings
-from segbench.planning import STAGE_LEVELS, plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = ("check", "headline", "comparators", "ablations", "slow")

@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmarks.gpu_day import kept
 from benchmarks.gpu_day.kept import CUT, FAILED, PASSED, SKIPPED, Status
 from benchmarks.gpu_day.plan import ROOT, Step, arguments
-from segbench.compare import Progress, answered, stored, sweep
+from segbench.compare.run import Progress, answered, stored, sweep
 from segbench.job import Job
-from segbench.record import Record
+from segbench.records.record import Record
 
 # A command that has so little of its expected time would only be cut; jobs are begun as long as one may end.
 LEAST_SHARE = 0.6
@@ -34,7 +34,7 @@ class Day:
         end: on `time.monotonic`.
         say: told one line at a time.
         measure: measures one job in a process of its own; None for the real one.
-        sweep: measures jobs; `segbench.compare.sweep`, or what a test puts in its place.
+        sweep: measures jobs; `segbench.compare.run.sweep`, or what a test puts in its place.
     """
 
     out: Path

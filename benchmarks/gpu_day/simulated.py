@@ -7,12 +7,12 @@ import zlib
 from dataclasses import replace
 
 from benchmarks.gpu_day.plan import Step
-from segbench import compare
+from segbench.compare import run as compare
 from segbench.job import Job
 from segbench.measure import record as recording
 from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.measure.speed import speed_of, time_frames
-from segbench.record import Record
+from segbench.records.record import Record
 
 VARIABLE = "SEGBENCH_GPU_DAY_SIMULATED"
 NOTE = "simulated: no device was timed"

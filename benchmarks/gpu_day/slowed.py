@@ -21,7 +21,7 @@ from segbench.measure import speed
 from segbench.measure.device import Device
 from segbench.measure.frame import Frame, Prepare, make_frame
 from segbench.protocol import Protocol
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.regress import sampling
 from segbench.regress.options import Options
 from segbench.regress.render import lines

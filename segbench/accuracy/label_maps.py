@@ -12,11 +12,11 @@ from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.run import Evaluation, figures
 from segbench.accuracy.scoring import RULES, score
 from segbench.catalog import CATALOG
-from segbench.conditions import spec_title
 from segbench.errors import UnknownName
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
-from segbench.results import Accuracy
+from segbench.records.conditions import spec_title
+from segbench.records.results import Accuracy
 
 UNNAMED = "label maps"
 

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from segbench import store
 from segbench.accuracy.datasets import Dataset
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, OutputError
+from segbench.records import store
 
 
 def write_png(picture: Image.Image, path: Path) -> None:

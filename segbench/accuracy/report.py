@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from segbench import store
 from segbench.accuracy.claimed import claim_lines
 from segbench.accuracy.run import Evaluation
 from segbench.accuracy.scoring import RULES, Scores
 from segbench.datasets.spec import DatasetSpec
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.resolution import show
 from segbench.units import DASH, scaled, significant
 

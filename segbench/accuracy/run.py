@@ -24,7 +24,6 @@ from segbench.accuracy.reading import DatasetError
 from segbench.accuracy.scoring import RULES, Scores, score
 from segbench.accuracy.settings import EvaluationSettings
 from segbench.catalog import Checkpoint
-from segbench.conditions import spec_title
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.job import Job, Settings
@@ -35,9 +34,10 @@ from segbench.measure.record import check_settings, measure_job
 from segbench.models.outputs import TAKEN
 from segbench.models.own import OwnNetwork
 from segbench.protocol import Protocol, protocol_for
-from segbench.record import Record
-from segbench.results import Accuracy
-from segbench.store import require_writable
+from segbench.records.conditions import spec_title
+from segbench.records.record import Record
+from segbench.records.results import Accuracy
+from segbench.records.store import require_writable
 
 Stage = Callable[[str], None]
 

@@ -27,7 +27,7 @@ from segbench.audit.judgement import UNITS, VERDICTS, Judgement, Reading, Verdic
 from segbench.audit.speed import SpeedJudgement, judge_speed
 from segbench.claims import Claim, select
 from segbench.published_costs import published_costs
-from segbench.record import Record
+from segbench.records.record import Record
 
 __all__ = [
     "UNITS",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from segbench import __version__
 from segbench.counting.meanings import MEANINGS
 from segbench.job import Job, Settings
-from segbench.record import Record
+from segbench.records.record import Record
 
 
 class Counts:

@@ -10,7 +10,7 @@ from segbench.audit.judge import judge
 from segbench.audit.judgement import Judgement
 from segbench.audit.speed import judge_speed
 from segbench.claims import Claim, load_claims
-from segbench.record import Record
+from segbench.records.record import Record
 
 
 def audit_records(records: Iterable[Record], claims: Iterable[Claim]) -> list[Judgement]:

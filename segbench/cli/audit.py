@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from segbench import store
 from segbench.cli.options import PaperOrModel
 from segbench.cli.output import check_targets, console, progress, write_out
 from segbench.published_costs import published_costs
+from segbench.records import store
 
 
 def audit(

@@ -15,7 +15,7 @@ from segbench.cli import options
 from segbench.cli.output import check_targets, console, progress, write_json, write_out
 from segbench.cli.run_file import NAME, CheckTable, read_run_file
 from segbench.errors import BadOption
-from segbench.record import now
+from segbench.records.record import now
 
 if TYPE_CHECKING:
     from segbench.job import Settings

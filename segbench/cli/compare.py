@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from segbench.claims import Claim
     from segbench.job import Job
-    from segbench.record import Record
+    from segbench.records.record import Record
     from segbench.report.comparison import Report
 
 Value = TypeVar("Value")
@@ -139,13 +139,13 @@ def compare(
     require_writable(out)
     screen, meter = console(json_path), progress_console()
     with meter.status("importing torch"):
-        from segbench import compare as comparison
-        from segbench import planning
         from segbench.cli.isolated import resolve_all
+        from segbench.compare import planning
+        from segbench.compare import run as comparison
+        from segbench.compare.sharding import part_of
         from segbench.job import Settings
         from segbench.measure.record import check_settings
         from segbench.report.self_reported import self_reported
-        from segbench.sharding import part_of
 
         suffixes = options.plot_formats(style, formats)
         names = with_own_arguments(planning.choose(patterns or [], everything, paper), arguments or [])
@@ -239,7 +239,7 @@ def _draw(
 
 def _tell(screen: Console, tables: Iterable[RenderableType], mixed: Sequence[str], out: Path, files: int) -> None:
     """Say what does not compare, then show the table and where everything is."""
-    from segbench import compare as comparison
+    from segbench.compare import run as comparison
 
     if mixed:
         screen.print(f"MIXED: {'; '.join(mixed)}: these FPS do not compare", style="yellow", markup=False)
@@ -253,7 +253,7 @@ def _sweep(
     run: LongRun, jobs: Sequence[Job], out: Path, fresh: bool, timeout: float, where: Where, part: bool
 ) -> list[Record]:
     """Measure all jobs, a line for each as it ends."""
-    from segbench import compare as comparison
+    from segbench.compare import run as comparison
 
     with progress("measuring") as step:
 

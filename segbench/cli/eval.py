@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segbench import limits, resolution, store
+from segbench import limits, resolution
 from segbench.cli import options, stopping
 from segbench.cli.networks import check_sources
 from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
+from segbench.records import store
 
 if TYPE_CHECKING:
     from segbench.accuracy.run import Evaluation

@@ -46,8 +46,8 @@ def add(
 
     Example: segbench history add records.json --to history --commit HEAD
     """
-    from segbench import store
     from segbench.history import commits, entries
+    from segbench.records import store
 
     machine = entries.check_machine(machine)
     found = [record for path in records for record in store.read(path)]

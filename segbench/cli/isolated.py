@@ -13,11 +13,11 @@ from segbench.accuracy.run import Evaluation, run
 from segbench.accuracy.settings import EvaluationSettings
 from segbench.errors import FactoryError, ForwardError, SegbenchError
 from segbench.gpus import Gpu, Precision
-from segbench.isolate import Outcome, run_isolated, tell
 from segbench.job import Job, Settings
 from segbench.measure.record import PRELOAD, Stage, measure_job
 from segbench.measure.subject import Subject, resolve
-from segbench.record import Record
+from segbench.places.isolate import Outcome, run_isolated, tell
+from segbench.records.record import Record
 from segbench.roof import Roof, roof
 from segbench.spec import is_own
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.report.side_by_side import costs_and_speed
 from segbench.resolution import show
 from segbench.units import duration

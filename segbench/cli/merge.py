@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from segbench import store
 from segbench.cli import options
 from segbench.cli.output import check_targets, console, progress_console, write_json
 from segbench.files import alone_in, require_apart, require_writable
+from segbench.records import store
 
 
 def merge(
@@ -31,13 +31,13 @@ def merge(
     require_writable(out)
     screen, meter = console(json_path), progress_console()
     with meter.status("reading"):
-        from segbench.merging import RECORDS, merged, sizes_asked, without_superseded
-        from segbench.processes import combine
+        from segbench.compare.merging import RECORDS, merged, sizes_asked, without_superseded
+        from segbench.records.processes import combine
 
         records = merged(folders, out)
     with meter.status("importing torch"):
-        from segbench import compare as comparison
         from segbench.audit.recorded import verdicts
+        from segbench.compare import run as comparison
         from segbench.report.comparison import write_report
     with alone_in(out):
         store.write_text(out / RECORDS, store.lines(records))

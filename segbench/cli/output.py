@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segbench import files, store
+from segbench import files
 from segbench.cli import stopping
 from segbench.cli.terminal import terminal
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 
 
 def console(json_target: str | None = None) -> Console:

@@ -13,7 +13,7 @@ from segbench.cli import options, stopping
 from segbench.cli.networks import input_texts, own_networks, with_own_arguments
 from segbench.cli.output import Step, check_targets, console, progress, write_json, write_out
 from segbench.errors import BadOption, SegbenchError
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.spec import is_own
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from segbench import store
 from segbench.cli import options
 from segbench.cli.output import console, progress_console
+from segbench.records import store
 
 
 def report(

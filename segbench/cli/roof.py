@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from segbench import resolution, store
+from segbench import resolution
 from segbench.cli import options
 from segbench.cli.output import check_targets, console, progress
 from segbench.errors import UnknownName
 from segbench.gpus import GPUS, Precision, find
+from segbench.records import store
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,9 +11,9 @@ from segbench.cli.long_run import say
 from segbench.errors import BadOption
 
 if TYPE_CHECKING:
-    from segbench.compare import Kind
+    from segbench.compare.run import Kind
     from segbench.job import Job, Settings
-    from segbench.places import Places
+    from segbench.places.loop import Places
 
 
 @dataclass
@@ -107,8 +107,8 @@ def cluster(scheduler: str, require: Sequence[str], settings: Settings, timeout_
     Raises:
         BadOption: Dask is not installed, or nobody answers there.
     """
-    from segbench.cluster import ClusterPlaces, connect, parse_require
-    from segbench.compare import Kind
+    from segbench.compare.cluster import ClusterPlaces, connect, parse_require
+    from segbench.compare.run import Kind
 
     wanted = parse_require(require)
     places = ClusterPlaces(connect(scheduler), settings, wanted, allow_mixed=allow_mixed)
@@ -132,8 +132,8 @@ def several_gpus(text: str, settings: Settings, out: Path, timeout_s: float, all
         BadOption: they are malformed, not there, or of several kinds without `allow_mixed`.
         DeviceError: no CUDA device.
     """
-    from segbench.alone import check_alone
-    from segbench.gpu_places import GpuPlaces, chosen_gpus
+    from segbench.compare.alone import check_alone
+    from segbench.compare.gpu_places import GpuPlaces, chosen_gpus
 
     places = GpuPlaces(chosen_gpus(numbers_of(text)), settings)
     kinds = places.kinds()

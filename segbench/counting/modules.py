@@ -13,7 +13,7 @@ from segbench.counting.copies import unwrapped
 from segbench.counting.prices import Prices
 from segbench.counting.rules import MACS
 from segbench.counting.trace import Trace
-from segbench.results import ModuleRow
+from segbench.records.results import ModuleRow
 
 LONGEST_TEXT = 40
 

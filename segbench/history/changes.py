@@ -10,7 +10,7 @@ from statistics import median
 from segbench.history.commits import Commit
 from segbench.history.series import Series, Value
 from segbench.history.shifts import LEAST, MIN_EFFECT, find_shifts
-from segbench.results import Signature
+from segbench.records.results import Signature
 
 
 @dataclass(frozen=True)

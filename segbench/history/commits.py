@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from segbench.errors import BadOption
 from segbench.git import GitError, git
-from segbench.record import Date
-from segbench.results import AtLeastOne, Extra, meaning
+from segbench.records.record import Date
+from segbench.records.results import AtLeastOne, Extra, meaning
 
 SHA = re.compile(r"[0-9a-f]{7,64}")
 

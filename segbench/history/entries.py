@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segbench import files, reading
+from segbench import files
 from segbench.errors import BadOption, OutputError, RecordError
 from segbench.history.commits import Commit
-from segbench.processes import combine, without_frames
-from segbench.record import Record
+from segbench.records import reading
+from segbench.records.processes import combine, without_frames
+from segbench.records.record import Record
 from segbench.report.escape import slug
 
 SCHEMA = 1
@@ -49,7 +50,7 @@ def add(records: Iterable[Record], folder: Path, commit: Commit, machine: str | 
     """Add Records of a commit, processes of one comparison as one; what is there already is not added again.
 
     Args:
-        records: as `segbench.store.read` gives them.
+        records: as `segbench.records.store.read` gives them.
         folder: of the history; made if it is missing.
         commit: what they measured.
         machine: on which machine; by default its GPU and its processor, as each Record names them.

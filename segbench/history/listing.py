@@ -9,9 +9,9 @@ from segbench.history.changes import Change, levels
 from segbench.history.commits import Commit
 from segbench.history.series import COUNTS, LAUNCHES, LOGITS, MACS, MIOU, Series
 from segbench.history.shifts import LEAST
+from segbench.records.results import Signature
 from segbench.report.escape import plain
 from segbench.report.listing import Listing
-from segbench.results import Signature
 from segbench.units import DASH
 
 Searched = Sequence[tuple[Series, list[Change]]]

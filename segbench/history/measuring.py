@@ -11,7 +11,7 @@ from typing import Any
 
 from segbench.errors import BadOption, SegbenchError
 from segbench.job import Job
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.regress.against import time_both
 from segbench.regress.difference import Finding, compare_counts, explain
 from segbench.regress.judge import NetworkComparison, compare_records

@@ -11,10 +11,10 @@ from segbench.history.changes import Change, levels
 from segbench.history.commits import Commit
 from segbench.history.listing import Searched, newest_first, number_of_commits, relation, sentence, shown, without
 from segbench.history.series import MIOU, Series, Value
+from segbench.records.results import Signature
 from segbench.report.escape import plain
 from segbench.report.page_html import Markup, element
 from segbench.report.style import SCREEN, new_figure, plot_style
-from segbench.results import Signature
 from segbench.units import scaled
 
 if TYPE_CHECKING:

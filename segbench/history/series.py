@@ -1,9 +1,9 @@
 """A history as series: the values of one quantity of one network, commit by commit, under one set of conditions.
 
 What follows from the code alone (parameters, operations, logits) is one series for all machines; what a machine
-measured is one for each machine and each set of conditions (`segbench.conditions`, and the versions that a check
-refuses to compare across). Values under other conditions are another series, which says how they differ from those
-before.
+measured is one for each machine and each set of conditions (`segbench.records.conditions`, and the versions that a
+check refuses to compare across). Values under other conditions are another series, which says how they differ from
+those before.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from segbench.conditions import UNKNOWN, AccuracyConditions, TimingConditions, beside
 from segbench.history.commits import Commit, in_order
 from segbench.history.entries import Entry
-from segbench.record import Record
+from segbench.records.conditions import UNKNOWN, AccuracyConditions, TimingConditions, beside
+from segbench.records.record import Record
+from segbench.records.results import Signature
 from segbench.regress.difference import compare_counts
 from segbench.regress.judge import costs
 from segbench.regress.options import METRICS, TOLERANCE_POINTS
 from segbench.regress.rows import DURATION, differing, label
-from segbench.results import Signature
 from segbench.units import significant
 
 COUNTS = ("parameters", "live parameters")

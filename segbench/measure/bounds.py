@@ -41,10 +41,10 @@ from segbench.measure.gpu import GpuEvent
 from segbench.measure.roofline import Roofline, rates_of, roofline
 from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
+from segbench.measure.trust import of_the_host
 from segbench.models.samples import inputs_of
 from segbench.protocol import Protocol
-from segbench.results import Speed
-from segbench.statistics import of_the_host
+from segbench.records.results import Speed
 
 BUSY_LIMIT = 0.8
 COMPUTE_LIMIT = 0.5

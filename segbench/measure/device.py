@@ -15,7 +15,7 @@ from segbench import limits
 from segbench.errors import DeviceError, first_line
 from segbench.measure import gpu, nvml
 from segbench.measure.environment import cpu_model
-from segbench.results import Telemetry
+from segbench.records.results import Telemetry
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -18,7 +18,7 @@ from segbench.measure.frame import MeasurementError
 from segbench.measure.memory import release
 from segbench.measure.subject import Subject
 from segbench.protocol import Protocol
-from segbench.results import Optimized, Speed
+from segbench.records.results import Optimized, Speed
 
 Say = Callable[[str], None]
 

@@ -21,7 +21,7 @@ from segbench.measure.speed import measure_speed
 from segbench.measure.subject import Subject
 from segbench.models.samples import cast_floats
 from segbench.protocol import REFERENCE, Protocol
-from segbench.results import Speed
+from segbench.records.results import Speed
 
 ENGINES = ("eager", "CUDA graph", "torch.compile")
 

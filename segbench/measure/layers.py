@@ -21,7 +21,7 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import device_failures, make_frame, region
 from segbench.protocol import Protocol
-from segbench.results import LayerTiming, ModuleRow
+from segbench.records.results import LayerTiming, ModuleRow
 
 FRAMES = 10
 WARMUP = 5

@@ -16,7 +16,7 @@ from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import device_failures, make_frame
 from segbench.protocol import Protocol
-from segbench.results import Memory
+from segbench.records.results import Memory
 
 KINDS = {
     "cuda": "peak of torch's CUDA allocator over what was allocated before",

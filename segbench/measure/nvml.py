@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from segbench import reading
-from segbench.results import Telemetry
+from segbench.records import reading
+from segbench.records.results import Telemetry
 
 # Bits of nvmlClocksEventReasons that mean "slower than it could be". Idle (0x1) and clocks set by the user (0x2,
 # 0x100) are choices, not slowdowns.

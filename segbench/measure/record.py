@@ -32,7 +32,7 @@ from segbench.measure.subject import Subject, resolve
 from segbench.measure.waterfall import waterfall
 from segbench.models.own import shape_refused
 from segbench.protocol import COMMON_MODES, PRESETS, Protocol
-from segbench.record import Record, down_to
+from segbench.records.record import Record, down_to
 
 PRELOAD = ("segbench.measure.warm",)
 """What a fork server imports before it starts the processes that measure jobs."""

@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 
-from segbench import results, store
 from segbench.counting.rules import MACS
 from segbench.counting.trace import Operation, Trace
 from segbench.measure.device import Device
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import DTYPES
 from segbench.protocol import Protocol
+from segbench.records import results, store
 
 # Bytes that a measured copy moves, read and written: from what any cache holds to what none does.
 COPY_BYTES = tuple(mib * 2**20 for mib in (2, 16, 64, 256))

@@ -31,7 +31,7 @@ from segbench.measure.subject import Subject
 from segbench.models.outputs import main_output, tensors_in
 from segbench.models.samples import cast_floats, inputs_of, samples
 from segbench.protocol import REFERENCE
-from segbench.results import Signature
+from segbench.records.results import Signature
 
 SIZE = (128, 256)
 SAMPLES = 64

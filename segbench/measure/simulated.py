@@ -19,7 +19,7 @@ from segbench.errors import DeviceError
 from segbench.measure.device import Device, Timeline
 from segbench.measure.speed import time_frames
 from segbench.protocol import Protocol
-from segbench.results import Telemetry
+from segbench.records.results import Telemetry
 
 BOOST_CLOCK_MHZ = 1980
 

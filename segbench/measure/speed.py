@@ -16,17 +16,10 @@ from segbench.measure.enqueue import enqueue_ms
 from segbench.measure.environment import load_average
 from segbench.measure.flags import measurement_flags
 from segbench.measure.frame import MeasurementError, Prepare, device_failures, make_frame
+from segbench.measure.trust import load_warnings, trust_warnings
 from segbench.protocol import Protocol
-from segbench.results import Speed, Telemetry
-from segbench.statistics import (
-    blocks,
-    coefficient_of_variation,
-    fps_interval,
-    latency_summary,
-    load_warnings,
-    spread,
-    trust_warnings,
-)
+from segbench.records.results import Latency, Speed, Telemetry
+from segbench.statistics import blocks, coefficient_of_variation, fps_interval, spread
 
 __all__ = ["MeasurementError", "Progress", "Timing", "measure_speed", "time_frames"]
 
@@ -273,7 +266,7 @@ def speed_of(timing: Timing, protocol: Protocol, device: Device) -> Speed:
         fps_ci95=interval.ends(),
         fps_ci95_basis=interval.basis if len(round_fps) > 1 else "frames of one round",
         throughput=fps if protocol.batch > 1 else None,
-        latency_ms=latency_summary(samples),
+        latency_ms=Latency.of(samples),
         cov=coefficient_of_variation(samples),
         round_spread=spread(round_fps),
         frames=timing.frames,

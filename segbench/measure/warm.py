@@ -1,4 +1,4 @@
-"""Imported by the fork server of `segbench.isolate`: a tiny network is counted, so that no process starts cold.
+"""Imported by the fork server of `segbench.places.isolate`: a tiny network is counted, so that no process starts cold.
 
 The first count in a process makes torch load its meta kernels, dispatch tables and decompositions, which takes longer
 than counting most networks. Nothing here asks for CUDA: a context does not survive a fork.

@@ -19,7 +19,7 @@ from segbench.measure.frame import has_own_stride
 from segbench.measure.memory import release
 from segbench.measure.subject import Subject
 from segbench.protocol import MODES, PRESETS, Protocol
-from segbench.results import Speed, WaterfallRow
+from segbench.records.results import Speed, WaterfallRow
 
 Say = Callable[[str], None]
 

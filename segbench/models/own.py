@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from segbench import libraries
 from segbench.errors import FactoryError, SegbenchError, one_line
 from segbench.inputs import IMAGE, Input
-from segbench.isolate import come_home
 from segbench.models.base import resize, tracing
 from segbench.models.outputs import logits_in, selected, several_outputs
 from segbench.models.samples import sample
+from segbench.places.isolate import come_home
 from segbench.spec import parse
 
 DEFAULT_CLASSES = 19

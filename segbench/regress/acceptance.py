@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 
 from segbench.errors import BadOption, RecordError
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Acceptance
 from segbench.regress.difference import Finding, quantities
 from segbench.regress.judge import MetricComparison, NetworkComparison, Outcome
 from segbench.regress.options import METRICS, Options
 from segbench.regress.rows import label
 from segbench.regress.verdicts import SLOWER
-from segbench.results import Acceptance
 from segbench.units import significant
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from segbench.errors import RecordError
 from segbench.git import GitError, git
 from segbench.job import Job
-from segbench.processes import with_timings
-from segbench.record import Record
+from segbench.records.processes import with_timings
+from segbench.records.record import Record
 from segbench.regress.judge import Outcome, compare_records
 from segbench.regress.options import Options
 from segbench.regress.revision import MissingNetwork, Revision, RevisionError, remove_stale, run_worker, worktree

@@ -8,14 +8,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from segbench import files, store
+from segbench import files
 from segbench.catalog import match
 from segbench.errors import BadOption, FactoryError, RecordError
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
 from segbench.measure.subject import resolve
-from segbench.processes import with_timings, without_frames
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.processes import with_timings, without_frames
+from segbench.records.record import Record
+from segbench.records.results import Telemetry
 from segbench.regress import sampling
 from segbench.regress.acceptance import Failing
 from segbench.regress.judge import Outcome, compare_records, costs
@@ -29,7 +31,6 @@ from segbench.regress.sizing import plan_processes
 from segbench.regress.stored import Baseline
 from segbench.regress.verdicts import SAME, noise_floor
 from segbench.resolution import show
-from segbench.results import Telemetry
 from segbench.spec import OWN_SIZE, is_own
 
 TRANSIENT = {

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from segbench.conditions import AccuracyConditions
 from segbench.counting.modules import operation_totals
-from segbench.record import Record
-from segbench.results import Signature
+from segbench.records.conditions import AccuracyConditions
+from segbench.records.record import Record
+from segbench.records.results import Signature
 
 TOLERANCE = 1e-4
 """Largest difference of a sampled logit that is no change, in standard deviations of the logits."""

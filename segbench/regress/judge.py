@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from segbench.errors import SegbenchError
-from segbench.processes import process_busy, process_latencies, process_peaks
-from segbench.record import Record, now
+from segbench.records.processes import process_busy, process_latencies, process_peaks
+from segbench.records.record import Record, now
 from segbench.regress.difference import Finding, accuracy_differences, compare_accuracies, compare_counts, explain
 from segbench.regress.options import DEFAULT, METRICS, Options
 from segbench.regress.power import process_noise, smallest_effect

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from segbench import limits
 from segbench.errors import BadOption
-from segbench.record import Record
+from segbench.records.record import Record
 
 PROCESSES = 10
 """Fresh processes a side."""

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from segbench.errors import OutputError
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.regress.judge import NetworkComparison, Outcome, costs
 from segbench.regress.options import METRICS
 from segbench.regress.render import power, sentence, summary, where

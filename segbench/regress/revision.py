@@ -16,7 +16,7 @@ from pathlib import Path
 from segbench.errors import SegbenchError
 from segbench.git import GitError, git
 from segbench.job import Job
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.regress.worker import UNKNOWN
 
 _PREFIX = "segbench-worktree-"

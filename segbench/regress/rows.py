@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from segbench.conditions import AccuracyConditions, TimingConditions, beside
 from segbench.errors import RecordError
-from segbench.processes import with_timings
-from segbench.record import Record
+from segbench.records.conditions import AccuracyConditions, TimingConditions, beside
+from segbench.records.processes import with_timings
+from segbench.records.record import Record
 from segbench.resolution import show
 
 Key = tuple[object, ...]

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segbench import store
-from segbench.conditions import TimingConditions, beside
 from segbench.errors import RecordError, SegbenchError
 from segbench.job import Job, Settings
 from segbench.measure.device import open_device
 from segbench.measure.record import check_settings
-from segbench.processes import with_timings
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.conditions import TimingConditions, beside
+from segbench.records.processes import with_timings
+from segbench.records.record import Record
 from segbench.regress import sampling
 from segbench.regress.judge import Outcome, compare_records
 from segbench.regress.options import Options

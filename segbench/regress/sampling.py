@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from segbench.errors import FactoryError, SegbenchError, UnknownName
-from segbench.isolate import run_isolated, tell
 from segbench.job import Job, Settings
 from segbench.measure.cores import chosen_cores
 from segbench.measure.record import PRELOAD, measure_job
-from segbench.record import Record
+from segbench.places.isolate import run_isolated, tell
+from segbench.records.record import Record
 from segbench.spec import is_own
 
 Item = TypeVar("Item")

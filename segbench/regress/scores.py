@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segbench import store
-from segbench.conditions import AccuracyConditions
 from segbench.errors import RecordError
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.conditions import AccuracyConditions
+from segbench.records.record import Record
 from segbench.regress.options import TOLERANCE_POINTS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from segbench.record import Record
+from segbench.records.record import Record
 from segbench.regress.judge import costs
 from segbench.regress.options import METRICS, Options
 from segbench.regress.power import MOST, process_noise, processes_for, smallest_effect

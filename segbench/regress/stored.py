@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from segbench import store
 from segbench.errors import RecordError
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.record import Record
 from segbench.regress.acceptance import check_acceptances
 from segbench.regress.rows import Key, by_machine, machine
 

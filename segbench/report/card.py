@@ -15,13 +15,13 @@ from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import Claim, load_claims
 from segbench.claims.provenance import MARK, QUANTITIES, mark
 from segbench.counting.meanings import MEANINGS
-from segbench.record import Record
+from segbench.records.record import Record
+from segbench.records.results import Optimized, Speed, WaterfallRow
 from segbench.report.launching import headline
 from segbench.report.layers import DEPTH, heaviest_table, layers_tree, slowest_table
 from segbench.report.listing import Listing
 from segbench.report.side_by_side import headline as headline_of
 from segbench.resolution import show
-from segbench.results import Optimized, Speed, WaterfallRow
 from segbench.units import AT_LEAST, DASH, scaled, significant
 
 MOST_CLAIMS = 8

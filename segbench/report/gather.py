@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from segbench import store
 from segbench.errors import RecordError
-from segbench.outdated import marked
-from segbench.processes import combine, is_process
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.processes import combine, is_process
+from segbench.records.record import Record
+from segbench.report.outdated import marked
 
 # `compare --fresh` sets older measurements aside as records.1.jsonl.
 _SET_ASIDE = re.compile(r".*\.\d+\.jsonl")

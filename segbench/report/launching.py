@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segbench.results import Speed
+from segbench.records.results import Speed
 from segbench.units import significant
 
 LAUNCH_BOUND = "launch-bound"

@@ -12,8 +12,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from segbench.record import Record, down_to
-from segbench.results import LayerTiming, ModuleRow
+from segbench.records.record import Record, down_to
+from segbench.records.results import LayerTiming, ModuleRow
 from segbench.units import DASH, scaled, significant
 
 DEPTH = 2

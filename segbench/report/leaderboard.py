@@ -11,9 +11,9 @@ from types import MappingProxyType
 from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
 from segbench.claims.provenance import mark
-from segbench.conditions import AccuracyConditions, TimingConditions, beside, headings
 from segbench.counting.meanings import MEANINGS, identifier
-from segbench.record import Record
+from segbench.records.conditions import AccuracyConditions, TimingConditions, beside, headings
+from segbench.records.record import Record
 from segbench.report.launching import LAUNCH_BOUND, steady
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
 from segbench.report.pairing import SELF_REPORTED, Claimed, Pairing, belongs

@@ -7,10 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from segbench.catalog import CATALOG
-from segbench.conditions import AccuracyConditions, TimingConditions, network_of, small_print, unlike_beside, variant
-from segbench.record import Record
+from segbench.records.conditions import (
+    AccuracyConditions,
+    TimingConditions,
+    network_of,
+    small_print,
+    unlike_beside,
+    variant,
+)
+from segbench.records.record import Record
+from segbench.records.results import ModuleRow
 from segbench.resolution import show
-from segbench.results import ModuleRow
 from segbench.units import significant
 
 _MOST_NAMED = 20

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim
+from segbench.records.results import ModuleRow
 from segbench.report.charts import waterfall_of
 from segbench.report.measured import Measured, timings_of
 from segbench.report.page_claims import verdict_on
 from segbench.report.papers import PaperRow, compare_claim
 from segbench.resolution import show
-from segbench.results import ModuleRow
 
 _MOST_STAGES, _MOST_NOTES = 14, 20
 _LARGEST_STAGE, _LEAST_SHARE = 0.45, 0.01

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, Figure
-from segbench.record import Record
+from segbench.records.record import Record
 
 Size = tuple[int, int] | None
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure
-from segbench.conditions import AccuracyConditions, TimingConditions, headings, small_print
+from segbench.records.conditions import AccuracyConditions, TimingConditions, headings, small_print
 from segbench.report.drawing import draw
 from segbench.report.escape import slug
 from segbench.report.measured import Measured, panels, timings_of

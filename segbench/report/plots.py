@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from segbench.conditions import TimingConditions
 from segbench.errors import OutputError
+from segbench.records.conditions import TimingConditions
 from segbench.report.style import Paper, save
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from segbench.conditions import TimingConditions
-from segbench.record import Record
+from segbench.records.conditions import TimingConditions
+from segbench.records.record import Record
 from segbench.report.plots import Plot
 from segbench.report.style import Paper, fit, layout, looks, new_figure, plot_style
 
@@ -21,7 +21,7 @@ def sweep_plots(records: Iterable[Record]) -> Iterator[Plot]:
     """A plot against the batch where networks were measured at several, and one against the size likewise.
 
     Args:
-        records: one for each network, size and batch, as `segbench.processes.combine` gives them.
+        records: one for each network, size and batch, as `segbench.records.processes.combine` gives them.
     """
     whole = [record for record in records if record.failure is None]
     for name, axis, value, other in (

@@ -15,10 +15,10 @@ from segbench.audit.counts import Counts
 from segbench.audit.judge import judge
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, load_claims
-from segbench.conditions import AccuracyConditions, TimingConditions, labels, show_value
 from segbench.counting.meanings import MEANINGS, identifier
 from segbench.errors import UnknownName
-from segbench.record import Record
+from segbench.records.conditions import AccuracyConditions, TimingConditions, labels, show_value
+from segbench.records.record import Record
 from segbench.report.measured import Measured, benchmarks_of, measured, small_prints, timings_of
 from segbench.report.pairing import SELF_REPORTED, Pairing, belongs
 from segbench.resolution import show

@@ -38,7 +38,7 @@ def read(kind: type[Result], content: Any) -> Result:
     """A typed result from plain JSON types.
 
     Args:
-        kind: a dataclass of `segbench.results`, or `Record`, with a field ``extra`` for what it does not know.
+        kind: a dataclass of `segbench.records.results`, or `Record`, with a field ``extra`` for what it does not know.
         content: as `json.loads` gives it.
 
     Raises:

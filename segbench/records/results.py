@@ -1,17 +1,21 @@
 """What a measurement found, as types: speed, latency, memory, accuracy, and rows of modules and of the waterfall.
 
 `Record` holds them. Field names are those of the JSON; each field says its unit, its range and what it means, and the
-JSON Schema and the tables of docs/record.md are made from that (`python -m segbench.schema`). `extra` keeps what a
-newer segbench wrote and this one does not know. Imports no torch.
+JSON Schema and the tables of docs/record.md are made from that (`python -m segbench.records.schema`). `extra` keeps
+what a newer segbench wrote and this one does not know. Imports no torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from statistics import fmean, median, stdev
 from typing import Annotated, Any
 
 from msgspec import Meta
+
+from segbench.statistics import quantile
 
 
 def meaning(text: str, unit: str = "") -> Meta:
@@ -41,6 +45,19 @@ class Latency:
     min: Annotated[NonNegative | None, meaning("fastest", "ms")] = None
     max: Annotated[NonNegative | None, meaning("slowest", "ms")] = None
     extra: Extra = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, samples_ms: Sequence[float]) -> Latency:
+        """Summary of the latencies of one or more passes, in ms."""
+        return cls(
+            mean=fmean(samples_ms),
+            median=median(samples_ms),
+            p5=quantile(samples_ms, 0.05),
+            p95=quantile(samples_ms, 0.95),
+            std=stdev(samples_ms) if len(samples_ms) > 1 else 0.0,
+            min=min(samples_ms),
+            max=max(samples_ms),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

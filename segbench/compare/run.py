@@ -10,24 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segbench import store
-from segbench.conditions import TimingConditions, beside, headings
 from segbench.counting.tools import TOOLS
 from segbench.errors import BadOption, SegbenchError
-from segbench.isolate import end_if_copy, run_isolated
 from segbench.job import Job
 from segbench.measure.device import open_device
 from segbench.measure.record import PRELOAD, check_settings, measure_job
-from segbench.places import Places
-from segbench.processes import combine
-from segbench.record import Record
-from segbench.results import Run, moment
+from segbench.places.isolate import end_if_copy, run_isolated
+from segbench.places.loop import Places
+from segbench.records import store
+from segbench.records.conditions import TimingConditions, beside, headings
+from segbench.records.processes import combine
+from segbench.records.record import Record
+from segbench.records.results import Run, moment
 from segbench.version import __version__
 
 RECORDS = "records.jsonl"
 RATES = "rates.json"
 ALONE = "alone.ndjson"
-"""Records of one network alone on a GPU and beside others, see `segbench.alone`; reports read ``*.jsonl`` alone."""
+"""Records of one network alone on a GPU and beside others, see `compare.alone`; reports read ``*.jsonl`` alone."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Kind:
         return self._here(job).conditions(self.device, self.device_name)
 
     def beside(self, job: Job) -> dict[str, str]:
-        """What stands beside such a timing, see `segbench.conditions.beside`."""
+        """What stands beside such a timing, see `segbench.records.conditions.beside`."""
         return beside(self._here(job).blank())
 
     def _here(self, job: Job) -> Job:
@@ -100,7 +100,7 @@ def sweep(
         deadline: on `time.monotonic`; jobs that are not done by then are left to a later call.
         on_progress: told before and after each job.
         function: `measure` or `measure_elsewhere`, or what a test puts in its place; importable by name.
-        places: what takes the jobs, see `segbench.places`; this machine by default, one process at a time where
+        places: what takes the jobs, see `segbench.places.loop`; this machine by default, one process at a time where
             something is timed.
         kinds: of the places; that of the jobs' device here by default.
         before: called with the jobs that are to be measured, where there are any.

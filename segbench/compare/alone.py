@@ -12,16 +12,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from segbench import store
-from segbench.compare import ALONE, answers, measure, measure_and_keep
-from segbench.gpu_places import GpuPlaces
+from segbench.compare.gpu_places import GpuPlaces
+from segbench.compare.run import ALONE, answers, measure, measure_and_keep
+from segbench.compare.sharding import predicted_cost
 from segbench.job import Job
-from segbench.places import run_at
-from segbench.processes import one_number
-from segbench.record import Record
+from segbench.places.loop import run_at
+from segbench.records import store
+from segbench.records.processes import one_number
+from segbench.records.record import Record
+from segbench.records.results import Process, Run
 from segbench.resolution import show
-from segbench.results import Process, Run
-from segbench.sharding import predicted_cost
 
 PROCESSES = 3
 

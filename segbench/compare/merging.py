@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from segbench import store
 from segbench.catalog import CATALOG
-from segbench.conditions import TimingConditions, beside
 from segbench.errors import BadOption, RecordError
-from segbench.record import Record
+from segbench.records import store
+from segbench.records.conditions import TimingConditions, beside
+from segbench.records.record import Record
 from segbench.resolution import show
 
 RECORDS = "records.jsonl"

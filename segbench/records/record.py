@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from segbench import reading
 from segbench.errors import RecordError
-from segbench.results import (
+from segbench.records import reading
+from segbench.records.results import (
     Acceptance,
     Accuracy,
     AtLeastOne,

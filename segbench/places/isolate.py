@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from segbench.errors import SegbenchError, one_line
-from segbench.places import News, Outcome, Place, Places, Running, Task, run_at
+from segbench.places.loop import News, Outcome, Place, Places, Running, Task, run_at
 
 _ENDING_S = 0.5
 
@@ -54,7 +54,7 @@ def run_isolated(
         on_start: told of each task as it starts.
         on_news: told what a task tells while it runs.
         may_have_children: let `function` start processes of `multiprocessing`.
-        places: where to run them, see `segbench.places`; `workers` slots of this machine by default.
+        places: where to run them, see `segbench.places.loop`; `workers` slots of this machine by default.
     """
     if places is None:
         places = Places([Slot(preload, may_have_children=may_have_children) for _ in range(workers)])

@@ -12,7 +12,7 @@ from typing import IO
 
 from segbench.errors import OutputError, RecordError
 from segbench.files import require_writable, write_bytes, write_text
-from segbench.record import Record
+from segbench.records.record import Record
 
 try:
     import fcntl

@@ -1,6 +1,6 @@
-"""The JSON Schema of a Record and the field tables of its documentation, made from the types of `segbench.results`.
+"""The JSON Schema of a Record and the field tables of its documentation, made from the types of `records.results`.
 
-``python -m segbench.schema`` writes both anew; a test compares them with what is stored. Imports no torch.
+``python -m segbench.records.schema`` writes both anew; a test compares them with what is stored. Imports no torch.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from segbench import results
-from segbench.record import SCHEMA, Record
+from segbench.records import results
+from segbench.records.record import SCHEMA, Record
 
 TABLES = {
     kind.__name__: kind

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from segbench.datasets import DATASETS
-from segbench.record import Record
-from segbench.results import Optimized
+from segbench.records.record import Record
+from segbench.records.results import Optimized
 
 UNKNOWN = "unknown"
 _SPLITS = ("test", "val", "trainval", "train")

@@ -9,8 +9,8 @@ from dataclasses import replace
 from segbench import catalog, limits, resolution
 from segbench.errors import BadOption, UnknownName
 from segbench.job import Job, Settings
+from segbench.records.results import Process
 from segbench.resolution import show
-from segbench.results import Process
 from segbench.spec import OWN_SIZE, is_own
 
 STAGE_LEVELS = 2

@@ -7,10 +7,10 @@ from dataclasses import replace
 from statistics import fmean, harmonic_mean, median
 from typing import Any, TypeVar
 
-from segbench.conditions import TimingConditions, beside, network_of, unlike_beside
-from segbench.record import Record
-from segbench.results import Memory, Speed
-from segbench.statistics import coefficient_of_variation, fps_interval, latency_summary, spread
+from segbench.records.conditions import TimingConditions, beside, network_of, unlike_beside
+from segbench.records.record import Record
+from segbench.records.results import Latency, Memory, Speed
+from segbench.statistics import coefficient_of_variation, fps_interval, spread
 
 Item = TypeVar("Item")
 
@@ -165,7 +165,7 @@ def _speed(speeds: Sequence[Speed]) -> Speed:
         fps_ci95=interval.ends(),
         fps_ci95_basis=interval.basis,
         throughput=_mean(speed.throughput for speed in speeds),
-        latency_ms=latency_summary(frames) if frames else last.latency_ms,
+        latency_ms=Latency.of(frames) if frames else last.latency_ms,
         cov=coefficient_of_variation(frames) if frames else last.cov,
         round_spread=spread(round_fps) if round_fps else last.round_spread,
         rounds_ms=rounds_ms,

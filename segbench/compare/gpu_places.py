@@ -12,15 +12,15 @@ from dataclasses import replace
 
 import torch
 
-from segbench.compare import Kind
+from segbench.compare.run import Kind
 from segbench.errors import BadOption
-from segbench.hosts import Host, HostPlace
 from segbench.job import Job, Settings
 from segbench.measure.cores import chosen_cores, physical_cores, shared_out
 from segbench.measure.device import open_device
 from segbench.measure.record import PRELOAD
-from segbench.places import Places
-from segbench.results import Run
+from segbench.places.hosts import Host, HostPlace
+from segbench.places.loop import Places
+from segbench.records.results import Run
 
 
 def chosen_gpus(numbers: Sequence[int]) -> list[int]:

@@ -2,8 +2,8 @@
 
 A host is started by `subprocess` with variables of its own, such as ``CUDA_VISIBLE_DEVICES``. It takes one task after
 another and runs each in a process of its own, as `isolate` does anywhere: what happens to a task does not touch the
-host, and a host that is killed loses one task, which the loop of `segbench.places` tries elsewhere. It ends with the
-process that started it, killed or not, and by itself where nothing is asked of it for a while.
+host, and a host that is killed loses one task, which `segbench.places.loop` tries elsewhere. It ends with the process
+that started it, killed or not, and by itself where nothing is asked of it for a while.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from segbench.isolate import run_isolated
-from segbench.places import News, Outcome, Place, Running, Task
+from segbench.places.isolate import run_isolated
+from segbench.places.loop import News, Outcome, Place, Running, Task
 
 # The current folder is no place to import from; what the parent imports from is told first.
 _CODE = """
@@ -31,7 +31,7 @@ sys.path[:] = [place for place in sys.path if place]
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
 sys.path[:] = connection.recv()
-from segbench.hosts import serve
+from segbench.places.hosts import serve
 serve(connection)
 """
 IDLE_S = 120.0

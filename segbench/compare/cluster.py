@@ -1,9 +1,9 @@
 """The workers of a Dask cluster as places that measure networks, one at a time on each.
 
 Dask brings workers of every kind (SLURM, SSH, Kubernetes) to one address and tells which are there; which job goes to
-which worker is decided by the loop of `segbench.places`, as anywhere else. A job is a Dask task that is bound to one
-worker. Where that worker vanishes, the task is taken back and the loop tries it elsewhere. Records come back to the
-call that asked, which alone writes.
+which worker is decided by `segbench.places.loop`, as anywhere else. A job is a Dask task that is bound to one worker.
+Where that worker vanishes, the task is taken back and the loop tries it elsewhere. Records come back to the call that
+asked, which alone writes.
 
 Before a worker times anything it says what it times on (`segbench.measure.survey`): workers of unlike kinds are never
 mixed without being asked to, and those that are not of the kind asked for take no job.
@@ -25,17 +25,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segbench.cluster_worker import VERSION, in_host, leave
-from segbench.cluster_worker import survey as ask_worker
-from segbench.compare import Kind
+from segbench.compare.run import Kind
 from segbench.errors import BadOption, SegbenchError, UnknownName, first_line
-from segbench.hosts import pickled
 from segbench.job import Job, Settings
 from segbench.measure.cores import CORES, shared_out
 from segbench.measure.record import PRELOAD
 from segbench.measure.survey import Facts, survey
-from segbench.places import News, Outcome, Place, Places, Running, Task
-from segbench.results import Run
+from segbench.places.cluster_worker import VERSION, in_host, leave
+from segbench.places.cluster_worker import survey as ask_worker
+from segbench.places.hosts import pickled
+from segbench.places.loop import News, Outcome, Place, Places, Running, Task
+from segbench.records.results import Run
 from segbench.version import __version__
 
 CONNECT_S = 10.0

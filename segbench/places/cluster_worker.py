@@ -1,7 +1,7 @@
-"""What a worker of a Dask cluster does for `segbench.cluster`: it hands tasks to hosts. Imports no torch.
+"""What a worker of a Dask cluster does for `segbench.compare.cluster`: it hands tasks to hosts. Imports no torch.
 
-Dask's own processes are daemonic and may have no children of `multiprocessing`; a host (`segbench.hosts`), which the
-worker starts by `subprocess`, may.
+Dask's own processes are daemonic and may have no children of `multiprocessing`; a host (`segbench.places.hosts`), which
+the worker starts by `subprocess`, may.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from segbench.hosts import Host
-from segbench.places import Outcome
+from segbench.places.hosts import Host
+from segbench.places.loop import Outcome
 
 Answer = tuple[Any, str | None, float, bool]
 """Result, failure, seconds, and whether the process that ran it is gone."""
@@ -28,7 +28,7 @@ def in_host(slot: str, message: bytes, timeout_s: float, preload: Sequence[str])
 
     Args:
         slot: name of the host.
-        message: as `segbench.hosts.pickled` makes it: neither this process nor the host needs what the task needs.
+        message: as `hosts.pickled` makes it: neither this process nor the host needs what the task needs.
         timeout_s: seconds after which it has failed.
         preload: modules that the host imports once for all tasks.
     """

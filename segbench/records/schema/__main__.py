@@ -1,10 +1,10 @@
-"""``python -m segbench.schema``: write the JSON Schema of a Record and the field tables of docs/record.md anew."""
+"""``python -m segbench.records.schema``: the JSON Schema of a Record and the field tables of docs/record.md anew."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from segbench import schema, store
+from segbench.records import schema, store
 
 
 def main() -> None:

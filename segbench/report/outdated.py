@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from segbench.catalog import CATALOG
 from segbench.published_costs import published_costs
-from segbench.record import Record
+from segbench.records.record import Record
 
 
 def outdated(record: Record) -> str:
