@@ -10,9 +10,9 @@ from typing import Any
 from segbench.catalog import CATALOG
 from segbench.errors import BadOption
 from segbench.protocol import PRESETS, Protocol, protocol_for
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
 from segbench.records.results import Process, Run
+from segbench.records.timing_conditions import TimingConditions
 from segbench.resolution import show
 from segbench.version import __version__
 

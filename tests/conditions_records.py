@@ -10,9 +10,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from segbench.protocol import PRECISIONS, Protocol
-from segbench.records.conditions import AccuracyConditions, TimingConditions
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.record import Record
 from segbench.records.results import Accuracy, Latency, Optimized, Speed
+from segbench.records.timing_conditions import TimingConditions
 
 TIMING_FIELDS = [item.name for item in fields(TimingConditions)]
 ACCURACY_FIELDS = [item.name for item in fields(AccuracyConditions)]

@@ -14,9 +14,10 @@ from segbench.errors import BadOption
 from segbench.job import Job, Settings
 from segbench.protocol import Protocol
 from segbench.records import store
-from segbench.records.conditions import AccuracyConditions, TimingConditions
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.processes import combine, one_number
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 from segbench.regress.rows import key, mismatch
 from tests.conditions_records import ACCURACY_FIELDS, TIMING_FIELDS, scored, scored_pair, timed, timed_pair
 

@@ -11,8 +11,8 @@ from segbench.job import Job, Settings
 from segbench.measure import record as measuring
 from segbench.measure.cores import chosen_cores, kept_to
 from segbench.measure.simulated import SimulatedDevice
-from segbench.records.conditions import TimingConditions
 from segbench.records.results import Memory, Speed
+from segbench.records.timing_conditions import TimingConditions
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from segbench.errors import BadOption
 from segbench.job import Settings
 from segbench.measure.environment import environment_warnings, runs_on
 from segbench.records import store
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
 from segbench.records.results import Speed
+from segbench.records.timing_conditions import TimingConditions
 from segbench.regress import sampling
 from segbench.regress.sampling import job_for
 from tests.conftest import Answer

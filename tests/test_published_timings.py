@@ -9,8 +9,8 @@ import pytest
 
 from segbench.compare.run import RECORDS
 from segbench.records import store
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parent.parent / "results").glob(f"*/{RECORDS}"))
 H100 = "nvidia-h100-80gb-hbm3"

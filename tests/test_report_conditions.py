@@ -14,8 +14,9 @@ from rich.console import Console
 
 from segbench.claims import Figure, load_claims
 from segbench.errors import RecordError
-from segbench.records.conditions import AccuracyConditions, TimingConditions, labels
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions, labels
 from segbench.report.comparison import PLOTS, require_one_device
 from segbench.report.leaderboard import ACCURACY_COLUMNS, TIMING_COLUMNS, comparison_table
 from segbench.report.measured import measured

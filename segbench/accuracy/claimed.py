@@ -9,7 +9,7 @@ from typing import Any
 from segbench.checkpoints import Released
 from segbench.claims import PAPERS, load_claims
 from segbench.datasets.spec import DatasetSpec
-from segbench.records.conditions import spec_title
+from segbench.records.accuracy_conditions import spec_title
 from segbench.resolution import show
 
 

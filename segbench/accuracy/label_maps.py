@@ -15,7 +15,7 @@ from segbench.catalog import CATALOG
 from segbench.errors import UnknownName
 from segbench.job import Job, Settings
 from segbench.measure.record import check_settings
-from segbench.records.conditions import spec_title
+from segbench.records.accuracy_conditions import spec_title
 from segbench.records.results import Accuracy
 
 UNNAMED = "label maps"

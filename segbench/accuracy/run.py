@@ -34,7 +34,7 @@ from segbench.measure.record import check_settings, measure_job
 from segbench.models.outputs import TAKEN
 from segbench.models.own import OwnNetwork
 from segbench.protocol import Protocol, protocol_for
-from segbench.records.conditions import spec_title
+from segbench.records.accuracy_conditions import spec_title
 from segbench.records.record import Record
 from segbench.records.results import Accuracy
 from segbench.records.store import require_writable

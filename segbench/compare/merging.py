@@ -8,8 +8,8 @@ from pathlib import Path
 from segbench.catalog import CATALOG
 from segbench.errors import BadOption, RecordError
 from segbench.records import store
-from segbench.records.conditions import TimingConditions, beside
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions, beside
 from segbench.resolution import show
 
 RECORDS = "records.jsonl"

@@ -18,10 +18,10 @@ from segbench.measure.record import PRELOAD, check_settings, measure_job
 from segbench.places.isolate import end_if_copy, run_isolated
 from segbench.places.loop import Places
 from segbench.records import store
-from segbench.records.conditions import TimingConditions, beside, headings
 from segbench.records.processes import combine
 from segbench.records.record import Record
 from segbench.records.results import Run, moment
+from segbench.records.timing_conditions import TimingConditions, beside, headings
 from segbench.version import __version__
 
 RECORDS = "records.jsonl"
@@ -59,7 +59,7 @@ class Kind:
         return self._here(job).conditions(self.device, self.device_name)
 
     def beside(self, job: Job) -> dict[str, str]:
-        """What stands beside such a timing, see `segbench.records.conditions.beside`."""
+        """What stands beside such a timing, see `timing_conditions.beside`."""
         return beside(self._here(job).blank())
 
     def _here(self, job: Job) -> Job:

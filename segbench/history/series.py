@@ -15,9 +15,11 @@ from typing import Any
 
 from segbench.history.commits import Commit, in_order
 from segbench.history.entries import Entry
-from segbench.records.conditions import UNKNOWN, AccuracyConditions, TimingConditions, beside
+from segbench.records.accuracy_conditions import AccuracyConditions
+from segbench.records.conditions import UNKNOWN
 from segbench.records.record import Record
 from segbench.records.results import Signature
+from segbench.records.timing_conditions import TimingConditions, beside
 from segbench.regress.difference import compare_counts
 from segbench.regress.judge import costs
 from segbench.regress.options import METRICS, TOLERANCE_POINTS

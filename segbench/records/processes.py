@@ -7,9 +7,10 @@ from dataclasses import replace
 from statistics import fmean, harmonic_mean, median
 from typing import Any, TypeVar
 
-from segbench.records.conditions import TimingConditions, beside, network_of, unlike_beside
+from segbench.records.conditions import network_of
 from segbench.records.record import Record
 from segbench.records.results import Latency, Memory, Speed
+from segbench.records.timing_conditions import TimingConditions, beside, unlike_beside
 from segbench.statistics import coefficient_of_variation, fps_interval, spread
 
 Item = TypeVar("Item")

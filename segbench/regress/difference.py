@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segbench.counting.modules import operation_totals
-from segbench.records.conditions import AccuracyConditions
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.record import Record
 from segbench.records.results import Signature
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 from segbench.regress.judge import MetricComparison, NetworkComparison, Outcome
 from segbench.regress.options import METRICS
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, UNDECIDED

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from segbench.errors import RecordError
-from segbench.records.conditions import AccuracyConditions, TimingConditions, beside
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.processes import with_timings
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions, beside
 from segbench.resolution import show
 
 Key = tuple[object, ...]

@@ -12,9 +12,9 @@ from segbench.job import Job, Settings
 from segbench.measure.device import open_device
 from segbench.measure.record import check_settings
 from segbench.records import store
-from segbench.records.conditions import TimingConditions, beside
 from segbench.records.processes import with_timings
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions, beside
 from segbench.regress import sampling
 from segbench.regress.judge import Outcome, compare_records
 from segbench.regress.options import Options

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segbench.errors import RecordError
 from segbench.records import store
-from segbench.records.conditions import AccuracyConditions
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.record import Record
 from segbench.regress.options import TOLERANCE_POINTS
 

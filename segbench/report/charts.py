@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from segbench.claims import Claim
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 from segbench.report.bars import draw_bars, draw_rules, draw_waterfall
 from segbench.report.escape import slug
 from segbench.report.measured import Measured, timings_of

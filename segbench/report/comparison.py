@@ -12,8 +12,8 @@ from segbench.catalog.references import bibliography
 from segbench.claims import Claim, load_claims
 from segbench.errors import BadOption, RecordError
 from segbench.records import store
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 from segbench.report.charts import claimed_against_measured, launch_bound, rule_spread, waterfalls
 from segbench.report.folder import MANIFEST, files_of, replacing
 from segbench.report.leaderboard import Asked, comparison_table

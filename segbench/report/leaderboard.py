@@ -12,8 +12,9 @@ from segbench.catalog import CATALOG, FIDELITY_MEANING
 from segbench.claims import PAPERS, Claim
 from segbench.claims.provenance import mark
 from segbench.counting.meanings import MEANINGS, identifier
-from segbench.records.conditions import AccuracyConditions, TimingConditions, beside, headings
+from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions, beside, headings
 from segbench.report.launching import LAUNCH_BOUND, steady
 from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
 from segbench.report.pairing import SELF_REPORTED, Claimed, Pairing, belongs

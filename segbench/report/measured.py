@@ -7,16 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from segbench.catalog import CATALOG
-from segbench.records.conditions import (
-    AccuracyConditions,
-    TimingConditions,
-    network_of,
-    small_print,
-    unlike_beside,
-    variant,
-)
+from segbench.records.accuracy_conditions import AccuracyConditions, small_print
+from segbench.records.conditions import network_of, variant
 from segbench.records.record import Record
 from segbench.records.results import ModuleRow
+from segbench.records.timing_conditions import TimingConditions, unlike_beside
 from segbench.resolution import show
 from segbench.units import significant
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import segbench
 from segbench.claims import Claim
-from segbench.records.conditions import labels
+from segbench.records.timing_conditions import labels
 from segbench.report import page_controls
 from segbench.report.charts import rank_correlation_of
 from segbench.report.escape import script_json

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from segbench.claims import Claim
 from segbench.claims.provenance import MARK
 from segbench.gpus import cards_of
-from segbench.records.conditions import TimingConditions
+from segbench.records.timing_conditions import TimingConditions
 from segbench.report.measured import Measured
 from segbench.report.page_columns import COSTS, PRINTED
 from segbench.report.papers import Compared, Quantity, compare_claim

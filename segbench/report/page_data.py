@@ -10,7 +10,8 @@ from typing import Any
 from segbench.catalog import CATALOG, references
 from segbench.claims import PAPERS, Claim
 from segbench.claims.ablations import ablations
-from segbench.records.conditions import AccuracyConditions, TimingConditions, labels
+from segbench.records.accuracy_conditions import AccuracyConditions
+from segbench.records.timing_conditions import TimingConditions, labels
 from segbench.report.charts import busy_share
 from segbench.report.leaderboard import OWN
 from segbench.report.measured import Measured, benchmarks_of, panels, small_prints, timings_of

@@ -12,7 +12,8 @@ from segbench.catalog import CATALOG
 from segbench.catalog.known import KNOWN
 from segbench.claims import Claim, Figure
 from segbench.claims.provenance import MARK, mark
-from segbench.records.conditions import AccuracyConditions, TimingConditions, headings
+from segbench.records.accuracy_conditions import AccuracyConditions
+from segbench.records.timing_conditions import TimingConditions, headings
 from segbench.report.launching import headline
 from segbench.report.measured import Measured
 from segbench.report.pairing import classes_fit

@@ -9,7 +9,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure
-from segbench.records.conditions import AccuracyConditions, TimingConditions, headings, small_print
+from segbench.records.accuracy_conditions import AccuracyConditions, small_print
+from segbench.records.timing_conditions import TimingConditions, headings
 from segbench.report.drawing import draw
 from segbench.report.escape import slug
 from segbench.report.measured import Measured, panels, timings_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from segbench.errors import OutputError
-from segbench.records.conditions import TimingConditions
+from segbench.records.timing_conditions import TimingConditions
 from segbench.report.style import Paper, save
 
 if TYPE_CHECKING:

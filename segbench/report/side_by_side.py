@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from segbench.claims import Claim, load_claims
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 from segbench.report.listing import Listing
 from segbench.report.pairing import belongs
 from segbench.resolution import show

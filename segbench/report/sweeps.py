@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from segbench.records.conditions import TimingConditions
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions
 from segbench.report.plots import Plot
 from segbench.report.style import Paper, fit, layout, looks, new_figure, plot_style
 

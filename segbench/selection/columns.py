@@ -17,8 +17,10 @@ from segbench.catalog import CATALOG
 from segbench.claims import Claim, load_claims
 from segbench.counting.meanings import MEANINGS, identifier
 from segbench.errors import UnknownName
-from segbench.records.conditions import AccuracyConditions, TimingConditions, labels, show_value
+from segbench.records.accuracy_conditions import AccuracyConditions
+from segbench.records.conditions import show_value
 from segbench.records.record import Record
+from segbench.records.timing_conditions import TimingConditions, labels
 from segbench.report.measured import Measured, benchmarks_of, measured, small_prints, timings_of
 from segbench.report.pairing import SELF_REPORTED, Pairing, belongs
 from segbench.resolution import show
