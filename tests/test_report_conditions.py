@@ -18,7 +18,8 @@ from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.record import Record
 from segbench.records.timing_conditions import TimingConditions, labels
 from segbench.report.comparison import PLOTS, require_one_device
-from segbench.report.leaderboard import ACCURACY_COLUMNS, TIMING_COLUMNS, comparison_table
+from segbench.report.leaderboard import comparison_table
+from segbench.report.leaderboard_csv import ACCURACY_COLUMNS, TIMING_COLUMNS
 from segbench.report.measured import measured
 from segbench.report.page_data import decoded, page_data
 from segbench.report.paper_table import paper_view

@@ -15,8 +15,8 @@ from segbench.catalog import CATALOG
 from segbench.claims import Claim, Figure, load_claims
 from segbench.records.record import Record
 from segbench.records.results import Accuracy, Latency, Speed
-from segbench.report.leaderboard import CSV_COLUMNS
 from segbench.report.leaderboard import comparison_table as table_of_rows
+from segbench.report.leaderboard_csv import CSV_COLUMNS
 from segbench.report.measured import measured
 from segbench.report.pairing import claimed_fps, claimed_miou
 from segbench.report.style import billions, millions, per_second

@@ -16,7 +16,8 @@ from segbench.records.record import Record
 from segbench.records.timing_conditions import TimingConditions
 from segbench.report.charts import claimed_against_measured, launch_bound, rule_spread, waterfalls
 from segbench.report.folder import MANIFEST, files_of, replacing
-from segbench.report.leaderboard import Asked, comparison_table
+from segbench.report.footers import Asked
+from segbench.report.leaderboard import comparison_table
 from segbench.report.long_table import long_table
 from segbench.report.measured import Measured, measured
 from segbench.report.page import page

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from types import MappingProxyType
 
-from segbench.catalog import CATALOG, FIDELITY_MEANING
-from segbench.claims import PAPERS, Claim
+from segbench.catalog import CATALOG
+from segbench.claims import Claim
 from segbench.claims.provenance import mark
-from segbench.counting.meanings import MEANINGS, identifier
 from segbench.records.accuracy_conditions import AccuracyConditions
-from segbench.records.record import Record
-from segbench.records.timing_conditions import TimingConditions, beside, headings
-from segbench.report.launching import LAUNCH_BOUND, steady
-from segbench.report.measured import Measured, benchmarks_of, older_footers, small_prints, timings_of
+from segbench.records.timing_conditions import TimingConditions, headings
+from segbench.report.footers import ELSEWHERE, OWN, Asked, nearest_footers, reported_footers, short_notes, table_footers
+from segbench.report.launching import steady
+from segbench.report.leaderboard_csv import CSV_COLUMNS, csv_lines
+from segbench.report.measured import Measured, benchmarks_of, small_prints, timings_of
 from segbench.report.pairing import SELF_REPORTED, Claimed, Pairing, belongs
 from segbench.report.style import billions, millions, per_second
 from segbench.report.table import Cell, Column, Table, ranked
@@ -24,35 +22,8 @@ from segbench.resolution import show
 from segbench.spec import is_own
 from segbench.units import AT_LEAST, DASH
 
-OWN = "own"
 Group = tuple[int, tuple[int, int], int]
-Asked = Mapping[tuple[str, tuple[int, int]], tuple[int, int]]
-ELSEWHERE = "\u2020"
-"""Beside a size that is not the one asked for."""
 _MOST_TIMING_COLUMNS = 2
-
-# Names of columns that are older than the conditions; every other condition's column has its own name.
-_TIMING_NAMES = {"device": "device_kind", "device_name": "device"}
-TIMING_COLUMNS = {item.name: _TIMING_NAMES.get(item.name, item.name) for item in fields(TimingConditions)}
-ACCURACY_COLUMNS = {item.name: f"measured_{item.name}" for item in fields(AccuracyConditions)}
-CSV_COLUMNS = tuple(
-    dict.fromkeys(
-        (
-            *("model", "family", "paper", "fidelity", "classes", "height", "width", "batch", "variant"),
-            *("params", "live_params", "macs", "fps", "fps_cuda", "fps_cpu", "mode", "precision", "device"),
-            *("macs_not_counted", *map(identifier, MEANINGS), "live_macs"),
-            *TIMING_COLUMNS.values(),
-            *("latency_median_ms", "gpu_busy_ms", "enqueue_ms", "launches", "graph_fps", "bound_by"),
-            *("peak_mib", "energy_mj"),
-            *ACCURACY_COLUMNS.values(),
-            *("measured_miou_percent", "measured_not_official"),
-            *("claimed_in", "claimed_dataset", "claimed_split", "claimed_miou_percent"),
-            *("claimed_params_in", "claimed_params", "claimed_flops_in", "claimed_flops"),
-            *("claimed_fps_in", "claimed_fps", "claimed_gpu"),
-            *("self_reported_dataset", "self_reported_split", "self_reported_miou_percent", "failure", "created"),
-        )
-    )
-)
 
 
 def comparison_table(
@@ -141,7 +112,7 @@ def comparison_table(
         body.append(cells)
         if row.failure:
             failures.append((_label(cells), row.failure))
-        lines += list(_csv_lines(row, pairing, reported))
+        lines += list(csv_lines(row, pairing, reported))
     at = [place for place, row in enumerate(rows) if (row.model, row.resolution) not in asked]
     _mark([rows[place] for place in at], [body[place] for place in at], timings, 4 + len(timings))
     return Table(
@@ -149,11 +120,11 @@ def comparison_table(
         columns,
         tuple(map(tuple, body)),
         tuple(failures),
-        (*_footers(rows, timings, titles, papers), *_nearest_footers(rows, asked), *_reported_footers(reported)),
+        (*table_footers(rows, timings, titles, papers), *nearest_footers(rows, asked), *reported_footers(reported)),
         CSV_COLUMNS,
         tuple(lines),
         tuple(row.failure for row in rows),
-        (*_short_notes(rows, papers), *_nearest_footers(rows, asked), *_reported_footers(reported)),
+        (*short_notes(rows, papers), *nearest_footers(rows, asked), *reported_footers(reported)),
         tuple(place for place in range(1, len(rows)) if _group(rows[place], asked) != _group(rows[place - 1], asked)),
     )
 
@@ -166,72 +137,8 @@ def _known_how(row: Measured) -> str:
     return {"reconstruction": "reconstructed from its paper", "exact": "rebuilt from its paper"}.get(fidelity or "", "")
 
 
-def _short_notes(rows: Sequence[Measured], papers: Sequence[str]) -> Iterator[str]:
-    """What a paper says below its table."""
-    yield "Parameters and MACs counted by segbench (one multiply-accumulate is one MAC)."
-    if papers:
-        yield "Claimed: as the cited papers print it, on their own GPUs."
-    lower = bound_footer(rows)
-    if lower:
-        yield lower
-
-
-def condition_footers(rows: Sequence[Measured], timings: Sequence[TimingConditions]) -> Iterator[str]:
-    """What stands behind each column of timings: all conditions, dates, and what differs within it."""
-    for conditions, title in zip(timings, headings(timings), strict=True):
-        timed = [row.timings[conditions] for row in rows if conditions in row.timings]
-        dates = sorted({record.created[:10] for record in timed if record.created})
-        parts = [f"measured, {conditions.describe()}", *_beside(timed)]
-        if dates:
-            parts.append(" to ".join(dict.fromkeys((dates[0], dates[-1]))))
-        if conditions.on_cpu:
-            parts.append("a CPU timing, not comparable with a GPU's")
-        yield f"{title}: {'; '.join(parts)}"
-    if not timings:
-        yield "Speed was not measured."
-
-
-def _beside(records: Sequence[Record]) -> Iterator[str]:
-    """Versions and the length of the measurement: versions that are the same once, and every value that differs."""
-    found: dict[str, dict[str, None]] = {}
-    for record in records:
-        facts = beside(record)
-        for name in {**found, **facts}:
-            found.setdefault(name, {})[facts.get(name, "unknown")] = None
-    same = [f"{name} {next(iter(values))}" for name, values in found.items() if len(values) == 1]
-    versions = [text for text in same if text.startswith(("torch ", "CUDA ", "cuDNN ", "driver "))]
-    if versions:
-        yield ", ".join(versions)
-    for name, values in found.items():
-        if len(values) > 1:
-            yield f"{name} differs: {' or '.join(sorted(values))}"
-
-
 def _macs(row: Measured) -> Cell:
     return Cell.of((AT_LEAST if row.uncounted and row.macs is not None else "") + billions(row.macs))
-
-
-def bound_footer(rows: Iterable[Measured]) -> str:
-    """What is not in MACs that are lower bounds; empty where all are exact."""
-    missing = [
-        f"{row.model} ({', '.join(f'{kind}, {times} times' for kind, times in row.uncounted.items())})"
-        for row in rows
-        if row.uncounted
-    ]
-    return f"{AT_LEAST}MACs: a lower bound; not counted: {'; '.join(dict.fromkeys(missing))}." if missing else ""
-
-
-COUNTING_RULE = (
-    "Params and MACs: counted here. Counting rule macs: multiply-accumulates of convolutions, transposed convolutions "
-    "(input grid), linear layers and matrix products."
-)
-
-
-def fidelity_footer(fidelities: Iterable[str | None]) -> str:
-    """What the fidelities that appear mean; empty where none does."""
-    present = set(fidelities)
-    meanings = [f"{fidelity}: {meaning}" for fidelity, meaning in FIDELITY_MEANING.items() if fidelity in present]
-    return f"Fidelity: {'. '.join(meanings)}." if meanings else ""
 
 
 def _group(row: Measured, asked: Asked = MappingProxyType({})) -> Group:
@@ -314,25 +221,6 @@ def _self_reported(row: Measured, claims: Iterable[Claim]) -> Cell:
     return Cell(tuple(lines)) if lines else Cell.of(DASH)
 
 
-def _nearest_footers(rows: Iterable[Measured], asked: Asked) -> Iterator[str]:
-    """Which networks were measured at another size than was asked for."""
-    named = [
-        f"{row.model} at {show(row.resolution)}"
-        for row in rows
-        if (row.model, row.resolution) in asked and not row.failure
-    ]
-    if named:
-        yield (
-            f"{ELSEWHERE} measured at the nearest size that the network takes, so neither ranked with the others nor "
-            f"on their frontier: {', '.join(named)}."
-        )
-
-
-def _reported_footers(claims: Sequence[Claim]) -> Iterator[str]:
-    if claims:
-        yield "Self-reported: given by the caller of segbench; neither measured here nor printed by a paper."
-
-
 def _measured_miou(row: Measured, benchmarks: Sequence[AccuracyConditions]) -> Cell:
     """A line for each measured mIoU, over its data set, what is not official about it and what tells it apart."""
     texts = small_prints(row, benchmarks)
@@ -362,129 +250,3 @@ def _fps_lines(claims: Iterable[Claimed]) -> Iterator[tuple[str, str]]:
 def _copied(claim: Claim, quantity: str) -> str:
     of = mark(claim, quantity)
     return f", {of}" if of else ""
-
-
-def _csv_lines(row: Measured, pairing: Pairing, reported: Iterable[Claim]) -> Iterator[dict[str, str]]:
-    entry, record = CATALOG.get(row.model), row.record
-    miou = next((claimed for claimed in pairing.miou(record) if claimed.claim.size), None)
-    fps = next((claimed for claimed in pairing.fps(record) if claimed.claim.size), None)
-    own = next((claim for claim in reported if belongs(claim, record)), None)
-    printed = {name: pairing.printed(record, name) for name in ("params_m", "gflops")}
-    common = {
-        "model": row.model,
-        "family": entry.family if entry else "",
-        "paper": entry.paper if entry else "",
-        "fidelity": record.fidelity or "",
-        "classes": str(record.classes),
-        "height": str(row.resolution[0]),
-        "width": str(row.resolution[1]),
-        "batch": str(record.batch),
-        "variant": row.variant,
-        "params": _csv_text(row.params),
-        "live_params": _csv_text(record.live_params),
-        "macs": _csv_text(row.macs),
-        "macs_not_counted": "; ".join(f"{kind}, {times} times" for kind, times in row.uncounted.items()),
-        **{identifier(rule): _csv_text(row.operations.get(rule)) for rule in MEANINGS},
-        "live_macs": _csv_text(row.operations.get("live-macs")),
-        **(_csv_claim("claimed_in", miou.claim) if miou else {}),
-        "claimed_dataset": miou.claim.dataset if miou else "",
-        "claimed_split": miou.claim.split if miou else "",
-        "claimed_miou_percent": miou.figure if miou else "",
-        **_csv_claim("claimed_params_in", printed["params_m"]),
-        "claimed_params": _csv_cost(printed["params_m"], "params_m", 6),
-        **_csv_claim("claimed_flops_in", printed["gflops"]),
-        "claimed_flops": _csv_cost(printed["gflops"], "gflops", 9),
-        **(_csv_claim("claimed_fps_in", fps.claim) if fps else {}),
-        "claimed_fps": fps.figure if fps else "",
-        "claimed_gpu": fps.claim.gpu if fps else "",
-        "self_reported_dataset": own.dataset if own else "",
-        "self_reported_split": own.split if own else "",
-        "self_reported_miou_percent": (own.miou_percent or "") if own else "",
-        "failure": row.failure,
-    }
-    scores = [_csv_score(conditions, percent) for conditions, percent in row.scores()] or [{}]
-    timings = [_csv_timing(row, *item) for item in sorted(row.timings.items(), key=lambda item: item[0].order())]
-    for timing in timings or [{"created": record.created}]:
-        for score in scores:
-            yield {**common, **timing, **score}
-
-
-def _csv_claim(column: str, claim: Claim | None) -> dict[str, str]:
-    return {column: f"{claim.paper} {claim.where}" if claim else ""}
-
-
-def _csv_cost(claim: Claim | None, field: str, exponent: int) -> str:
-    """A printed cost in base units."""
-    return str(round(getattr(claim, field).value.scaleb(exponent))) if claim else ""
-
-
-def _csv_timing(row: Measured, conditions: TimingConditions, timed: Record) -> dict[str, str]:
-    fps = _csv_text(row.number(conditions, "fps"))
-    return {
-        **{column: _csv_text(getattr(conditions, name)) for name, column in TIMING_COLUMNS.items()},
-        "fps": fps,
-        **({f"fps_{conditions.device}": fps} if conditions.device in ("cuda", "cpu") else {}),
-        "latency_median_ms": _csv_text(row.number(conditions, "latency")),
-        **{
-            name: _csv_text(row.number(conditions, name))
-            for name in ("gpu_busy_ms", "enqueue_ms", "launches", "graph_fps")
-        },
-        "bound_by": (timed.speed.verdict or "") if timed.speed else "",
-        "peak_mib": _csv_text(timed.memory.peak_mib if timed.memory else None),
-        "energy_mj": _csv_text(row.number(conditions, "energy")),
-        "created": timed.created,
-    }
-
-
-def _csv_score(conditions: AccuracyConditions, percent: float) -> dict[str, str]:
-    return {
-        **{column: _csv_text(getattr(conditions, name)) for name, column in ACCURACY_COLUMNS.items()},
-        "measured_miou_percent": f"{percent:.2f}",
-        "measured_not_official": "; ".join(conditions.marks().values()),
-    }
-
-
-def _footers(
-    rows: Sequence[Measured], timings: Sequence[TimingConditions], titles: Sequence[str], papers: Iterable[str]
-) -> Iterator[str]:
-    yield from condition_footers(rows, timings)
-    bound = [
-        f"{row.model} {show(row.resolution)}"
-        for row in rows
-        if any(record.speed and record.speed.verdict == LAUNCH_BOUND for record in row.timings.values())
-    ]
-    if bound:
-        yield (
-            f"Launch-bound: the host launches the kernels of {', '.join(bound)} more slowly than the GPU runs them, so "
-            "that their FPS is about their number of kernels; as a CUDA graph one call launches all of them."
-        )
-    yield COUNTING_RULE
-    order = f"by {titles[0]}, then by MACs where it was not measured" if titles else "by MACs"
-    yield f"Order: networks with the same classes and size together, the size with most networks first; {order}."
-    yield from older_footers(rows)
-    named = [paper for paper in PAPERS if paper in set(papers)]
-    if named:
-        yield "Claimed: as printed, on the paper's own GPU; " + "; ".join(
-            f"({paper}) {PAPERS[paper]}" for paper in named
-        )
-    lower = bound_footer(rows)
-    if lower:
-        yield lower
-    meaning = fidelity_footer(row.record.fidelity for row in rows)
-    if meaning:
-        yield meaning
-    if any(is_own(row.model) for row in rows):
-        yield f"{OWN}: a network from outside the catalog, of the user or of a library."
-
-
-def _csv_text(value: object) -> str:
-    """A number, a text or a condition as a cell: nothing for what is not known, settings as a JSON object."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, tuple):
-        return json.dumps({name: json.loads(setting) for name, setting in value})
-    return str(value)

@@ -15,7 +15,7 @@ from segbench.records.timing_conditions import labels
 from segbench.report import page_controls
 from segbench.report.charts import rank_correlation_of
 from segbench.report.escape import script_json
-from segbench.report.leaderboard import COUNTING_RULE, condition_footers
+from segbench.report.footers import COUNTING_RULE, condition_footers
 from segbench.report.measured import Measured, older_footers, timings_of
 from segbench.report.page_card import card
 from segbench.report.page_data import by_model, decoded, judged_by_model, page_data

@@ -13,7 +13,7 @@ from segbench.claims.ablations import ablations
 from segbench.records.accuracy_conditions import AccuracyConditions
 from segbench.records.timing_conditions import TimingConditions, labels
 from segbench.report.charts import busy_share
-from segbench.report.leaderboard import OWN
+from segbench.report.footers import OWN
 from segbench.report.measured import Measured, benchmarks_of, panels, small_prints, timings_of
 from segbench.report.page_claims import PrintedCost, cells, findings, printed_costs
 from segbench.report.page_columns import COSTS, headline, present
