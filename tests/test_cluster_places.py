@@ -14,8 +14,9 @@ import pytest
 
 from segbench.compare import cluster as clusters
 from segbench.compare import run as comparison
-from segbench.compare.cluster import ClusterError, ClusterPlaces, connect, matches, parse_require
+from segbench.compare.cluster import ClusterPlaces
 from segbench.compare.planning import plan
+from segbench.compare.scheduler import ClusterError, connect, matches, parse_require
 from segbench.errors import BadOption, UnknownName
 from segbench.job import Job, Settings
 from segbench.measure.survey import Facts, survey

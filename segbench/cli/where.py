@@ -107,8 +107,9 @@ def cluster(scheduler: str, require: Sequence[str], settings: Settings, timeout_
     Raises:
         BadOption: Dask is not installed, or nobody answers there.
     """
-    from segbench.compare.cluster import ClusterPlaces, connect, parse_require
+    from segbench.compare.cluster import ClusterPlaces
     from segbench.compare.run import Kind
+    from segbench.compare.scheduler import connect, parse_require
 
     wanted = parse_require(require)
     places = ClusterPlaces(connect(scheduler), settings, wanted, allow_mixed=allow_mixed)

@@ -11,9 +11,7 @@ mixed without being asked to, and those that are not of the kind asked for take 
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import threading
 import time
 import uuid
@@ -22,11 +20,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from segbench.compare.run import Kind
-from segbench.errors import BadOption, SegbenchError, UnknownName, first_line
+from segbench.compare.scheduler import ClusterError, matches
+from segbench.compare.worker_place import WorkerPlace
+from segbench.errors import BadOption, UnknownName, first_line
 from segbench.job import Job, Settings
 from segbench.measure.cores import CORES, shared_out
 from segbench.measure.record import PRELOAD
@@ -34,61 +33,14 @@ from segbench.measure.survey import Facts, survey
 from segbench.places.cluster_worker import VERSION, in_host, leave
 from segbench.places.cluster_worker import survey as ask_worker
 from segbench.places.hosts import pickled
-from segbench.places.loop import News, Outcome, Place, Places, Running, Task
+from segbench.places.loop import Place, Places, Running
 from segbench.records.results import Run
 from segbench.version import __version__
 
-CONNECT_S = 10.0
 GPU = "GPU"
 """The resource that a worker with a GPU of its own declares."""
 
 _LOG = logging.getLogger(__name__)
-
-
-class ClusterError(SegbenchError):
-    """A scheduler that does not answer any more."""
-
-
-def connect(address: str, timeout_s: float = CONNECT_S) -> Any:
-    """A client of the scheduler.
-
-    Args:
-        address: such as ``tcp://HOST:8786``, or the file that the scheduler wrote.
-        timeout_s: for how long to try.
-
-    Raises:
-        BadOption: Dask is not installed, no such file, or nobody answers.
-    """
-    at = address if "://" in address else _address_in(address)
-    # Dask refuses these too, with tracebacks of a client that was half made.
-    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", at):
-        raise BadOption(f"a scheduler's address is tcp://HOST:PORT or tls://HOST:PORT: {at} given")
-    try:
-        from distributed import Client, Security
-    except ImportError as error:
-        raise BadOption("--scheduler needs Dask's distributed: pip install 'segbench[cluster]'") from error
-    if at.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
-        raise BadOption(f"{at} needs certificates: set distributed.comm.tls in Dask's configuration")
-    # What Dask logs of a connection that fails, and of workers that leave, is said by segbench in one line.
-    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        return Client(at, timeout=timeout_s, set_as_default=False, name="segbench")
-    except Exception as error:  # of several kinds: no such host, refused, timed out, TLS
-        raise BadOption(f"no Dask scheduler answers at {at}: {first_line(error)}") from error
-
-
-def _address_in(path: str) -> str:
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return str(content["address"])
-    except OSError as error:
-        raise BadOption(
-            f"--scheduler takes an address such as tcp://HOST:8786, or a scheduler's file: {path} given "
-            f"({(error.strerror or str(error)).lower()})"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadOption(f"{path} is no file that a Dask scheduler wrote: it has no address") from error
 
 
 @dataclass
@@ -360,75 +312,3 @@ class ClusterPlaces(Places):
             f"the scheduler at {at} does not answer any more ({first_line(error)}); what was measured is kept, and the "
             "same command goes on from there"
         )
-
-
-class WorkerPlace(Place):
-    """One worker.
-
-    Attributes:
-        address: of the worker.
-        host: of its machine.
-        slot: name of what the worker keeps for this call.
-    """
-
-    def __init__(self, cluster: ClusterPlaces, name: str, address: str) -> None:
-        self.name, self.address = name, address
-        self.host = re.sub(r":\d+$", "", address)
-        self.slot = f"segbench-{uuid.uuid4().hex}"
-        self._cluster = cluster
-
-    def start(self, function: Callable[[Task], Any], task: Task, timeout_s: float) -> Running[Task]:
-        """Send the task to the worker."""
-        message = pickled(function, self._cluster.adapted(task, self))
-        future = self._cluster.submit(self, in_host, self.slot, message, timeout_s, PRELOAD)
-        return _Remote(task, self, self._cluster, future)
-
-
-class _Remote(Running[Task]):
-    """A task at a worker, which sees to its time limit."""
-
-    def __init__(self, task: Task, place: WorkerPlace, cluster: ClusterPlaces, future: Any) -> None:
-        self.task, self._place, self._cluster, self._future = task, place, cluster, future
-        self._began = time.monotonic()
-
-    def collect(self, on_news: News[Task] | None) -> Outcome[Task] | None:
-        """What came back; lost with its worker."""
-        if not self._cluster.has(self._place):
-            self.end()
-            return self._lost("the worker is gone")
-        if not self._future.done():
-            return None
-        try:
-            result, failure, seconds, lost = self._future.result(timeout=10)
-        except (Exception, CancelledError) as error:  # the worker vanished, or what it has of segbench changed
-            return self._lost(first_line(error))
-        return Outcome(self.task, result, failure, seconds, lost=lost)
-
-    def end(self) -> None:
-        """Take the task back; `ClusterPlaces.close` ends what runs."""
-        with suppress(Exception):
-            self._future.cancel()
-
-    def _lost(self, reason: str) -> Outcome[Task]:
-        return Outcome(self.task, None, reason, time.monotonic() - self._began, lost=True)
-
-
-def parse_require(texts: Sequence[str]) -> dict[str, str]:
-    """``device_name=NVIDIA H100`` as a name and what it must be.
-
-    Raises:
-        BadOption: no such pair.
-    """
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (equals and name.strip() and value.strip()):
-            raise BadOption(f'--require takes NAME=VALUE, as in "device_name=NVIDIA H100": {text} given')
-        found[name.strip()] = value.strip()
-    return found
-
-
-def matches(told: str, wanted: str) -> bool:
-    """Whether whole words of what is told are what is wanted: ``NVIDIA H100`` is in ``NVIDIA H100 80GB HBM3``."""
-    have, want = (re.findall(r"[^\s.+]+", text.casefold()) for text in (told, wanted))
-    return any(have[at : at + len(want)] == want for at in range(len(have) - len(want) + 1))
