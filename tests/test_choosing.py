@@ -20,7 +20,8 @@ from segbench.records import store
 from segbench.records.record import Record
 from segbench.records.results import Accuracy, Latency, Speed
 from segbench.selection.choosing import Choice, chosen, columns_of
-from segbench.selection.columns import COLUMNS, find_column, rows_of
+from segbench.selection.columns import COLUMNS, find_column
+from segbench.selection.rows import rows_of
 from segbench.selection.where import Where
 from tests.conditions_records import ACCURACY_FIELDS, MIOU, TIMING_FIELDS, scored, scored_pair, timed, timed_pair
 from tests.conftest import Answer

@@ -19,7 +19,8 @@ from segbench.report.gather import read_all
 from segbench.report.listing import Listing
 from segbench.report.measured import older_footers
 from segbench.selection.chosen_latex import chosen_latex
-from segbench.selection.columns import COLUMNS, PUBLISHED, Column, Row, find_column, rows_of
+from segbench.selection.columns import COLUMNS, Column, find_column
+from segbench.selection.rows import PUBLISHED, Row, rows_of
 from segbench.selection.where import Where
 from segbench.units import DASH, significant
 
