@@ -6,7 +6,7 @@ The command line prints a `SegbenchError` without a traceback and ends with exit
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def first_line(error: BaseException) -> str:
@@ -25,6 +25,11 @@ def one_line(error: BaseException, most: int | None = 300) -> str:
     except Exception:  # the class is the user's own too
         text = ""
     return f"{type(error).__name__}: {text[:most]}" if text else type(error).__name__
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and three dots where there are more."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 class SegbenchError(Exception):

@@ -20,6 +20,7 @@ from segbench.accuracy.claimed import claim_lines
 from segbench.accuracy.run import Evaluation
 from segbench.accuracy.scoring import RULES, Scores
 from segbench.datasets.spec import DatasetSpec
+from segbench.errors import some
 from segbench.records import store
 from segbench.records.record import Record
 from segbench.resolution import show
@@ -223,8 +224,7 @@ def _notes(record: Record) -> list[str]:
     if len(skipped) > _SKIPPED_SHOWN:
         notes.append(f"and {len(skipped) - _SKIPPED_SHOWN} more skipped; the Record names all")
     if dropped:
-        more = ", ..." if len(dropped) > 3 else ""
-        notes.append(f"not loaded from the checkpoint: {', '.join(dropped[:3])}{more} ({len(dropped)} keys)")
+        notes.append(f"not loaded from the checkpoint: {some(dropped)} ({len(dropped)} keys)")
     if record.speed:
         notes += record.speed.warnings
         if record.speed.shortened:

@@ -18,7 +18,7 @@ from torch import Tensor
 from segbench.accuracy.confusion import ConfusionMatrix, PredictionError
 from segbench.accuracy.instances import InstanceScores
 from segbench.datasets.spec import DatasetSpec
-from segbench.errors import UnknownName
+from segbench.errors import UnknownName, some
 
 Floats = NDArray[np.float64]
 
@@ -259,10 +259,9 @@ def _notes(
         label for label, rows, columns in zip(spec.class_names, truth, predicted, strict=True) if columns and not rows
     ]
     if absent:
-        listed = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
-        notes.append(f"{len(absent)} of {spec.num_classes} classes have no ground truth: {listed}")
+        notes.append(f"{len(absent)} of {spec.num_classes} classes have no ground truth: {some(absent, 5)}")
     if false:
-        notes.append(f"predicted without ground truth: {', '.join(false[:5])}{', ...' if len(false) > 5 else ''}")
+        notes.append(f"predicted without ground truth: {some(false, 5)}")
     return tuple(notes)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segbench.errors import RecordError
+from segbench.errors import RecordError, some
 from segbench.git import GitError, git
 from segbench.job import Job
 from segbench.records.processes import with_timings
@@ -47,7 +47,7 @@ def revisions(name: str) -> Iterator[tuple[Revision, Revision]]:
     root = Path(git("rev-parse", "--show-toplevel", wrong="--against needs a git checkout to work in"))
     changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
     if changed:
-        files = ", ".join(line.split(maxsplit=1)[-1] for line in changed[:3]) + (", ..." if len(changed) > 3 else "")
+        files = some([line.split(maxsplit=1)[-1] for line in changed])
         raise RevisionError(f"--against compares commits, and {root} has changes ({files}): commit or stash them first")
     if name.startswith("-"):
         raise RevisionError(f"--against takes a revision, such as main or HEAD~1: {name!r} given")
