@@ -16,11 +16,16 @@ from segbench.report.escape import latex
 from segbench.units import DASH
 
 BEST, SECOND = 1, 2
+SHORT = {"not measured": "n.m.", "not built": "n.b."}
+"""What stands in a column of figures in short, and in full below."""
 RANKS = "Bold: best; underlined: second best, among networks of the same input size, classes, GPU, protocol and split."
 # What a page takes below a caption and above the notes.
 _MOST_ON_PAGE = 40
-# Letters that fit beside each other: a column of a two-column paper, then the page in shrinking type.
-_IN_COLUMN, _IN_SMALL, _IN_FOOTNOTES = 46, 98, 118
+# Letters that fit beside each other, as pdflatex measures them in Computer Modern, and more in Times: in a column of a
+# two-column paper (3.3 in), then on its page (6.9 in) in shrinking type, and then with less between the columns.
+_IN_COLUMN, _IN_SMALL, _IN_FOOTNOTES, _IN_SCRIPT = 46, 98, 118, 134
+# Letters that a citation takes, and the space between two columns.
+_CITED, _BESIDE = 5, 2
 _FIGURE = re.compile(r"(\D{0,2})([\d,]+)(?:\.(\d+))?([^\s\d(]*)(?: \((.*)\))?")
 _SIZE = re.compile(r"(?<!\w)(\d+)x(\d+)(?!\w)")
 
@@ -77,7 +82,11 @@ def floats(
         breaks: rows above which a rule stands, because they are not compared with those before.
     """
     letters: dict[str, str] = {}
-    heads = [_heading(heading, letters) for heading in headings]
+    cells = [[row[place] for row in rows] for place in range(len(headings))]
+    parts = [[heading.text] for heading in headings]
+    if _width(parts, cells) > _IN_COLUMN:
+        parts = [_parts(heading.text, column) for heading, column in zip(headings, cells, strict=True)]
+    heads = [_heading(heading, lines, letters) for heading, lines in zip(headings, parts, strict=True)]
     decimals = [_decimals(rows, place) if heading.number else 0 for place, heading in enumerate(headings)]
     pages: list[list[str]] = [[]]
     for place, row in enumerate(rows):
@@ -87,7 +96,7 @@ def floats(
         elif place in breaks:
             lines[0] = f"\\midrule {lines[0]}"
         pages[-1] += lines
-    width = sum(_width(heading.text, [row[place] for row in rows]) for place, heading in enumerate(headings))
+    width = _width(parts, cells)
     kind = "table" if width <= _IN_COLUMN else "table*"
     size = "small" if width <= _IN_SMALL else "footnotesize" if width <= _IN_FOOTNOTES else "scriptsize"
     text = ["% Needs \\usepackage{booktabs}."]
@@ -98,7 +107,7 @@ def floats(
             f"\\begin{{{kind}}}",
             "\\centering",
             f"\\{size}",
-            "\\setlength{\\tabcolsep}{3pt}",
+            f"\\setlength{{\\tabcolsep}}{{{3 if width <= _IN_SCRIPT else 1}pt}}",
             f"\\caption{{{_prose(caption + part)}}}",
             *([f"\\label{{{label}}}"] if number == 1 else []),
             f"\\begin{{tabular*}}{{\\linewidth}}{{@{{\\extracolsep{{\\fill}}}}{columns}@{{}}}}",
@@ -111,9 +120,12 @@ def floats(
         ]
         if number < len(pages):
             text += [f"\\end{{{kind}}}", ""]
-    ranks = [RANKS] if any(figure.rank for row in rows for lines in row for figure in lines) else []
+    figures = [figure for row in rows for lines in row for figure in lines]
+    ranks = [RANKS] if any(figure.rank for figure in figures) else []
+    present = {figure.text for figure in figures}
+    short = [f"{brief}: {text}" for text, brief in SHORT.items() if text in present]
     below = [f"\\textsuperscript{{{letter}}}{_prose(note)}" for note, letter in letters.items()]
-    below = ["; ".join(below) + "."] if below else []
+    below = ["; ".join([*below, *short]) + "."] if below or short else []
     below += [_prose(note) for note in (*ranks, *notes)]
     if below:
         text += ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
@@ -142,8 +154,15 @@ def _letter(note: str, letters: dict[str, str]) -> str:
     return f"\\textsuperscript{{{letters[note]}}}"
 
 
-def _heading(heading: Heading, letters: dict[str, str]) -> str:
-    return latex(heading.text) + _letter(heading.note, letters)
+def _parts(heading: str, cells: Sequence[Sequence[Figure]]) -> list[str]:
+    """The lines of a heading: what stands in brackets below the rest, where the figures are narrower."""
+    name, bracket, rest = heading.partition(" (")
+    return [name, f"({rest}"] if bracket and len(heading) > _widest(cells) else [heading]
+
+
+def _heading(heading: Heading, lines: Sequence[str], letters: dict[str, str]) -> str:
+    text = "\\\\".join(map(latex, lines)) + _letter(heading.note, letters)
+    return f"\\shortstack[{'r' if heading.number else 'l'}]{{{text}}}" if len(lines) > 1 else text
 
 
 def _decimals(rows: Iterable[Row], place: int) -> int:
@@ -171,6 +190,8 @@ def _cell(figure: Figure, number: bool, decimals: int, letters: dict[str, str]) 
         name = latex(title(figure.network)) + (_cite(paper.key) if paper else "")
         return name + _letter(figure.note, letters)
     match = _FIGURE.fullmatch(figure.text) if number else None
+    if number and figure.text in SHORT:
+        return f"\\multicolumn{{1}}{{c}}{{{SHORT[figure.text]}}}"
     if number and figure.text == DASH:
         return "\\multicolumn{1}{c}{--}"
     if match is None:
@@ -187,14 +208,21 @@ def _cell(figure: Figure, number: bool, decimals: int, letters: dict[str, str]) 
     return text + (f"\\rlap{{{after}}}" if after else "") + padding
 
 
-def _width(heading: str, cells: Sequence[Sequence[Figure]]) -> int:
-    """Letters that a column takes, a space beside it."""
-    texts = [
-        len(title(figure.network)) + 5 if figure.network else len(figure.text) + bool(figure.note)
-        for lines in cells
-        for figure in lines
-    ]
-    return max([len(heading), *texts]) + 2
+def _width(parts: Sequence[Sequence[str]], cells: Sequence[Sequence[Sequence[Figure]]]) -> int:
+    """Letters that the columns take, with what stands between them."""
+    return sum(max(*map(len, lines), _widest(column)) + _BESIDE for lines, column in zip(parts, cells, strict=True))
+
+
+def _widest(cells: Sequence[Sequence[Figure]]) -> int:
+    """Letters of the widest cell of a column."""
+    return max(
+        (
+            len(title(figure.network)) + _CITED if figure.network else len(SHORT.get(figure.text, figure.text))
+            for lines in cells
+            for figure in lines
+        ),
+        default=0,
+    )
 
 
 def _grouped(headings: Sequence[Heading], heads: Sequence[str]) -> list[str]:

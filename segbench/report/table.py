@@ -200,12 +200,18 @@ class Table:
         return out.getvalue()
 
     def latex(self, label: str) -> str:
-        """A float to paste into a paper, as `segbench.report.latex_table` makes it; columns that stack are left out.
+        """A float to paste into a paper, as `segbench.report.latex_table` makes it.
+
+        Columns that stack, and those of figures that have none, are left out.
 
         Args:
             label: of the table, for references to it; of several floats, of the first.
         """
-        shown = [place for place, column in enumerate(self.columns) if not column.stacked]
+        shown = [
+            place
+            for place, column in enumerate(self.columns)
+            if not (column.stacked or (column.number and all(row[place] == Cell.of(DASH) for row in self.rows)))
+        ]
         headings = [
             Heading(column.brief or column.heading, column.number or column.aligned, column.group, column.note)
             for column in (self.columns[place] for place in shown)
