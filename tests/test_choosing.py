@@ -18,7 +18,7 @@ from segbench.counting.meanings import MEANINGS
 from segbench.errors import BadOption, SegbenchError, UnknownName
 from segbench.records import store
 from segbench.records.record import Record
-from segbench.records.results import Accuracy, Latency, Speed
+from segbench.records.results import Accuracy, Latency, Memory, Speed
 from segbench.selection.choosing import Choice, chosen, columns_of
 from segbench.selection.columns import COLUMNS, find_column
 from segbench.selection.rows import rows_of
@@ -275,6 +275,18 @@ def test_a_plot_has_the_format_of_its_ending_and_truetype_fonts(segbench_cli: Cl
         answer = segbench_cli(*wanted, *refused)
         assert answer.status == 2 and len(answer.err.strip().splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.pdf", "f.svg"]
+
+
+@pytest.mark.parametrize("upwards", ["params", "fps", "latency", "peak_mib"])
+def test_a_network_without_any_miou_is_drawn(upwards: str, segbench_cli: Cli, tmp_path: Path) -> None:
+    mine = replace(timed(fps=24.0), model="mine:Net", memory=Memory(peak_mib=100.0))
+    assert mine.speed is not None
+    mine.speed = replace(mine.speed, latency_ms=Latency(median=40.0))
+    store.write_text(tmp_path / "records.json", store.dumps([mine]))
+    axes = ("--x", "macs", "--y", upwards, "--out", tmp_path / "f.svg")
+    answer = segbench_cli("plot", tmp_path / "records.json", "--no-published", *axes)
+    assert answer.status == 0, answer.err
+    assert "1 point in" in answer.out
 
 
 def test_choosing_imports_no_torch(tmp_path: Path) -> None:

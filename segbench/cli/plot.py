@@ -80,4 +80,7 @@ def plot(
         print(f"segbench: note: {note}", file=sys.stderr)
     missing = f"; {drawn.left_out} without {across.name} or {upwards.name} left out" if drawn.left_out else ""
     why = f"; {drawn.frontier}" if drawn.frontier else ""
-    console().print(f"{drawn.points} points in {' and '.join(map(str, files))}{missing}{why}", markup=False)
+    console().print(
+        f"{drawn.points} point{'s' * (drawn.points != 1)} in {' and '.join(map(str, files))}{missing}{why}",
+        markup=False,
+    )

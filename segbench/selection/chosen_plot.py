@@ -184,11 +184,12 @@ def _figure(
     axes = figure.add_subplot()
     names = frame["network"].tolist()
     look = looks(names) | {name: OWN for name in names if is_own(name)}
+    scored = frame["miou_is"].fillna("").tolist()
     hollow = [
         any(column.name.startswith("claimed_") or (column.name == "miou" and how != "measured") for column in (x, y))
-        for how in frame["miou_is"].tolist()
+        for how in scored
     ]
-    unsized = [how == UNSIZED for how in frame["miou_is"].tolist()]
+    unsized = [how == UNSIZED for how in scored]
     points = [
         (float(across) / x.axis[0], float(up) / y.axis[0])
         for across, up in zip(frame[x.name].tolist(), frame[y.name].tolist(), strict=True)
