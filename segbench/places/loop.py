@@ -5,8 +5,8 @@ the next task to whichever place is free, and yields each `Outcome` as it comes.
 there and how its end is told:
 
 - a slot of this machine (`isolate.Slot`): a process forked for one task, as for every `compare` on one device;
-- a GPU of this machine (`hosts.GpuPlace`): the same, forked by a process that sees that GPU alone;
-- a worker of a Dask cluster (`cluster.WorkerPlace`): the same, forked by a process that the worker started.
+- a GPU of this machine (`hosts.HostPlace`): the same, forked by a process that sees that GPU alone;
+- a worker of a Dask cluster (`worker_place.WorkerPlace`): the same, forked by a process that the worker started.
 
 So crash, hang, deadline and time limit mean the same everywhere. What is new with places that may vanish is that a task
 can be `lost` through no fault of its own: it is tried once more elsewhere, then it has failed. Nobody but the caller
