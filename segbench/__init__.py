@@ -13,12 +13,13 @@ from segbench.version import __version__
 
 if TYPE_CHECKING:
     from segbench.counting.count import count
-    from segbench.models import build, load_checkpoint
+    from segbench.models import build
+    from segbench.weights.load import load_checkpoint
 
 __all__ = ["SegbenchError", "__version__", "build", "count", "list_models", "load_checkpoint"]
 
 
-_LAZY = {"build": "segbench.models", "load_checkpoint": "segbench.models", "count": "segbench.counting.count"}
+_LAZY = {"build": "segbench.models", "load_checkpoint": "segbench.weights.load", "count": "segbench.counting.count"}
 
 
 def __getattr__(name: str) -> Any:

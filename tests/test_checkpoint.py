@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from segbench import build, load_checkpoint
 from segbench.errors import CheckpointError
-from segbench.models.checkpoint import class_count, read_checkpoint, sha256
+from segbench.weights.load import class_count, read_checkpoint, sha256
 from tests import golden_recipe
 
 

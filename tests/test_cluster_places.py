@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from segbench.compare import cluster as clusters
 from segbench.compare import run as comparison
+from segbench.compare import scheduler
 from segbench.compare.cluster import ClusterPlaces
 from segbench.compare.planning import plan
 from segbench.compare.scheduler import ClusterError, connect, matches, parse_require
@@ -389,7 +389,7 @@ def test_a_comparison_on_a_cluster_needs_no_device_here(
     segbench_cli: Cli, in_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client(a1=facts(), b1=facts())
-    monkeypatch.setattr(clusters, "connect", lambda address: client)
+    monkeypatch.setattr(scheduler, "connect", lambda address: client)
     monkeypatch.setattr("segbench.report.comparison.write_plots", lambda *_, **__: [])  # they take longest
     call = ("compare", *NAMES, "--res", "64x128", "--device", "cuda", "--scheduler", "tcp://h:1", "--out", "out")
     answer = segbench_cli(*call)

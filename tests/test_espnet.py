@@ -12,7 +12,7 @@ from segbench.accuracy.run import run
 from segbench.accuracy.settings import EvaluationSettings
 from segbench.accuracy.synthetic import write_synthetic
 from segbench.catalog import CATALOG
-from segbench.models.checkpoint import class_count
+from segbench.weights.load import class_count
 from tests import golden_recipe
 from tests.wiring import built_on_meta
 

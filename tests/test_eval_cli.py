@@ -17,8 +17,8 @@ from torch import nn
 
 from segbench import build
 from segbench.accuracy.synthetic import write_synthetic
-from segbench.models.checkpoint import sha256
 from segbench.records.record import Record
+from segbench.weights.load import sha256
 from tests.conftest import Answer
 
 SIZE = (64, 128)

@@ -26,7 +26,7 @@ from segbench.catalog.entry import Preprocessing
 from segbench.checkpoints import Released
 from segbench.datasets import DATASETS
 from segbench.errors import BadOption, FactoryError, OutputError, SegbenchError
-from segbench.models.checkpoint import sha256
+from segbench.weights.load import sha256
 from tests.conftest import Answer
 
 SIZE = (64, 96)

@@ -16,8 +16,8 @@ from segbench.counting.tracer import trace
 from segbench.datasets.spec import DatasetSpec
 from segbench.errors import CheckpointError, SegbenchError
 from segbench.measure.subject import Subject, resolve
-from segbench.models.checkpoint import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
 from segbench.models.own import OwnNetwork, load_factory, takes_classes
+from segbench.weights.load import LoadReport, class_count, load_checkpoint, read_checkpoint, sha256
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ HELPERS = frozenset({"__main__", "collect", "entry", "known", "licences", "refer
 BUILDING_BLOCKS = frozenset(
     {
         "base",
-        "checkpoint",
-        "checkpoint_file",
         "context",
         "layers",
         "outputs",
@@ -33,10 +31,9 @@ BUILDING_BLOCKS = frozenset(
         "panoptic_branches",
         "samples",
         "stubs",
-        "weight_sets",
     }
 )
-"""Files of ``segbench/models/`` without a network of the catalog: what networks share, and how they are loaded."""
+"""Files of ``segbench/models/`` without a network of the catalog: what networks share."""
 
 
 class Catalog(Mapping[str, Entry]):

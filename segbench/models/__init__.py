@@ -9,9 +9,8 @@ from segbench import limits
 from segbench.catalog import find
 from segbench.errors import BadOption, SegbenchError, first_line
 from segbench.models.base import Network
-from segbench.models.checkpoint import load_checkpoint
 
-__all__ = ["Network", "build", "load_checkpoint"]
+__all__ = ["Network", "build"]
 
 
 def build(name: str, num_classes: int | None = None, **options: Any) -> Network:

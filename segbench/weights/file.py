@@ -14,7 +14,7 @@ import torch
 
 from segbench.errors import CheckpointError
 from segbench.models.stubs import PICKLE
-from segbench.models.weight_sets import weight_sets
+from segbench.weights.sets import weight_sets
 
 ACCEPTED = "a .pth, .pt, .tar or .safetensors file is accepted"
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from segbench.errors import BadType, SegbenchError, some
 from segbench.models.base import Network
-from segbench.models.checkpoint_file import read_checkpoint, sha256
-from segbench.models.checkpoint_fit import check, check_values
-from segbench.models.checkpoint_readings import choose
-from segbench.models.weight_sets import unread
+from segbench.weights.file import read_checkpoint, sha256
+from segbench.weights.fit import check, check_values
+from segbench.weights.readings import choose
+from segbench.weights.sets import unread
 
 __all__ = ["LoadReport", "class_count", "load_checkpoint", "read_checkpoint", "sha256"]
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from segbench.errors import BadOption, CheckpointError, some
 from segbench.models.base import Network
-from segbench.models.checkpoint_fit import BATCH_COUNT
-from segbench.models.weight_sets import joined, preference, weight_sets
+from segbench.weights.fit import BATCH_COUNT
+from segbench.weights.sets import joined, preference, weight_sets
 
 # What DataParallel, torch.compile and the HRNet code base put in front of every key.
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
