@@ -18,7 +18,7 @@ from segbench.measure import record as measure_record
 from segbench.measure.simulated import SimulatedDevice
 from segbench.records.record import Record
 from segbench.regress import against
-from segbench.regress.revision import Revision, RevisionError
+from segbench.regress.revision import Revision, RevisionError, worktree
 from tests import toy_project
 from tests.conftest import Answer
 
@@ -27,6 +27,8 @@ Cli = Callable[..., Answer]
 CALL = ("--res", "64x64")
 TIMED = (*CALL, "--device", "cuda", "--processes", 7)
 BROKEN = "raise ValueError('no weights')\n"
+FAILS = "a forward that fails\n"
+"""The import works, so that a Record comes back, with the failure in it."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Lab:
         text = (revision.folder / "toynets/net.py").read_text()
         if text == BROKEN:
             raise RevisionError("FactoryError: cannot import toynets.net: ValueError: no weights")
+        if text == FAILS:
+            return job.failed("Net fails on an image: no weights")
         if what == "time":
             self.timed += 1
             return toy_project.timed(job.blank(), text, range(self.timed, self.timed + 1), self.noise)
@@ -134,8 +138,11 @@ def test_what_differs_is_said_with_the_module(in_folder: Path, segbench_cli: Cli
     assert "Commit number 7: good" in answer.err
 
 
-def test_a_commit_that_does_not_build_is_named_and_skipped(in_folder: Path, segbench_cli: Cli, lab: Lab) -> None:
-    commits = toy_project.make(in_folder, 20, dict.fromkeys((8, 9, 10, 16), BROKEN))
+@pytest.mark.parametrize("broken", [BROKEN, FAILS])
+def test_a_commit_that_cannot_be_measured_is_named_and_skipped(
+    broken: str, in_folder: Path, segbench_cli: Cli, lab: Lab
+) -> None:
+    commits = toy_project.make(in_folder, 20, dict.fromkeys((8, 9, 10, 16), broken))
     answer = segbench_cli("bisect", "HEAD~19", "HEAD", toy_project.NETWORK, *CALL, "--no-speed")
     assert _first_bad(answer) == _line(commits, toy_project.WIDER)
     skipped = [line for line in answer.out.splitlines() if line.startswith("skipped: ")]
@@ -233,10 +240,11 @@ def test_timings_without_a_difference_are_one_line(in_folder: Path, segbench_cli
     _nothing_is_left(in_folder)
 
 
-def test_an_end_that_does_not_build_is_refused(in_folder: Path, segbench_cli: Cli, lab: Lab) -> None:
-    toy_project.make(in_folder, 3, {3: BROKEN})
+@pytest.mark.parametrize("broken", [BROKEN, FAILS])
+def test_an_end_that_cannot_be_measured_is_refused(broken: str, in_folder: Path, segbench_cli: Cli, lab: Lab) -> None:
+    toy_project.make(in_folder, 3, {3: broken})
     answer = segbench_cli("bisect", "HEAD~2", "HEAD", toy_project.NETWORK, *CALL, "--no-speed")
-    _refused(answer, "HEAD cannot be built", "no weights")
+    _refused(answer, "HEAD cannot be measured", "no weights")
     _nothing_is_left(in_folder)
 
 
@@ -257,3 +265,28 @@ def test_the_network_is_imported_from_the_worktree_ahead_of_everything_else(
     assert _first_bad(answer) == _line(commits, 12)
     assert "kernel_size [3, 3] -> [5, 5]" in answer.out
     assert Path("toynets/net.py").read_text() != text, "the working tree is as the user left it"
+
+
+def test_a_worktree_has_the_submodules_of_its_commit(in_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    library, inner = (tmp_path_factory.mktemp(name) for name in ("library", "inner"))
+    for folder, width in ((inner, "1"), (library, "8"), (in_folder, "")):
+        toy_project.git(folder, "init", "-q")
+        (folder / "width.txt").write_text(width)
+        toy_project.git(folder, "add", ".")
+        toy_project.git(folder, "commit", "-q", "-m", "one")
+    take = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
+    toy_project.git(library, *take, str(inner), "inner")
+    toy_project.git(library, "commit", "-q", "-m", "two")
+    toy_project.git(in_folder, *take, str(library), "lib")
+    update = ("-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init", "--recursive")
+    toy_project.git(in_folder, *update)
+    toy_project.git(in_folder, "commit", "-q", "-m", "two")
+    (in_folder / "lib/width.txt").write_text("12")
+    toy_project.git(in_folder / "lib", "commit", "-q", "-a", "-m", "wider")
+    toy_project.git(in_folder, "commit", "-q", "-a", "-m", "three")
+    for commit, width in (("HEAD~1", "8"), ("HEAD", "12")):
+        with worktree(toy_project.git(in_folder, "rev-parse", commit)) as revision:
+            assert (revision.root / "lib/width.txt").read_text() == width
+            assert (revision.root / "lib/inner/width.txt").read_text() == "1"
+    assert toy_project.git(in_folder, "status", "--porcelain") == ""
+    assert len(toy_project.git(in_folder, "worktree", "list").splitlines()) == 1

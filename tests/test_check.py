@@ -25,7 +25,7 @@ from segbench.measure.simulated import Behaviour, SimulatedDevice
 from segbench.places.isolate import Outcome
 from segbench.records import store
 from segbench.records.record import Record
-from segbench.records.results import Accuracy, Process
+from segbench.records.results import Accuracy, Process, Signature
 from segbench.regress import against, run, sampling
 from segbench.regress.against import order
 from segbench.regress.revision import Revision, places
@@ -698,6 +698,49 @@ def test_added_and_removed_networks_are_listed(segbench_cli: Cli, in_folder: Pat
     assert segbench_cli("check", "-b", "base.json", "--current", "now.json", "--strict").status == 1
     (in_folder / "now.json").write_text(store.dumps([_counted("new-net")]))
     _refused(segbench_cli("check", "-b", "base.json", "--current", "now.json"), "gone-net", "new-net")
+
+
+def test_logits_that_are_lost_are_a_finding_with_its_reason(segbench_cli: Cli, in_folder: Path) -> None:
+    signature = Signature(resolution=(64, 128), gain=1.0, shape=[1, 19, 64, 128], samples=[0.5], mean=0.1, std=1.0)
+    before, lost = _counted("espnet", signature=signature), _counted("espnet", notes=["no signature: it raises"])
+    (in_folder / "base.json").write_text(store.dumps([before]))
+    (in_folder / "now.json").write_text(store.dumps([lost]))
+    answer = segbench_cli("check", "-b", "base.json", "--current", "now.json")
+    assert answer.status == 1
+    assert "signature: mean 0.1, std 1 -> none: it raises" in answer.out
+    # One that was never taken is no change of the network.
+    (in_folder / "now.json").write_text(store.dumps([_counted("espnet")]))
+    answer = segbench_cli("check", "-b", "base.json", "--current", "now.json")
+    assert answer.status == 0
+    assert "the current Record has no signature" in answer.out
+    (in_folder / "now.json").write_text(store.dumps([before]))
+    (in_folder / "base.json").write_text(store.dumps([lost]))
+    answer = segbench_cli("check", "-b", "base.json", "--current", "now.json")
+    assert "the baseline has no signature: it raises" in answer.out
+    answer = segbench_cli("baseline", "save", "--from", "base.json", "-b", "kept.json")
+    assert "espnet 64x128: no logits to compare later: it raises" in answer.out
+
+
+def test_live_macs_that_are_lost_are_a_finding(segbench_cli: Cli, in_folder: Path) -> None:
+    (in_folder / "base.json").write_text(store.dumps([_counted("espnet", operations={"live-macs": 5})]))
+    (in_folder / "now.json").write_text(store.dumps([_counted("espnet")]))
+    answer = segbench_cli("check", "-b", "base.json", "--current", "now.json")
+    assert answer.status == 1
+    assert "live-macs: 5 -> none" in answer.out
+
+
+def test_a_network_that_failed_in_the_baseline_is_not_called_unchanged(segbench_cli: Cli, in_folder: Path) -> None:
+    (in_folder / "base.json").write_text(store.dumps([_counted("espnet", params=None, failure="out of memory")]))
+    (in_folder / "now.json").write_text(store.dumps([_counted("espnet")]))
+    call = ("check", "-b", "base.json", "--current", "now.json", "--junit", "j.xml", "--comment", "c.md")
+    for strict, status, problem in (((), 0, "skipped"), (("--strict",), 1, "failure")):
+        answer = segbench_cli(*call, *strict)
+        assert answer.status == status
+        assert "espnet 64x128: not compared" in answer.out
+        assert "unchanged" not in answer.out + (in_folder / "c.md").read_text()
+        assert "out of memory" in (in_folder / "c.md").read_text()
+        case = ElementTree.parse(in_folder / "j.xml").find(".//testcase[@name='counts and signature']")
+        assert case is not None and case.find(problem) is not None
 
 
 def test_a_baseline_of_networks_that_are_gone(segbench_cli: Cli, in_folder: Path) -> None:

@@ -93,6 +93,8 @@ def save(
             keeping.write(baseline, keeping.added_to(baseline, records) if add and baseline.is_file() else records)
     screen = console()
     _print_failed(screen, failed)
+    for line in keeping.unsigned_in(records):
+        screen.print(line, markup=False)
     if not records:
         screen.print("no baseline is written", markup=False)
     else:

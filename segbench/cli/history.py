@@ -94,13 +94,13 @@ def report(
     """
     check_targets(json=json_path)
     searched, commits = _searched(folder, network, min_effect)
-    from segbench.history.listing import as_json, change_table, newest_first
+    from segbench.history.listing import as_json, change_table, newest_first, shown
 
     changes, out = newest_first(searched, commits), console(json_path)
     if changes:
         out.print(change_table(changes))
     what = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
-    out.print(f"{what} in {len(searched)} series of {len(commits)} commits", style="dim", markup=False)
+    out.print(f"{what} in {len(shown(searched))} series of {len(commits)} commits", style="dim", markup=False)
     if json_path is not None:
         write_out(json_path, json.dumps(as_json(changes), indent=1, ensure_ascii=False) + "\n")
 

@@ -86,13 +86,13 @@ def bisect(
         try:
             measuring.start(old)
         except NotBuilt as error:
-            raise RevisionError(f"{ends[0]} cannot be built: {error}") from error
+            raise RevisionError(f"{ends[0]} cannot be measured: {error}") from error
         if state.target is None:
             with worktree(bad) as new:
                 try:
                     target = measuring.difference(new, quantity)
                 except NotBuilt as error:
-                    raise RevisionError(f"{ends[1]} cannot be built: {error}") from error
+                    raise RevisionError(f"{ends[1]} cannot be measured: {error}") from error
             if target is None:
                 raise NoDifference(f"nothing to find between {ends[0]} and {ends[1]}: {measuring.nothing}")
             state.begin(target)
@@ -148,7 +148,7 @@ def _verdict(commit: str, measuring: Measuring, target: Target) -> tuple[str, st
         with worktree(commit) as revision:
             found, why = measuring.has(revision, target)
     except (NotBuilt, GitError) as error:
-        return SKIP, f"it cannot be built: {error}"
+        return SKIP, f"it cannot be measured: {error}"
     return {True: BAD, False: GOOD, None: SKIP}[found], why
 
 

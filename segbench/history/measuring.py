@@ -156,9 +156,12 @@ class Measuring:
         try:
             if package:
                 _require_inside(package, revision)
-            return run_worker("count", self._job, revision, self._options.timeout_s)
+            record = run_worker("count", self._job, revision, self._options.timeout_s)
         except RevisionError as error:
             raise NotBuilt(str(error)) from error
+        if record.failure:
+            raise NotBuilt(record.failure)
+        return record
 
     def _findings(self, after: Record) -> Sequence[Finding]:
         return compare_counts(self._before, after, same_torch=True, same_machine=False)
@@ -169,7 +172,9 @@ class Measuring:
         options = replace(self._options, min_effect=min_effect)
         one, other, _ = time_both({row: self._before}, {row: after}, {row: self._job}, sides, options, self._say)
         judged = compare_records(one, other, options).networks[0]
-        problem = judged.failure or judged.not_judged or next(iter(judged.notes if not judged.comparisons else ()), "")
+        problem = judged.failure or judged.not_judged or judged.no_baseline
+        if not judged.comparisons:
+            problem = problem or next(iter(judged.notes), "")
         if problem:
             raise NotBuilt(problem)
         return judged

@@ -32,7 +32,7 @@ from segbench.measure.subject import Subject, resolve
 from segbench.measure.waterfall import waterfall
 from segbench.models.own import shape_refused
 from segbench.protocol import COMMON_MODES, PRESETS, Protocol
-from segbench.records.record import Record, down_to
+from segbench.records.record import NO_SIGNATURE, Record, down_to
 
 PRELOAD = ("segbench.measure.warm",)
 """What a fork server imports before it starts the processes that measure jobs."""
@@ -227,7 +227,7 @@ def _sign(result: Record, subject: Subject, job: Job) -> None:
             height, width, gain = job.signature_at
             result.signature = signature(subject, resolution=(height, width), gain=gain)
     except SegbenchError as error:
-        result.notes.append(f"no signature: {error}")
+        result.notes.append(f"{NO_SIGNATURE}{error}")
 
 
 def _time(

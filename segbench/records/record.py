@@ -38,6 +38,10 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+NO_SIGNATURE = "no signature: "
+"""Begins the note that says why one could not be taken."""
+
+
 class ProtocolFields(TypedDict, total=False):
     """The settings of a protocol that are computed with; others are only shown."""
 

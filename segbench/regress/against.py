@@ -101,7 +101,11 @@ def check_against(name: str, jobs: Sequence[Job], options: Options, say: Say) ->
         if not there:
             raise RecordError(f"no network is in both {name!r} and HEAD: {', '.join(job.title for job in jobs)} given")
         counted = {row: after.get(job) or job.failed(str(failures[job])) for row, (job, _) in there.items()}
-        timed = [row for row, (job, _) in there.items() if options.speed and job.settings.speed and job in after]
+        timed = [
+            row
+            for row, (job, old) in there.items()
+            if options.speed and job.settings.speed and job in after and not before[old].failure
+        ]
 
         base = {row: before[old] for row, (_, old) in there.items()}
         networks = {row: there[row][0] for row in timed}

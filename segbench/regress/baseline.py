@@ -20,6 +20,7 @@ from segbench.records.record import Record
 from segbench.records.results import Telemetry
 from segbench.regress import sampling
 from segbench.regress.acceptance import Failing
+from segbench.regress.difference import unsigned
 from segbench.regress.judge import Outcome, compare_records, costs
 from segbench.regress.options import Options
 from segbench.regress.render import sentence, where
@@ -95,6 +96,11 @@ def measure(
             timings[job] += further
         records.update({job: with_timings(records[job], timings[job]) for job in timed})
     return records
+
+
+def unsigned_in(records: Iterable[Record]) -> list[str]:
+    """Networks of which no signature could be taken, a line each, with the reason."""
+    return [f"{label(record)}: no logits to compare later: {why}" for record in records if (why := unsigned(record))]
 
 
 def failures(records: Iterable[Record]) -> list[str]:

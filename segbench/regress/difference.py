@@ -13,7 +13,7 @@ from typing import Any
 
 from segbench.counting.modules import operation_totals
 from segbench.records.accuracy_conditions import AccuracyConditions
-from segbench.records.record import Record
+from segbench.records.record import NO_SIGNATURE, Record
 from segbench.records.results import Signature
 
 TOLERANCE = 1e-4
@@ -21,6 +21,8 @@ TOLERANCE = 1e-4
 
 # How many changed modules a message names; the rest are counted.
 NAMED = 12
+
+_BY_THE_OUTPUT = ("live parameters", "live-macs")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -55,6 +57,8 @@ def compare_counts(before: Record, after: Record, *, same_torch: bool, same_mach
     found = [*_numbers(before, after), *_operations(before, after)]
     if before.signature and after.signature:
         found += _signature(before.signature, after.signature)
+    elif before.signature and (reason := unsigned(after)):
+        found.append(Finding("signature", _moments(before.signature), f"none: {reason}"))
     if same_machine:
         found += _launches(before, after)
     # A constant that changes neither a count nor a logit beyond the tolerance: another eps, a dropout's rate.
@@ -63,18 +67,23 @@ def compare_counts(before: Record, after: Record, *, same_torch: bool, same_mach
     return found
 
 
+def unsigned(record: Record) -> str:
+    """Why a signature that was to be taken could not be; empty otherwise."""
+    return next((note.removeprefix(NO_SIGNATURE) for note in record.notes if note.startswith(NO_SIGNATURE)), "")
+
+
 def explain(before: Record, after: Record) -> list[str]:
     """Which modules changed, one line each; empty where neither structure nor signature tells."""
     structural = changed_modules(_named(before), _named(after)) if before.modules and after.modules else []
     culprits = []
     if before.signature and after.signature:
         calls = (before.signature.modules or [], after.signature.modules or [])
-        prefix = "network." if _own(before) else ""
-        culprits = [path.removeprefix(prefix) or "the network" for path in changed_calls(*calls)]
+        wrapper = "network" if _own(before) else ""
+        culprits = [_path({"path": path.removeprefix(wrapper).removeprefix(".")}) for path in changed_calls(*calls)]
     lines = structural[:NAMED]
     if len(structural) > NAMED:
         lines.append(f"and {len(structural) - NAMED} more modules")
-    mentioned = {line.split(" ")[0] for line in structural}
+    mentioned = {line.partition(" (")[0] for line in structural}
     lines += [f"{path} computes something else from the same input" for path in culprits if path not in mentioned]
     return lines
 
@@ -89,6 +98,8 @@ def _numbers(before: Record, after: Record) -> Iterator[Finding]:
     for name, (old, new) in pairs.items():
         if old is not None and new is not None and old != new:
             yield Finding(name, f"{old:,}", f"{new:,} ({_relative(old, new)})")
+        elif old is not None and new is None and name in _BY_THE_OUTPUT:
+            yield Finding(name, f"{old:,}", "none: the network returns no tensor")
 
 
 def quantities(record: Record) -> list[str]:

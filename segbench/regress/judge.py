@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from segbench.errors import SegbenchError
 from segbench.records.processes import process_busy, process_latencies, process_peaks
 from segbench.records.record import Record, now
-from segbench.regress.difference import Finding, accuracy_differences, compare_accuracies, compare_counts, explain
+from segbench.regress.difference import (
+    Finding,
+    accuracy_differences,
+    compare_accuracies,
+    compare_counts,
+    explain,
+    unsigned,
+)
 from segbench.regress.options import DEFAULT, METRICS, Options
 from segbench.regress.power import process_noise, smallest_effect
 from segbench.regress.rows import Key, label, mismatch, pairs
@@ -65,6 +72,7 @@ class NetworkComparison:
         findings: deterministic quantities that changed.
         modules: which modules changed, one line each.
         comparisons: the metrics that were judged.
+        no_baseline: why the baseline has no measurement of it; empty where it has one.
         not_judged: why speed and memory were not; empty where they were, or where there is nothing to judge.
         not_compared: why two mIoUs were not: how their conditions differ; empty where they were.
         accepted: deterministic changes that do not count, each with its reason; a metric's is in its comparison.
@@ -80,6 +88,7 @@ class NetworkComparison:
     findings: list[Finding] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
     comparisons: list[MetricComparison] = field(default_factory=list)
+    no_baseline: str = ""
     not_judged: str = ""
     not_compared: str = ""
     accepted: list[str] = field(default_factory=list)
@@ -96,10 +105,17 @@ class NetworkComparison:
         """A deterministic change, a slowdown, or a measurement that failed."""
         return bool(self.findings or self.failure or self.verdicts(SLOWER))
 
+    def unjudged(self) -> list[tuple[str, str]]:
+        """What could not be judged, and why."""
+        missing = f"the baseline has no measurement: {self.no_baseline}" if self.no_baseline else ""
+        unlike = f"mIoU is not comparable: {self.not_compared}" if self.not_compared else ""
+        found = [("counts and signature", missing), ("speed", self.not_judged), ("mIoU", unlike)]
+        return [(what, why) for what, why in found if why]
+
     @property
     def open(self) -> bool:
         """Something that should have been judged was not."""
-        return bool(self.not_judged or self.not_compared or self.verdicts(UNDECIDED))
+        return bool(self.unjudged() or self.verdicts(UNDECIDED))
 
 
 @dataclass
@@ -191,7 +207,7 @@ def _compare_network(name: Key, before: Record, after: Record, options: Options,
         network.failure = after.failure
         return network
     if before.failure:
-        network.notes.append(f"the baseline has no measurement to compare with: {before.failure}")
+        network.no_baseline = before.failure
         return network
     same_torch = before.environment.get("torch") == after.environment.get("torch")
     same_machine = bool(before.speed and after.speed) and not mismatch(before, after)
@@ -203,13 +219,22 @@ def _compare_network(name: Key, before: Record, after: Record, options: Options,
         network.not_compared = "; ".join(accuracy_differences(before, after))
     elif before.accuracy:
         network.notes.append("the mIoU was not evaluated again: --miou takes Records of `segbench eval`")
-    network.notes += [
-        f"the {side} has no {what}" + (": `segbench baseline save` keeps it" if side == "baseline" else "")
-        for side, record in (("baseline", before), ("current Record", after))
-        for what, content in (("signature", record.signature), ("modules", record.modules))
-        if not content and record.params is not None
-    ]
+    if before.params is not None and after.params is not None:
+        network.notes += _not_kept(before, after)
     return network
+
+
+def _not_kept(before: Record, after: Record) -> Iterator[str]:
+    """What one of two Records, or neither, has to compare."""
+    for what in ("signature", "modules"):
+        old, new = getattr(before, what), getattr(after, what)
+        reason = unsigned(before) if what == "signature" else ""
+        if not old and not new:
+            yield f"neither side has {'a ' * (what == 'signature')}{what}{f': {reason}' if reason else ''}"
+        elif not old:
+            yield f"the baseline has no {what}: {reason or '`segbench baseline save` keeps it'}"
+        elif not new and not unsigned(after):
+            yield f"the current Record has no {what}"
 
 
 def judge_speed(networks: Sequence[NetworkComparison], options: Options) -> None:

@@ -15,7 +15,7 @@ from segbench.errors import OutputError
 from segbench.records.record import Record
 from segbench.regress.judge import NetworkComparison, Outcome, costs
 from segbench.regress.options import METRICS
-from segbench.regress.render import power, sentence, summary, where
+from segbench.regress.render import power, sentence, state, summary, where
 from segbench.regress.rows import label
 from segbench.regress.verdicts import SLOWER, UNDECIDED
 from segbench.units import significant
@@ -59,16 +59,14 @@ def _cases(network: NetworkComparison, strict: bool) -> Iterator[tuple[str, str,
         yield "measurement", "error", network.failure
         return
     text = "\n".join([*map(str, network.findings), *network.modules])
-    yield "counts and signature", "failure" if network.findings else "", text
+    if not network.no_baseline:
+        yield "counts and signature", "failure" if network.findings else "", text
     unjudged = "failure" if strict else "skipped"
     for comparison in network.comparisons:
         problem = {SLOWER: "failure", UNDECIDED: unjudged}.get(comparison.verdict.verdict, "")
         problem = "" if comparison.accepted else problem
         yield comparison.metric, problem, sentence(comparison)
-    if network.not_judged:
-        yield "speed", unjudged, network.not_judged
-    if network.not_compared:
-        yield "mIoU", unjudged, f"mIoU is not comparable: {network.not_compared}"
+    yield from ((what, unjudged, why) for what, why in network.unjudged())
 
 
 def _count(suite: ElementTree.Element) -> None:
@@ -88,7 +86,7 @@ def markdown(outcome: Outcome) -> str:
     parts = [f"### segbench check: {'failed' if outcome.status else 'passed'}", "", summary(outcome), ""]
     networks = sorted(outcome.networks, key=_badness, reverse=True)
     rows = [
-        f"| {_cell(network.title)} | {_cell(_counts_cell(network))} | "
+        f"| {_cell(network.title)} | {_cell(state(network).lower())} | "
         + " | ".join(_cell(_metric_cell(network, metric)) for metric in METRICS)
         + " |"
         for network in networks
@@ -119,18 +117,6 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _counts_cell(network: NetworkComparison) -> str:
-    return (
-        "failed"
-        if network.failure
-        else "changed"
-        if network.findings
-        else "accepted"
-        if network.accepted
-        else "unchanged"
-    )
-
-
 def _metric_cell(network: NetworkComparison, metric: str) -> str:
     for comparison in network.comparisons:
         if comparison.metric == metric:
@@ -141,12 +127,10 @@ def _metric_cell(network: NetworkComparison, metric: str) -> str:
 
 def _details(network: NetworkComparison) -> Iterator[str]:
     # What was changed, before everything that follows from it.
-    texts = [network.failure, *network.modules, *map(str, network.findings), network.not_judged]
+    texts = [network.failure, *network.modules, *map(str, network.findings), *(why for _, why in network.unjudged())]
     texts += [sentence(item) for item in (*network.verdicts(SLOWER), *network.verdicts(UNDECIDED))]
     texts += [f"accepted: {text}" for text in network.accepted]
     texts += [sentence(item) for item in network.comparisons if item.accepted]
-    if network.not_compared:
-        texts.append(f"mIoU is not comparable: {network.not_compared}")
     if network.comparisons:
         texts.append(f"measured {where(network.after)}")
     yield from (f"- {network.title}: {_cell(text)}" for text in texts if text)
@@ -164,10 +148,8 @@ def workflow_commands(outcome: Outcome) -> Iterator[str]:
         level = "error" if outcome.strict else "warning"
         for comparison in network.verdicts(UNDECIDED):
             yield _command(level, network.title, sentence(comparison))
-        if network.not_judged:
-            yield _command(level, network.title, network.not_judged)
-        if network.not_compared:
-            yield _command(level, network.title, f"mIoU is not comparable: {network.not_compared}")
+        for _, why in network.unjudged():
+            yield _command(level, network.title, why)
     for name in outcome.removed:
         yield _command("error" if outcome.strict else "warning", name, "in the baseline, not in the run")
 

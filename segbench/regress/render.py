@@ -48,10 +48,8 @@ def _network(network: NetworkComparison) -> Iterator[Text]:
         yield Text(f"  {sentence(comparison)}", style=STYLE[comparison.verdict.verdict])
     if network.comparisons:
         yield Text(f"  measured {where(network.after)}", style="dim")
-    if network.not_judged:
-        yield Text(f"  {network.not_judged}", style="yellow")
-    if network.not_compared:
-        yield Text(f"  mIoU is not comparable: {network.not_compared}", style="yellow")
+    for _, why in network.unjudged():
+        yield Text(f"  {why}", style="yellow")
     for note in network.notes:
         yield Text(f"  note: {note}", style="dim")
 
@@ -70,6 +68,8 @@ def state(network: NetworkComparison) -> str:
         return "FAILED"
     if network.findings:
         return "CHANGED"
+    if network.no_baseline:
+        return "not compared"
     return "accepted" if network.accepted else "unchanged"
 
 
@@ -136,6 +136,7 @@ def summary(outcome: Outcome) -> str:
         ),
         "faster": sum(bool(network.verdicts(FASTER)) for network in networks),
         "undecided": sum(bool(network.verdicts(UNDECIDED)) for network in networks),
+        "not compared": sum(bool(network.no_baseline) for network in networks),
         "not judged for speed": sum(bool(network.not_judged) for network in networks),
         "not comparable in mIoU": sum(bool(network.not_compared) for network in networks),
         "removed": len(outcome.removed),

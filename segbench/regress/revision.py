@@ -80,10 +80,31 @@ def worktree(commit: str, *, files: bool = True) -> Iterator[Revision]:
         try:
             wrong = f"commit {commit[:10]} cannot be checked out"
             git("worktree", "add", "--detach", "--quiet", *empty, str(place), commit, wrong=wrong)
+            if files:
+                _fill_submodules(Path(git("rev-parse", "--show-toplevel")), commit, place)
             yield Revision(commit[:10], commit, place / prefix, place)
         finally:
             with contextlib.suppress(GitError):
                 git("worktree", "remove", "--force", "--force", str(place))
+
+
+def _fill_submodules(root: Path, commit: str, place: Path) -> None:
+    """Check out the submodules that the user has checked out: git leaves those of a worktree empty.
+
+    An empty one would be looked for elsewhere, such as in the user's checkout, and be the same at every commit.
+
+    Raises:
+        GitError: the user's clone of a submodule lacks the commit.
+    """
+    for line in git("ls-tree", "-r", "--full-tree", commit, folder=root).splitlines():
+        about, _, path = line.partition("\t")
+        mode, _, wanted = about.split(" ")
+        if mode != "160000" or not (root / path / ".git").exists():
+            continue
+        wrong = f"submodule {path} of commit {commit[:10]} cannot be checked out: fetch {wanted[:10]} there"
+        git("clone", "--quiet", "--shared", "--no-checkout", str(root / path), str(place / path), wrong=wrong)
+        git("checkout", "--quiet", "--detach", wanted, folder=place / path, wrong=wrong)
+        _fill_submodules(root / path, wanted, place / path)
 
 
 def remove_stale() -> None:

@@ -223,5 +223,5 @@ def _undecided(before: int, after: int, interval: tuple[float, float, float], li
             f"{comparisons} comparisons"
         )
     if abs(shift) >= limit:
-        return f"too noisy: {abs(math.expm1(shift)):.1%} is above the minimum effect but could be chance"
-    return f"too noisy: anything from {math.expm1(low):+.1%} to {math.expm1(high):+.1%} agrees with the samples"
+        return "too noisy: the difference is above the minimum effect but could be chance"
+    return f"too noisy: a cost of {math.expm1(low):+.1%} to {math.expm1(high):+.1%} agrees with the samples"
