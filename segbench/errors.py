@@ -9,9 +9,14 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 
+def legible(text: str) -> str:
+    """Text that every file and terminal takes: a name of undecodable bytes has halves of surrogate pairs in it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an exception's text, at most 200 characters; the name of its type where it has no text."""
-    lines = str(error).strip().splitlines()
+    lines = legible(str(error)).strip().splitlines()
     return lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
 
 
@@ -21,7 +26,7 @@ def one_line(error: BaseException, most: int | None = 300) -> str:
     All lines of it, because such code may say what matters on its last one.
     """
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(legible(str(error)).split())
     except Exception:  # the class is the user's own too
         text = ""
     return f"{type(error).__name__}: {text[:most]}" if text else type(error).__name__

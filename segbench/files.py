@@ -36,7 +36,7 @@ _open: dict[Path, int] = {}
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file as `write_bytes` does."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

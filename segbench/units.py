@@ -29,6 +29,11 @@ def significant(value: float, digits: int = 3) -> str:
     return text.rstrip(".")
 
 
+def plural(count: int, noun: str) -> str:
+    """``"1 row"``, ``"2 rows"``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def duration(seconds: float) -> str:
     """Time left: ``"42 s"``, ``"3 min 05 s"``, ``"1 h 02 min"``."""
     whole = round(seconds)

@@ -51,6 +51,15 @@ def test_models_lists_every_network(segbench_cli: Cli) -> None:
         assert name in answer.out
 
 
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES", "TERMINAL_WIDTH"])
+def test_a_width_that_is_none_is_no_width(segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for width in ("\u00b2", "x", "-1", ""):
+        monkeypatch.setenv(name, width)
+        answer = segbench_cli("models", "enet")
+        assert (answer.status, answer.err) == (0, "")
+        assert answer.out.startswith("network ")
+
+
 def test_models_takes_patterns_and_prints_json(segbench_cli: Cli) -> None:
     listed = json.loads(segbench_cli("models", "efrnet*", "--json").out)
     assert [item["name"] for item in listed] == list_models("efrnet*")

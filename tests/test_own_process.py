@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from segbench.records import store
 from tests.conftest import Answer
 from tests.processes import alive, wait_for
 
@@ -53,6 +54,15 @@ class Raises(Good):
     def forward(self, x): raise KeyError("not today")
 class Nothing(Good):
     def forward(self, x): return super().forward(x)[:, :, :0]
+class Undecodable(Good):
+    def __init__(self):
+        super().__init__()
+        self.add_module(os.fsdecode(b"caf" + bytes([233])), nn.ReLU())
+    def forward(self, x):
+        raise RuntimeError("missing " + os.fsdecode(b"caf" + bytes([233])))
+class Named(Undecodable):
+    def forward(self, x):
+        return Good.forward(self, list(self.children())[1](x))
 class Huge(Good):
     def forward(self, x):
         return super().forward(x) + torch.ones(8 * 10**9)[0]
@@ -149,6 +159,7 @@ def test_what_ends_an_import_or_a_build_is_refused(folder: Path, spec: str, part
         ("Loop", "timed out after 10 s"),
         ("Interrupt", "KeyboardInterrupt"),
         ("Raises", "KeyError: 'not today'"),
+        ("Undecodable", "missing caf?"),
         ("Huge", "a tensor of 8,000,000,000 elements"),
     ],
 )
@@ -174,6 +185,12 @@ def test_a_network_that_returns_no_pixels_is_refused_after_the_others(
     assert len(answer.err.strip().splitlines()) <= 2
     rows = json.loads((folder / "rows.json").read_text())
     assert ["returned the shape" in (row["failure"] or "") for row in rows] == [True, False]
+
+
+def test_a_module_named_by_undecodable_bytes_is_written_and_read_back(folder: Path, segbench_cli: Cli) -> None:
+    answer = profile(segbench_cli, "wild:Named", "--layers", "--json", "rows.json")
+    assert answer.status == 0, answer.err
+    assert [row.path for row in store.read(Path("rows.json"))[0].modules or []] == ["", "head", "caf?"]
 
 
 def test_standard_output_and_global_state_stay_segbenchs_own(folder: Path, segbench_cli: Cli) -> None:

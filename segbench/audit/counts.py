@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from segbench import __version__
 from segbench.counting.meanings import MEANINGS
@@ -59,7 +60,12 @@ class Counts:
         return record
 
     def _add(self, record: Record) -> None:
-        self._records.setdefault((record.model, record.classes), {})[record.resolution] = record
+        known = self._records.setdefault((record.model, record.classes), {})
+        before = known.get(record.resolution)
+        if before is not None and before.operations.get("macs") == record.operations.get("macs"):
+            # A later segbench, or an earlier one, counts under other rules.
+            record = replace(record, operations={**before.operations, **record.operations})
+        known[record.resolution] = record
 
 
 def _is_of_today(record: Record) -> bool:

@@ -14,6 +14,7 @@ from segbench.catalog import CATALOG
 from segbench.claims import DATASET_CLASSES, Claim, Figure, load_claims
 from segbench.claims.provenance import source_of
 from segbench.resolution import show
+from segbench.units import plural
 
 # Sizes at which papers of this field cost networks, tried where a table prints none.
 USUAL_SIZES = ((360, 640), (512, 1024), (1024, 2048))
@@ -49,8 +50,12 @@ class Audit:
         )
         under = f", under {len(rules)} counting rules" if len(rules) > 1 else ""
         guesses = sum(item.guessed for item in self.judgements)
-        at_a_guess = f"; {guesses} of these verdicts rest on a size that is a guess" if guesses else ""
-        return f"{total} printed costs{under}: {counts}{at_a_guess}"
+        at_a_guess = (
+            f"; {guesses} of these verdicts {'rests' if guesses == 1 else 'rest'} on a size that is a guess"
+            if guesses
+            else ""
+        )
+        return f"{plural(total, 'printed cost')}{under}: {counts}{at_a_guess}"
 
     def mixed_units(self) -> list[str]:
         """Tables that print some rows in MACs and others in doubled counts, as ``"efrnet Table 2"``."""

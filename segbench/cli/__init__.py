@@ -56,6 +56,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status. ``--debug`` anywhere shows tracebacks."""
     debug = "--debug" in arguments
     rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
+        # rich and typer take what they cannot read, such as a superscript digit, for a width.
+        if re.fullmatch("[0-9]{1,9}", os.environ.get(name, "0")) is None:
+            del os.environ[name]
     notes = _Notes()
     logging.getLogger("segbench").addHandler(notes)
     try:

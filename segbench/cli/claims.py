@@ -17,6 +17,7 @@ from segbench.cli.terminal import terminal
 from segbench.errors import BadOption
 from segbench.report.listing import Listing
 from segbench.resolution import show
+from segbench.units import plural
 
 _HEADINGS = (
     *("network", "paper", "table", "data set", "size"),
@@ -52,7 +53,9 @@ def claims(
         return
     out = terminal()
     out.print(Listing(_HEADINGS, [_cells(row) for row in rows], _NUMBERS, [row.note for row in rows], keys=2))
-    out.print(f"{len(rows)} rows; claimed figures as printed, a dash where the paper prints none.", style="dim")
+    out.print(
+        f"{plural(len(rows), 'row')}; claimed figures as printed, a dash where the paper prints none.", style="dim"
+    )
 
 
 def _show_provenance(rows: Sequence[Provenance], as_json: bool) -> None:

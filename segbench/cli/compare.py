@@ -17,6 +17,7 @@ from segbench.cli.output import check_targets, console, progress, progress_conso
 from segbench.cli.run_file import NAME, read_run_file
 from segbench.cli.where import Where, device_of, places_for
 from segbench.files import alone_in, require_apart, require_writable
+from segbench.units import plural
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -246,7 +247,7 @@ def _tell(screen: Console, tables: Iterable[RenderableType], mixed: Sequence[str
     for table in tables:
         screen.print(table)
         stored = len(comparison.stored(out))
-        screen.print(f"{stored} Records in {out / comparison.RECORDS}; {files} files beside it", markup=False)
+        screen.print(f"{plural(stored, 'Record')} in {out / comparison.RECORDS}; {files} files beside it", markup=False)
 
 
 def _sweep(

@@ -13,6 +13,7 @@ import typer
 from segbench import files
 from segbench.cli.output import check_targets, console, progress_console, write_out
 from segbench.errors import RecordError
+from segbench.units import plural
 
 if TYPE_CHECKING:
     from segbench.history.changes import Change
@@ -72,7 +73,7 @@ def show(folder: Folder, network: Network = None, min_effect: MinEffect = "3%") 
     out.print(series_table(searched))
     left_out = len(searched) - len(shown(searched))
     more = f"; {left_out} counts under further rules, all unchanged" if left_out else ""
-    out.print(f"{len(commits)} commits, {len(searched) - left_out} series{more}", style="dim", markup=False)
+    out.print(f"{plural(len(commits), 'commit')}, {len(searched) - left_out} series{more}", style="dim", markup=False)
 
 
 @app.command()
@@ -100,7 +101,7 @@ def report(
     if changes:
         out.print(change_table(changes))
     what = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
-    out.print(f"{what} in {len(shown(searched))} series of {len(commits)} commits", style="dim", markup=False)
+    out.print(f"{what} in {len(shown(searched))} series of {plural(len(commits), 'commit')}", style="dim", markup=False)
     if json_path is not None:
         write_out(json_path, json.dumps(as_json(changes), indent=1, ensure_ascii=False) + "\n")
 

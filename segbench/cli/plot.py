@@ -12,6 +12,7 @@ from segbench.cli import options
 from segbench.cli.output import console, progress_console
 from segbench.cli.table import Networks, NoPublished, Paths, Sort, Top, WhereOption
 from segbench.files import require_writable_file
+from segbench.units import plural
 
 
 def plot(
@@ -81,6 +82,6 @@ def plot(
     missing = f"; {drawn.left_out} without {across.name} or {upwards.name} left out" if drawn.left_out else ""
     why = f"; {drawn.frontier}" if drawn.frontier else ""
     console().print(
-        f"{drawn.points} point{'s' * (drawn.points != 1)} in {' and '.join(map(str, files))}{missing}{why}",
+        f"{plural(drawn.points, 'point')} in {' and '.join(map(str, files))}{missing}{why}",
         markup=False,
     )

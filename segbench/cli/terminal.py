@@ -9,6 +9,8 @@ from typing import IO, Any, cast
 
 from rich.console import Console
 
+from segbench.errors import legible
+
 UNLIMITED = 100_000
 
 
@@ -28,7 +30,7 @@ class _WithoutFilling:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        self._stream.write(re.sub(r" +(?=\n)", "", legible(text)))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

@@ -15,7 +15,7 @@ from segbench.records.results import Signature
 from segbench.report.escape import plain
 from segbench.report.page_html import Markup, element
 from segbench.report.style import SCREEN, new_figure, plot_style
-from segbench.units import scaled
+from segbench.units import plural, scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,9 @@ def page(searched: Searched, commits: Sequence[Commit], title: str) -> str:
     ends = [part for commit in (commits[0], commits[-1]) for part in (" to ", *_named(commit))][1:]
     parts = [
         element("h1", plain(title)),
-        element("p", f"{len(commits):,} commits from ", *ends, f"; {len(told):,} series, {len(changes):,} changes."),
+        element(
+            "p", f"{plural(len(commits), 'commit')} from ", *ends, f"; {len(told):,} series, {len(changes):,} changes."
+        ),
         _changes(changes),
     ]
     network = None
@@ -114,7 +116,7 @@ def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]
         yield element("p", "Begins at ", began, f", not joined to what was before: {plain(series.cut)}.")
     if levels(series):
         drawn = base64.b64encode(picture(series, changes, commits)).decode()
-        about = f"{series.quantity} of {series.network} over {len(series.points)} commits"
+        about = f"{series.quantity} of {series.network} over {plural(len(series.points), 'commit')}"
         yield element("img", alt=plain(about), src=f"data:image/svg+xml;base64,{drawn}")
     yield from (element("p", plain(f"{sentence(change)} {change.last.subject}")) for change in changes)
     if without(series):
@@ -131,7 +133,7 @@ def _series(series: Series, changes: Sequence[Change], commits: Sequence[Commit]
         for point, value in zip(series.points, values, strict=True)
     ]
     table = _table(("commit", "date", "value", "samples", "subject"), rows, frozenset({2, 3}))
-    yield element("details", element("summary", f"{len(rows)} commits"), table)
+    yield element("details", element("summary", plural(len(rows), "commit")), table)
 
 
 def picture(series: Series, changes: Sequence[Change], commits: Sequence[Commit]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean, harmonic_mean, median
@@ -22,8 +23,8 @@ def combine(records: Iterable[Record]) -> list[Record]:
     A Record that stands alone stays as it is. Of several, the FPS and its interval are those over processes, the
     latencies those of all frames, and every sample is kept. What is not combined, such as the environment, is that of
     the latest process; modules, waterfall and what bounds the speed are those of the latest process that has them.
-    Timings under other versions of torch, CUDA or the driver are never one number. A process that failed is a note
-    beside those that did not; where all failed, the last failure stands for them.
+    Timings under other versions of torch, CUDA or the driver are never one number, nor are those of two comparisons. A
+    process that failed is a note beside those that did not; where all failed, the last failure stands for them.
     """
     groups: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
@@ -125,9 +126,13 @@ def _of_network(group: Sequence[Record]) -> list[Record]:
     if not done:
         return [failures[-1]]
     alike: dict[object, list[Record]] = {}
+    again: Counter[object] = Counter()
     for record, counts in zip(done, _counts(done), strict=True):
         conditions = TimingConditions.of(record), tuple(beside(record).items()), counts
-        alike.setdefault(conditions, []).append(record)
+        # A process that is there already is of another comparison, and so are those that go with it.
+        process = conditions, record.process.index if record.process else len(again)
+        alike.setdefault((conditions, again[process]), []).append(record)
+        again[process] += 1
     combined = [
         one_number(records) if records[0].speed and len(records) > 1 else records[-1] for records in alike.values()
     ]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from segbench.errors import OutputError, RecordError
+from segbench.errors import OutputError, RecordError, legible
 from segbench.files import require_writable, write_bytes, write_text
 from segbench.records.record import Record
 
@@ -161,9 +161,9 @@ def _loads(text: str) -> object:
 
 def lines(records: Iterable[Record]) -> str:
     """Records as JSONL, as `append` writes them."""
-    return "".join(json.dumps(record.to_json(), ensure_ascii=False) + "\n" for record in records)
+    return legible("".join(json.dumps(record.to_json(), ensure_ascii=False) + "\n" for record in records))
 
 
 def dumps(records: Iterable[Record]) -> str:
     """Records as a JSON list, one a line group, ending in a newline."""
-    return json.dumps([record.to_json() for record in records], indent=1, ensure_ascii=False) + "\n"
+    return legible(json.dumps([record.to_json() for record in records], indent=1, ensure_ascii=False) + "\n")

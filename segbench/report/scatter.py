@@ -11,6 +11,7 @@ import numpy as np
 from segbench.claims import PAPERS
 from segbench.report.labels import Box, place_labels
 from segbench.report.style import GRID, INK, MUTED, Paper, fit, layout, looks, new_figure, plot_style
+from segbench.units import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def correlation_note(pairs: Sequence[Pair]) -> str:
     """The rank correlation in words."""
     value = rank_correlation(pairs)
     if value is None:
-        return f"{len(pairs)} pairs: too few, or too alike, for a rank correlation"
+        return f"{plural(len(pairs), 'pair')}: too few, or too alike, for a rank correlation"
     return f"Spearman's rank correlation {value:.2f} over {len(pairs)} pairs"
 
 

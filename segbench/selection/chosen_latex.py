@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.counting.meanings import MEANINGS, identifier
 from segbench.report.latex_table import BEST, SECOND, Figure, Heading, Row, floats
-from segbench.selection.columns import Column
+from segbench.selection.columns import PRINTED, Column
 from segbench.units import DASH, significant
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def _stands_for(row: dict[Any, Any], column: Column) -> str:
         return f"{how} on {_known(row['miou_on'])}" if how else ""
     if _RANKED.get(column.name, ((), False))[0] == _TIMED:
         return str(_known(row["timed_under"]) or "")
+    if column.name == "unsized_miou":
+        return "input size not printed"
     if column.name == "claimed_fps":
         return str(_known(row["claimed_gpu"]) or "GPU not printed")
     return ""
@@ -104,5 +106,5 @@ def _notes(columns: Sequence[Column]) -> Iterator[str]:
     names = {column.name for column in columns}
     if names & {"macs", "params"}:
         yield "Parameters and MACs counted by segbench (one multiply-accumulate is one MAC)."
-    if any(name.startswith("claimed_") for name in names):
+    if names & PRINTED:
         yield "Claimed: as papers print it, on their own GPUs."

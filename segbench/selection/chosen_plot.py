@@ -28,7 +28,7 @@ from segbench.report.style import (
     plot_style,
     save,
 )
-from segbench.selection.columns import COLUMNS, Column, find_column
+from segbench.selection.columns import COLUMNS, PRINTED, Column, find_column
 from segbench.spec import is_own
 from segbench.units import significant
 
@@ -157,11 +157,13 @@ def write_plot(
 def _unlike(frame: pd.DataFrame, *, timed: bool) -> str:
     """Why points have no frontier: what they were counted or scored on is not the same."""
     measured = frame["miou_is"].eq("measured").fillna(False)
-    datasets = {str(text).split(" ")[0] for text in frame["miou_on"].dropna().tolist()}
+    scored_on = [str(text).partition(",")[0] for text in frame["miou_on"].dropna().tolist()]
+    datasets = {text.split(" ")[0] for text in scored_on}
+    splits = {text.split(" ", 1)[-1] for text in scored_on if not text.endswith("not printed")}
     several = [
         *(["sizes"] if frame["resolution"].nunique() > 1 else []),
         *(["class counts"] if frame["classes"].nunique() > 1 else []),
-        *(["data sets"] if len(datasets) > 1 else []),
+        *(["data sets"] if len(datasets) > 1 else ["splits"] if len(splits) > 1 else []),
         *(["conditions"] if timed and frame["timed_under"].nunique() > 1 else []),
         *(["conditions of scoring"] if frame["miou_on"][measured].nunique() > 1 and len(datasets) == 1 else []),
     ]
@@ -186,7 +188,7 @@ def _figure(
     look = looks(names) | {name: OWN for name in names if is_own(name)}
     scored = frame["miou_is"].fillna("").tolist()
     hollow = [
-        any(column.name.startswith("claimed_") or (column.name == "miou" and how != "measured") for column in (x, y))
+        any(column.name in PRINTED or (column.name == "miou" and how != "measured") for column in (x, y))
         for how in scored
     ]
     unsized = [how == UNSIZED for how in scored]
@@ -212,10 +214,16 @@ def _figure(
     lines = _frontier(axes, ranked, more_is_better=x.name in _FAST) if frontier and ranked else []
     sizes = frame["resolution"].tolist()
     several = frame["resolution"].nunique() > 1 and label.name == "network"
-    given = shown if label.name == "network" else [_plain(text) for text in frame[label.name].tolist()]
+    given = shown if label.name == "network" else _texts(frame[label.name])
     texts = [f"{text} {size}" if several else text for text, size in zip(given, sizes, strict=True)]
     _labels(axes, points, texts, names, highlight, lines, to)
     return figure
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Labels; nothing where there is none."""
+    missing = column.isna().tolist()
+    return ["" if none else _plain(value) for value, none in zip(column.tolist(), missing, strict=True)]
 
 
 def _plain(value: object) -> str:

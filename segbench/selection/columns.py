@@ -115,6 +115,11 @@ def _peak(row: Row) -> Value:
     return timed.memory.peak_mib if timed and timed.memory else None
 
 
+def _verdict(row: Row) -> Value:
+    claim = row.claim("gflops")
+    return row.context.verdicts.get(claim) if claim else None
+
+
 def _in(row: Row) -> Value:
     found = [item.claim for item in row.context.pairing.miou(row.record) if item.claim.size]
     papers = [claim for claim in found if claim.paper != SELF_REPORTED]
@@ -241,13 +246,15 @@ _ALL = (
         "verdict",
         "text",
         "of the audit, on claimed_flops under the counting rule that explains them best",
-        lambda row: row.context.verdicts.get((row.row.model, row.row.resolution)),
+        _verdict,
     ),
     Column("failure", "text", "why it could not be measured", lambda row: row.row.failure or None),
     Column("created", "text", "when it was measured, UTC", lambda row: row.record.created or None),
 )
 COLUMNS: Mapping[str, Column] = MappingProxyType({column.name: column for column in _ALL})
 """Every column by its name, in the order in which they are listed."""
+PRINTED = frozenset(name for name in COLUMNS if name.startswith("claimed_")) | {"unsized_miou"}
+"""Columns of what papers print."""
 _RULES = {rule: identifier(rule) for rule in (*MEANINGS, "live-macs")}
 
 

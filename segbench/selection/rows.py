@@ -117,14 +117,11 @@ class Context:
         return self._claims[key]
 
     @functools.cached_property
-    def verdicts(self) -> Mapping[tuple[str, tuple[int, int]], str]:
-        """The audit's verdict on the operations that are printed for a network at a size; of several the first."""
-        found: dict[tuple[str, tuple[int, int]], str] = {}
+    def verdicts(self) -> Mapping[Claim, str]:
+        """The audit's verdict on the operations that a claim prints."""
         printed = [claim for claim in self.pairing.claims if claim.paper != SELF_REPORTED]
-        for item in judge(printed, Counts(self._records, recount=False)).judgements:
-            if item.quantity == "flops" and item.best.resolution is not None:
-                found.setdefault((item.claim.model, item.best.resolution), str(item.verdict))
-        return MappingProxyType(found)
+        judged = judge(printed, Counts(self._records, recount=False)).judgements
+        return MappingProxyType({item.claim: str(item.verdict) for item in judged if item.quantity == "flops"})
 
 
 def rows_of(records: Iterable[Record], published: Iterable[Record] = (), reported: Sequence[Claim] = ()) -> list[Row]:
