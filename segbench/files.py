@@ -168,6 +168,25 @@ def require_apart(targets: Iterable[tuple[str, str | Path | None]]) -> None:
         seen[name] = option
 
 
+def require_unread(targets: Iterable[tuple[str, str | Path | None]], reads: Iterable[str | Path | None]) -> None:
+    """Refuse to write over what the same call reads: a file, or one that a folder has.
+
+    Args:
+        targets: as for `require_apart`.
+        reads: files and folders; None for what was not given.
+
+    Raises:
+        BadOption: names the option.
+    """
+    sources = [Path(os.path.realpath(source)) for source in reads if source is not None]
+    for option, given in targets:
+        if given is None or str(given) == "-":
+            continue
+        target = Path(os.path.realpath(given))
+        if any(target == source or source in target.parents for source in sources) and os.path.isfile(target):  # noqa: PTH113
+            raise BadOption(f"{option} {_short(given)} would replace what this call reads: give it a name of its own")
+
+
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep a folder to this process while the block runs; what was made for it and stays empty is gone afterwards.

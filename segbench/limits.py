@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 
 from segbench.errors import BadOption, BadType, DeviceError
@@ -43,7 +44,13 @@ def check_integer(name: str, given: object) -> None:
     Raises:
         BadType: says what was given.
     """
-    if isinstance(given, bool) or not hasattr(given, "__index__"):
+    try:
+        operator.index(given)  # type: ignore[arg-type]
+    except Exception:  # of a user's own type, or an array of several numbers
+        whole = False
+    else:
+        whole = not isinstance(given, bool)
+    if not whole:
         raise BadType(f"{name} must be a whole number: {given!r:.80} given")
 
 
@@ -63,11 +70,16 @@ def check(name: str, given: float | None, least: float, most: float, *, above: b
     """
     if given is None:
         return
-    if not math.isfinite(given):
+    if isinstance(given, float) and not math.isfinite(given):
         raise BadOption(f"{name} must be a finite number: {given} given")
     if given < least or (above and given == least):
         raise BadOption(
-            f"{name} must be {f'above {least:g}' if above else f'{least:g} or more'}{unit}: {given:g} given"
+            f"{name} must be {f'above {least:g}' if above else f'{least:g} or more'}{unit}: {_short(given)} given"
         )
     if given > most:
-        raise BadOption(f"{name} must be at most {most:,.0f}{unit}: {given:g} given")
+        raise BadOption(f"{name} must be at most {most:,.0f}{unit}: {_short(given)} given")
+
+
+def _short(given: float) -> str:
+    text = f"{given:g}" if isinstance(given, float) else f"{given:,}"
+    return text if len(text) < 40 else f"a number of {len(text)} characters"

@@ -743,6 +743,13 @@ def test_a_network_that_failed_in_the_baseline_is_not_called_unchanged(segbench_
         assert case is not None and case.find(problem) is not None
 
 
+def test_a_name_that_neither_side_has_is_said(segbench_cli: Cli, in_folder: Path) -> None:
+    (in_folder / "base.json").write_text(store.dumps([_counted("espnet")]))
+    call = ("check", "-b", "base.json", "--current", "base.json")
+    assert "warning: enett: neither in the baseline nor in base.json" in segbench_cli(*call, "espnet", "enett").out
+    _refused(segbench_cli(*call, "--classes", "0"), "--classes")
+
+
 def test_a_baseline_of_networks_that_are_gone(segbench_cli: Cli, in_folder: Path) -> None:
     (in_folder / "base.json").write_text(store.dumps([_counted("gone-net")]))
     _refused(segbench_cli("check", "-b", "base.json"), "gone-net")

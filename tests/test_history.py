@@ -257,12 +257,22 @@ def test_commits_are_in_their_order_whenever_and_wherever_they_are_added(tmp_pat
     ]
 
 
+def test_a_file_that_lost_its_last_newline_is_added_to(in_folder: Path, segbench_cli: Cli) -> None:
+    add([_counted()], Path("h"), _commit(1))
+    (kept,) = Path("h").rglob("*.jsonl")
+    kept.write_text(kept.read_text().rstrip("\n"))
+    add([replace(_counted(), model="mine:Other")], Path("h"), _commit(1))
+    assert len(kept.read_text().splitlines()) == 2
+    assert segbench_cli("history", "show", "h").status == 0
+
+
 def test_without_git_a_commit_takes_a_date(in_folder: Path, segbench_cli: Cli) -> None:
     Path("records.json").write_text(store.dumps([_counted()]))
     call = ("history", "add", "records.json", "--to", "h", "--commit")
     _refused(segbench_cli(*call, "abcdef0123"), "no revision 'abcdef0123'", "--date")
     _refused(segbench_cli(*call, "abcdef0123", "--date", "yesterday"), "--date", "yesterday")
     _refused(segbench_cli(*call, "v1.0", "--date", "2026-11-21"), "--commit", "v1.0")
+    _refused(segbench_cli(*call, "abcdef0123", "--date", "9999-12-31T23:59:59-23:00"), "--date", "9999")
     assert not Path("h").exists()
     assert segbench_cli(*call, "abcdef0123", "--date", "2026-11-21").status == 0
     Path("records.json").write_text(store.dumps([_counted(2000)]))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -151,3 +152,19 @@ def test_complex_weights_are_not_loaded_as_their_real_part() -> None:
     weights = {name: value.to(torch.complex64) for name, value in NET.state_dict().items()}
     with pytest.raises(SegbenchError, match="weight is complex"):
         segbench.load_checkpoint(nn.Conv2d(3, 4, 1), weights)
+
+
+@pytest.mark.parametrize("given", [10**400, -(10**400), np.array([1, 2]), torch.ones(3), torch.tensor(5.0)])
+def test_what_is_no_whole_number_in_range_is_refused_by_name(given: Any) -> None:
+    with pytest.raises(SegbenchError, match="classes must be"):
+        segbench.build("enet", num_classes=given)
+    with pytest.raises(SegbenchError, match="batch must be"):
+        segbench.count(nn.Conv2d(3, 19, 1), (64, 128), batch=given)
+    with pytest.raises(SegbenchError):
+        segbench.count(nn.Conv2d(3, 19, 1), (given, 128))
+
+
+def test_a_number_of_hundreds_of_digits_is_refused_in_one_line(segbench_cli: Cli) -> None:
+    answer = segbench_cli("profile", "enet", "--no-speed", "--classes", "1" + 400 * "0")
+    assert answer.status == 2
+    assert len(answer.err.strip()) < 300

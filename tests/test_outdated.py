@@ -44,3 +44,8 @@ def test_reports_read_them_under_a_name_of_their_own(tmp_path: Path) -> None:
 def test_reports_read_the_folder_that_eval_writes(tmp_path: Path) -> None:
     store.write_text(tmp_path / "out" / "record.json", store.dumps([_record()]))
     assert [record.model for record in read_all([tmp_path / "out"])] == ["espnet"]
+
+
+def test_options_of_any_json_are_taken() -> None:
+    record = Record(model="espnet", classes=19, resolution=(64, 64), params=1, options={"a": [1], "b": {"c": None}})
+    assert outdated(record) == ""

@@ -111,7 +111,13 @@ def test_links_to_each_other_are_refused(tmp_path: Path) -> None:
         (("profile", *COUNT, "--layers", "--csv", "-", "--json", "-"), ("--json and --csv",)),
         (("profile", *COUNT, "--csv", "-"), ("--layers",)),
         (("audit", "enet", "--json", "x", "--markdown", "x"), ("--json and --markdown",)),
-        (("check", "-b", "base.json", "--json", "base.json"), ("--baseline and --json",)),
+        (
+            ("check", "-b", "base.json", "--json", "base.json"),
+            (
+                "--json",
+                "would replace what this call reads",
+            ),
+        ),
         (("check", "-b", "base.json", "--json", "x", "--junit", "x"), ("--json and --junit",)),
         (("compare", *COUNT, "--out", f"new/{LONG}"), ("too long",)),
         (("compare", *COUNT, "--out", "file"), ("file",)),
@@ -209,3 +215,57 @@ def test_a_folder_that_stays_empty_is_not_left(tmp_path: Path) -> None:
     with files.alone_in(tmp_path / "deep" / "out"):
         (tmp_path / "deep" / "records.jsonl").touch()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["records.jsonl"]
+
+
+NET = "from torch import nn\ndef Net():\n    return nn.Conv2d(3, 19, 1)\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("profile", "./net.py:Net", "--res", "64x64", "--no-speed", "--json", "net.py"),
+        ("profile", "net:Net", "--res", "64x64", "--no-speed", "--layers", "--csv", "net.py"),
+        ("compare", "net:Net", "--res", "64x64", "--no-speed", "--out", "out", "--json", "net.py"),
+        ("compare", "--config", "run.toml", "--no-speed", "--out", "out", "--json", "run.toml"),
+        ("roof", "net:Net", "--gpu", "H200", "--json", "net.py"),
+        ("eval", "enet", "--checkpoint", "a.pth", "--dataset", "camvid", "--root", "set", "--json", "a.pth"),
+        ("eval", "enet", "--checkpoint", "a.pth", "--dataset", "camvid", "--root", "set", "--json", "set/a.png"),
+        ("check", "-b", "a.json", "--current", "b.json", "--junit", "a.json"),
+        ("check", "-b", "a.json", "--current", "b.json", "--comment", "b.json"),
+        ("check", "-b", "a.json", "--current", "b.json", "--config", "run.toml", "--benchmark-json", "run.toml"),
+        ("table", "a.json", "--format", "json", "--out", "a.json"),
+        ("find", "runs", "--max-gmacs", "5", "--out", "runs/records.jsonl"),
+        ("plot", "a.svg", "--out", "a.svg"),
+        ("audit", "enet", "--records", "a.json", "--markdown", "a.json"),
+        ("merge", "runs", "--out", "merged", "--json", "runs/records.jsonl"),
+        ("history", "report", "runs", "--json", "runs/records.jsonl"),
+        ("history", "plot", "runs", "--out", "runs/records.jsonl"),
+    ],
+)
+def test_what_a_call_reads_is_never_written_over(in_folder: Path, segbench_cli: Cli, call: tuple[str, ...]) -> None:
+    record = store.dumps([Record(model="enet", classes=19, resolution=(64, 64), params=360_422)])
+    (in_folder / "set").mkdir()
+    (in_folder / "runs").mkdir()
+    contents = dict.fromkeys(("a.json", "b.json", "a.svg"), record) | {
+        "net.py": NET,
+        "run.toml": 'networks = ["enet"]\n',
+    }
+    contents |= {
+        "a.pth": "weights",
+        "set/a.png": "a label",
+        "runs/records.jsonl": record.replace("\n", "")[1:-1] + "\n",
+    }
+    for name, content in contents.items():
+        (in_folder / name).write_text(content)
+    before = sorted(in_folder.rglob("*"))
+    refused(segbench_cli(*call), "would replace what this call reads")
+    assert {name: (in_folder / name).read_text() for name in contents} == contents
+    assert sorted(in_folder.rglob("*")) == before
+
+
+def test_a_new_file_in_a_folder_that_is_read_is_written(in_folder: Path, segbench_cli: Cli) -> None:
+    (in_folder / "runs").mkdir()
+    store.append(
+        in_folder / "runs/records.jsonl", Record(model="enet", classes=19, resolution=(64, 64), params=360_422)
+    )
+    assert segbench_cli("table", "runs", "--no-published", "--format", "csv", "--out", "runs/table.csv").status == 0

@@ -249,7 +249,7 @@ def choose_normalisation(
     if pixel_scale is None:
         if std is None and max(means) == 1.0:
             raise BadOption("--mean 1 may be of pixels from 0 to 1 or to 255: --pixel-scale says which")
-        pixel_scale = 1.0 if any(value > 1 for value in (*means, *deviations)) else 1 / 255
+        pixel_scale = 1.0 if any(abs(value) > 1 for value in (*means, *deviations)) else 1 / 255
     default = entry.preprocessing if entry else IMAGENET
     return {**_fields("given", Preprocessing(means, deviations, pixel_scale, default.channels)), **order}
 

@@ -43,7 +43,7 @@ def audit(
 
     Example: segbench audit frmnet
     """
-    check_targets(json=json_path, markdown=markdown_path)
+    check_targets(reads=records or (), json=json_path, markdown=markdown_path)
     with progress("reading the published costs") as step:
         from segbench import audit as auditing
         from segbench.audit import render

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from segbench import files, resolution
+from segbench import resolution
 from segbench.cli import options
+from segbench.cli.networks import source_files
 from segbench.cli.output import check_targets, console, progress, write_json, write_out
 from segbench.cli.run_file import NAME, CheckTable, read_run_file
 from segbench.errors import BadOption
@@ -150,9 +151,10 @@ def check(
         device,
     )
     sizes = [resolution.parse(text) for text in res or []]
-    files.require_apart([("--baseline", baseline), ("--json", json_path)])
-    files.require_apart([("--current", current), ("--json", json_path)])
-    check_targets(json=json_path, junit=junit, benchmark_json=benchmark_json, comment=comment)
+    # A folder of baselines takes the run of today beside those before.
+    kept = baseline if baseline is not None and baseline.is_file() else None
+    reads = (kept, current, miou, run_file, *source_files(model or []))
+    check_targets(reads=reads, json=json_path, junit=junit, benchmark_json=benchmark_json, comment=comment)
     if page_url is not None and comment is None:
         raise BadOption("--page-url is the comment's link: give it with --comment FILE")
     if miou is not None and (current is not None or against is not None):
@@ -206,7 +208,7 @@ def _check_call(
 ) -> None:
     if device is not None and current is not None:
         raise BadOption("--device says where to time, and with --current nothing is timed: leave out either")
-    given = ", ".join(name for name, value in conditions.items() if value)
+    given = ", ".join(name for name, value in conditions.items() if value not in (None, []))
     if baseline is None and against is None:
         raise BadOption("check needs --baseline PATH (`segbench baseline save` writes one), or --against REV")
     if current is not None and against is not None:

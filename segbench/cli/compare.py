@@ -12,7 +12,7 @@ import typer
 from segbench import resolution
 from segbench.cli import options, stopping
 from segbench.cli.long_run import LongRun, say
-from segbench.cli.networks import check_sources, input_texts, own_networks, with_own_arguments
+from segbench.cli.networks import check_sources, input_texts, own_networks, source_files, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json
 from segbench.cli.run_file import NAME, read_run_file
 from segbench.cli.where import Where, device_of, places_for
@@ -135,7 +135,7 @@ def compare(
     check_sources(patterns)
     sizes = [resolution.parse(text) for text in res or []]
     given, several = input_texts(inputs), options.batches(batch)
-    check_targets(json=json_path)
+    check_targets(reads=(run_file, *source_files(patterns or [])), json=json_path)
     require_apart([("--out", out / "records.jsonl"), ("--json", json_path)])
     require_writable(out)
     screen, meter = console(json_path), progress_console()

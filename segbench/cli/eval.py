@@ -10,7 +10,7 @@ import typer
 
 from segbench import limits, resolution
 from segbench.cli import options, stopping
-from segbench.cli.networks import check_sources
+from segbench.cli.networks import check_sources, source_files
 from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError
 from segbench.records import store
@@ -173,7 +173,7 @@ def evaluate(
       segbench eval erfnet --checkpoint erfnet.pth --dataset cityscapes --root cityscapes
       segbench eval --predictions engine-out --dataset cityscapes --root cityscapes
     """
-    check_targets(json=json_path)
+    check_targets(reads=(checkpoint, predictions, root, *source_files([model])), json=json_path)
     # A call that fails leaves no older result that looks like its own.
     forget_json(json_path)
     stopping.keeps_in((save_predictions, overlay), "the images that were done before")

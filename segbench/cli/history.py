@@ -93,7 +93,7 @@ def report(
 
     Example: segbench history report history --json -
     """
-    check_targets(json=json_path)
+    check_targets(reads=(folder,), json=json_path)
     searched, commits = _searched(folder, network, min_effect)
     from segbench.history.listing import as_json, change_table, newest_first, shown
 
@@ -117,7 +117,7 @@ def plot(
 
     Example: segbench history plot history --out history.html
     """
-    check_targets(out=out)
+    check_targets(reads=(folder,), out=out)
     with progress_console().status("drawing"):
         searched, commits = _searched(folder, network, min_effect)
         from segbench.history.listing import shown

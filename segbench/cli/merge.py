@@ -26,7 +26,7 @@ def merge(
 
     Example: segbench merge part-1 part-2 part-3 --out segbench-out
     """
-    check_targets(json=json_path)
+    check_targets(reads=folders, json=json_path)
     require_apart([("--out", out / "records.jsonl"), ("--json", json_path)])
     require_writable(out)
     screen, meter = console(json_path), progress_console()

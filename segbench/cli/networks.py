@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from segbench.errors import BadOption
 from segbench.inputs import parse
@@ -19,6 +20,12 @@ def check_sources(names: Iterable[str | None] | None) -> None:
     for name in names or ():
         if name is not None and is_own(name):
             check_source(name)
+
+
+def source_files(names: Iterable[str | None]) -> list[Path]:
+    """Where networks of the user's own in the current folder are written, whether they are there or not."""
+    sources = [parse_spec(name).source for name in names if name is not None and is_own(name)]
+    return [Path(source if source.endswith(".py") else f"{source.replace('.', '/')}.py") for source in sources]
 
 
 def with_own_arguments(names: Sequence[str], arguments: Sequence[str]) -> list[str]:

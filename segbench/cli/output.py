@@ -61,18 +61,20 @@ def progress(first: str, *, disable: bool = False, ticking: bool = True) -> Iter
         yield step
 
 
-def check_targets(**targets: str | Path | None) -> None:
+def check_targets(*, reads: Iterable[str | Path | None] = (), **targets: str | Path | None) -> None:
     """Refuse files that cannot be written, before anything is measured.
 
     Args:
+        reads: files and folders that the call reads, which are not to be written over.
         targets: what options were given, by their names without dashes; ``-`` is standard output.
 
     Raises:
         OutputError: a file cannot be written.
-        BadOption: two options name one file.
+        BadOption: two options name one file, or one what the call reads.
     """
     given = {f"--{name.replace('_', '-')}": target for name, target in targets.items()}
     files.require_apart(given.items())
+    files.require_unread(given.items(), reads)
     for target in given.values():
         if target is not None and str(target) != "-":
             files.require_writable_file(Path(target))

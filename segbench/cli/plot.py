@@ -11,7 +11,7 @@ import typer
 from segbench.cli import options
 from segbench.cli.output import console, progress_console
 from segbench.cli.table import Networks, NoPublished, Paths, Sort, Top, WhereOption
-from segbench.files import require_writable_file
+from segbench.files import require_unread, require_writable_file
 from segbench.units import plural
 
 
@@ -61,6 +61,7 @@ def plot(
         )
         for file in files:
             check_ending(file)
+            require_unread([("--out", file)], paths or [])
             require_writable_file(file)
         choice = choosing.Choice(
             choosing.comma_separated(networks),

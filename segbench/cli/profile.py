@@ -10,7 +10,7 @@ import typer
 
 from segbench import catalog, resolution
 from segbench.cli import options, stopping
-from segbench.cli.networks import input_texts, own_networks, with_own_arguments
+from segbench.cli.networks import input_texts, own_networks, source_files, with_own_arguments
 from segbench.cli.output import Step, check_targets, console, progress, write_json, write_out
 from segbench.errors import BadOption, SegbenchError
 from segbench.records.record import Record
@@ -67,7 +67,7 @@ def profile(
     own_networks(names, given, output)
     asked = [resolution.parse(text) for text in res or []]
     several = options.batches(batch)
-    check_targets(json=json_path, csv=csv_path)
+    check_targets(reads=source_files(names), json=json_path, csv=csv_path)
     _check_layers(layers, depth, csv_path, top)
     reserved = "-" in (json_path, str(csv_path))
     out = console("-" if reserved else None)

@@ -11,6 +11,7 @@ import typer
 
 from segbench import resolution
 from segbench.cli import options
+from segbench.cli.networks import source_files
 from segbench.cli.output import check_targets, console, progress
 from segbench.errors import UnknownName
 from segbench.gpus import GPUS, Precision, find
@@ -66,7 +67,7 @@ def roof(
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
     size = None if res is None else resolution.parse(res)
-    check_targets(json=json_path)
+    check_targets(reads=source_files([model]), json=json_path)
     with progress("importing torch"):
         from segbench.cli.isolated import roof_of
 

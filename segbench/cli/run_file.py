@@ -62,7 +62,7 @@ def read_run_file(path: Path) -> RunFile:
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         content: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise BadOption(f"cannot read {path}: {reason}") from error
     known = [item.name for item in fields(RunFile)]

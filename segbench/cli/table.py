@@ -133,6 +133,7 @@ def _show(
         terminal().print(choosing.listed_columns())
         return
     if out is not None:
+        files.require_unread([("--out", out)], paths)
         files.require_writable_file(out)
         if form == "latex":
             files.require_writable_file(out.with_suffix(".bib"))

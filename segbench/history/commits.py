@@ -111,9 +111,9 @@ def find(revision: str, date: str | None) -> Commit:
 def _parsed(date: str) -> str:
     try:
         moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
-    except ValueError:
+        return _utc(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+    except (ValueError, OverflowError):
         raise BadOption(f"--date takes a date such as 2026-11-21T10:00:00Z: {date!r} given") from None
-    return _utc(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
 
 
 def _utc(moment: datetime) -> str:

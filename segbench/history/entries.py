@@ -84,7 +84,11 @@ def add(records: Iterable[Record], folder: Path, commit: Commit, machine: str | 
 def _append(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+        with path.open("a+b") as file:
+            if file.tell():
+                # What an editor, or a run that was killed, left without its end.
+                file.seek(-1, os.SEEK_END)
+                content = content if file.read() == b"\n" else b"\n" + content
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

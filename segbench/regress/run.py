@@ -50,6 +50,9 @@ def check_records(baseline: Baseline, current: Path, options: Options, patterns:
         raise RecordError(
             f"nothing to compare: the baseline has {_listed(outcome.removed)}, {current} has {_listed(outcome.added)}"
         )
+    records = [*(network.after for network in outcome.networks), *baseline.records(), *found.values()]
+    nowhere = [pattern for pattern in patterns if not any(_wanted(record, [pattern]) for record in records)]
+    outcome.warnings += [f"{pattern}: neither in the baseline nor in {current}" for pattern in nowhere]
     for network in outcome.networks:
         network.not_judged += _elsewhere(baseline, network.name) if network.not_judged else ""
     outcome.baseline = baseline.describe(network.before for network in outcome.networks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
 
 from segbench.catalog import CATALOG
@@ -21,7 +22,7 @@ def outdated(record: Record) -> str:
     today: int | None = entry.params
     if record.classes != entry.classes or record.options:
         today = None if record.options else _published().get((record.model, record.classes))
-        today = today or _parameters(record.model, record.classes, tuple(sorted((record.options or {}).items())))
+        today = today or _parameters(record.model, record.classes, json.dumps(record.options or {}, sort_keys=True))
     if today in (None, record.params):
         return ""
     return (
@@ -50,7 +51,7 @@ def _published() -> dict[tuple[str, int], int]:
 
 
 @functools.cache
-def _parameters(name: str, classes: int, options: tuple[tuple[str, object], ...]) -> int | None:
+def _parameters(name: str, classes: int, options: str) -> int | None:
     import torch
 
     from segbench.errors import SegbenchError
@@ -58,7 +59,7 @@ def _parameters(name: str, classes: int, options: tuple[tuple[str, object], ...]
 
     try:
         with torch.device("meta"):
-            net = build(name, classes, **dict(options))
+            net = build(name, classes, **json.loads(options))
     except (SegbenchError, TypeError):
         return None
     return sum(parameter.numel() for parameter in net.parameters())
