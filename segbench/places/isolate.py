@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -96,11 +96,16 @@ class Slot(Place):
 def _start_server() -> None:
     """Start the fork server where no module of the current folder can stand in for one of Python's."""
     here = Path.cwd()
+    # Its own start unblocks signals.
+    resource_tracker.ensure_running()
+    # Ctrl-C reaches the server too, which ignores it only once the preload is imported.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.chdir(Path(os.__file__).parent)
     try:
         forkserver.ensure_running()
     finally:
         os.chdir(here)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def tell(news: Any) -> None:
@@ -132,6 +137,7 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
     _connection, _home, _number = connection, Path.cwd(), os.getpid()
     # The parent decides what ends; what the task starts, ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.setpgid(0, 0)
     os.dup2(2, 1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
