@@ -26,6 +26,10 @@ def act(task: str) -> str:
     if task == "garble":
         assert isolate._connection is not None
         isolate._connection.send_bytes(b"no pickle")
+    if task == "promise":
+        assert isolate._connection is not None
+        os.write(isolate._connection.fileno(), b"garbage of a length that never comes")
+        time.sleep(15)
     if task == "hang":
         time.sleep(600)
     return f"{task} in {os.getpid()}"
@@ -68,6 +72,11 @@ def test_a_hanging_task_is_ended() -> None:
     (outcome,) = run_isolated(act, ["hang"], timeout_s=3)
     assert outcome.failure == "timed out after 3 s"
     assert outcome.seconds < 60
+
+
+def test_a_task_that_writes_less_than_it_promises_is_ended() -> None:
+    (outcome,) = run_isolated(act, ["promise"], timeout_s=3)
+    assert outcome.failure == "timed out after 3 s"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -198,17 +199,13 @@ class _Forked(Running[Task]):
         self._process, self._timeout_s = process, timeout_s
         self._started = time.monotonic()
         self.until = self._started + timeout_s
+        self._unread = bytearray()
 
     def collect(self, on_news: News[Task] | None) -> Outcome[Task] | None:
         """What the process said; a time limit that passed is an outcome."""
-        while self.connection.poll():
+        for kind, content in self._heard():
             heard = time.monotonic()
             self.until = heard + self._timeout_s
-            try:
-                kind, content = self.connection.recv()
-            except Exception:  # ended, or what came is nothing that was sent
-                self._process.join(timeout=5)
-                kind, content = "done", (None, _death(self._process.exitcode), None)
             if kind == "done":
                 self._end(patience_s=1.0)
                 result, failure, error = content
@@ -220,6 +217,25 @@ class _Forked(Running[Task]):
             self.end()
             return Outcome(self.task, None, f"timed out after {self._timeout_s:g} s", seconds)
         return None
+
+    def _heard(self) -> Iterator[tuple[str, Any]]:
+        """What has come whole; `recv` would wait for ever for the rest of what a user's code writes here by mistake."""
+        if not self.connection.poll():
+            return
+        try:
+            part = os.read(self.connection.fileno(), 1 << 20)
+            if not part:
+                raise EOFError
+            self._unread += part
+            # As `Connection.send` writes it: four bytes that say how long the pickle is, and the pickle.
+            while len(self._unread) >= 4 + (length := int.from_bytes(self._unread[:4], "big")):
+                message = self._unread[4 : 4 + length]
+                del self._unread[: 4 + length]
+                kind, content = pickle.loads(message)
+                yield kind, content
+        except Exception:  # ended, or what came is nothing that was sent
+            self._process.join(timeout=5)
+            yield "done", (None, _death(self._process.exitcode), None)
 
     def end(self) -> None:
         """Kill it and whatever it started."""
