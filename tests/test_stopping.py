@@ -64,6 +64,31 @@ def test_a_signal_ends_a_call_in_one_line(
     assert answer.err == f"segbench: stopped{by}; files are as they were before\n"
 
 
+TWICE = """
+import atexit, os, signal
+from segbench import catalog
+from segbench.cli import main
+
+def stop(patterns: object) -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+catalog.match = stop
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+main(["models"])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_signals_after_the_first_change_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=False)
+    assert done.stderr == "segbench: stopped by SIGTERM; files are as they were before\n"
+    assert done.returncode == 143
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
 @pytest.mark.parametrize("there", [False, True])
 def test_half_a_data_set_is_not_left(

@@ -44,12 +44,20 @@ _FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQU
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
+    stopping.arm()
     # A closed stream would give its number to the next file that is opened, and get it what is printed.
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    try:
+        status = run(sys.argv[1:] if arguments is None else arguments)
+    except stopping.Stopped as error:  # while another error was told
+        message, status = stopping.in_words(error.number)
+        with contextlib.suppress(OSError):
+            print(f"segbench: {message}", file=sys.stderr)
+    stopping.ignore()
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
