@@ -19,7 +19,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from segbench.cli import commands, output, stopping
+from segbench import stopping
+from segbench.cli import commands, output
 from segbench.errors import ForwardError, SegbenchError, first_line
 
 # What other tools call a command.
@@ -40,24 +41,6 @@ FAILED, WRONG, UNEXPECTED, INTERRUPTED = 1, 2, 3, 130
 """Exit status of a failed measurement, of a wrong call, of an error that is segbench's own fault, and of Ctrl-C."""
 # Why standard output takes no more; files that results go to say so themselves, with their names.
 _FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
-    stopping.arm()
-    # A closed stream would give its number to the next file that is opened, and get it what is printed.
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    try:
-        status = run(sys.argv[1:] if arguments is None else arguments)
-    except stopping.Stopped as error:  # while another error was told
-        message, status = stopping.in_words(error.number)
-        with contextlib.suppress(OSError):
-            print(f"segbench: {message}", file=sys.stderr)
-    stopping.ignore()
-    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:

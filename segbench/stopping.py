@@ -1,14 +1,19 @@
-"""A call that is stopped, by Ctrl-C or a signal: it ends as on an error, cleans up, and says what is kept."""
+"""A call that is stopped, by Ctrl-C or a signal: it ends as on an error, cleans up, and says what is kept.
+
+Signals are handled before anything else is imported, so this imports little.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from types import FrameType
 
 NOTHING = "files are as they were before"
 _kept = NOTHING
