@@ -1,8 +1,34 @@
-"""``python -m segbench`` is the ``segbench`` command."""
+"""The ``segbench`` command, which is ``python -m segbench`` too."""
 
 from __future__ import annotations
 
-from segbench.cli import main
+import contextlib
+import os
+import sys
+
+from segbench import stopping
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
+    stopping.arm()
+    # A closed stream would give its number to the next file that is opened, and get it what is printed.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    try:
+        # Its own imports take long enough to be stopped.
+        from segbench.cli import run
+
+        status = run(sys.argv[1:])
+    except stopping.Stopped as error:  # while it was imported, or while another error was told
+        message, status = stopping.in_words(error.number)
+        with contextlib.suppress(OSError):
+            print(f"segbench: {message}", file=sys.stderr)
+    stopping.ignore()
+    sys.exit(status)
+
 
 if __name__ == "__main__":
     main()

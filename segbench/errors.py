@@ -27,7 +27,7 @@ def one_line(error: BaseException, most: int | None = 300) -> str:
     """
     try:
         text = " ".join(legible(str(error)).split())
-    except Exception:  # the class is the user's own too
+    except BaseException:  # the class is the user's own too
         text = ""
     return f"{type(error).__name__}: {text[:most]}" if text else type(error).__name__
 

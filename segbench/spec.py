@@ -131,7 +131,7 @@ def with_arguments(text: str, given: Sequence[str]) -> str:
             raise FactoryError(f"{key.strip()} is given twice: {spec} and --arg {argument}")
         try:
             named[key.strip()] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or numbers and nesting that none has
             named[key.strip()] = value
     return str(Spec(spec.source, spec.name, spec.positional, named))
 

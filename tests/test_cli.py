@@ -53,11 +53,20 @@ def test_models_lists_every_network(segbench_cli: Cli) -> None:
 
 @pytest.mark.parametrize("name", ["COLUMNS", "LINES", "TERMINAL_WIDTH"])
 def test_a_width_that_is_none_is_no_width(segbench_cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    for width in ("\u00b2", "x", "-1", ""):
+    for width in ("\u00b2", "x", "-1", "", "0"):
         monkeypatch.setenv(name, width)
         answer = segbench_cli("models", "enet")
         assert (answer.status, answer.err) == (0, "")
         assert answer.out.startswith("network ")
+
+
+@pytest.mark.parametrize(
+    "call", [("report", "{}", "--out", "o"), ("check", "-b", "{}"), ("history", "show", "{}"), ("profile", "{}:f")]
+)
+def test_a_name_that_no_file_can_have_is_one_line(segbench_cli: Cli, call: tuple[str, ...]) -> None:
+    answer = segbench_cli(*(part.format("n" * 300) for part in call))
+    assert answer.status == 2, answer.err
+    assert len(answer.err.strip().splitlines()) == 1
 
 
 def test_models_takes_patterns_and_prints_json(segbench_cli: Cli) -> None:

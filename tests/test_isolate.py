@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,10 @@ def act(task: str) -> str:
     if task == "garble":
         assert isolate._connection is not None
         isolate._connection.send_bytes(b"no pickle")
+    if task == "promise":
+        assert isolate._connection is not None
+        os.write(isolate._connection.fileno(), b"garbage of a length that never comes")
+        time.sleep(15)
     if task == "hang":
         time.sleep(600)
     return f"{task} in {os.getpid()}"
@@ -69,6 +74,11 @@ def test_a_hanging_task_is_ended() -> None:
     assert outcome.seconds < 60
 
 
+def test_a_task_that_writes_less_than_it_promises_is_ended() -> None:
+    (outcome,) = run_isolated(act, ["promise"], timeout_s=3)
+    assert outcome.failure == "timed out after 3 s"
+
+
 @pytest.mark.slow
 def test_leaving_early_ends_what_runs() -> None:
     started: list[str] = []
@@ -76,3 +86,21 @@ def test_leaving_early_ends_what_runs() -> None:
     assert next(outcomes).task == "one"
     outcomes.close()  # type: ignore[attr-defined]
     assert started[0] == "one"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_ctrl_c_while_the_fork_server_imports_is_not_its_own_to_tell(tmp_path: Path) -> None:
+    interrupted = "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    (tmp_path / "interrupted.py").write_text(interrupted + "os.kill(os.getpid(), signal.SIGINT)\n")
+    code = "from segbench.places.isolate import run_isolated; "
+    code += "print([outcome.result for outcome in run_isolated(abs, [-1], preload=['interrupted'])])"
+    places = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": places},
+    )
+    assert (done.stdout, done.stderr) == ("[1]\n", "")

@@ -341,7 +341,7 @@ def test_children_import_nothing_from_the_current_folder(in_folder: Path) -> Non
     """The `segbench` command itself does not look there; nor may the processes that it starts."""
     for name in ("random", "selectors", "signal", "struct", "tempfile"):
         (in_folder / f"{name}.py").write_text("raise SystemExit('imported from the current folder')\n")
-    code = "import sys; from segbench.cli import main; main()"
+    code = "import sys; from segbench.__main__ import main; main()"
     places = [place for place in sys.path if place not in ("", str(in_folder))]
     # Without the current folder, as the installed command is started.
     start = [sys.executable, "-c", f"import sys; sys.path.remove(''); {code}"]

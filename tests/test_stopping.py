@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from benchmarks import kills
-from segbench import catalog
+from segbench import catalog, stopping
 from segbench.accuracy.scenes import Scene, make_scene
-from segbench.cli import run, stopping
+from segbench.cli import run
 from segbench.errors import BadOption
 from segbench.job import Job
 from segbench.measure.record import Stage, measure_job
@@ -62,6 +62,47 @@ def test_a_signal_ends_a_call_in_one_line(
     assert answer.status == 128 + number
     by = "" if number == signal.SIGINT else f" by {number.name}"
     assert answer.err == f"segbench: stopped{by}; files are as they were before\n"
+
+
+TWICE = """
+import atexit, os, signal, sys
+from segbench import catalog
+from segbench.__main__ import main
+
+def stop(patterns: object) -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+catalog.match = stop
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+sys.argv = ["segbench", "models"]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_signals_after_the_first_change_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=False)
+    assert done.stderr == "segbench: stopped by SIGTERM; files are as they were before\n"
+    assert done.returncode == 143
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")
+def test_a_signal_while_the_command_line_is_imported_is_one_line_too(in_folder: Path) -> None:
+    (in_folder / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+    command = [sys.executable, "-m", "segbench", "models"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == "segbench: stopped by SIGTERM; files are as they were before\n"
+    assert done.returncode == 143
+
+
+def test_little_is_imported_before_signals_are_handled() -> None:
+    code = "import sys, segbench.__main__; print(sorted(name for name in sys.modules if name.startswith('segbench')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['segbench', 'segbench.__main__', 'segbench.stopping', 'segbench.version']\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends Unix signals")

@@ -19,7 +19,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from segbench.cli import commands, output, stopping
+from segbench import stopping
+from segbench.cli import commands, output
 from segbench.errors import ForwardError, SegbenchError, first_line
 
 # What other tools call a command.
@@ -42,14 +43,8 @@ FAILED, WRONG, UNEXPECTED, INTERRUPTED = 1, 2, 3, 130
 _FULL = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EDQUOT})
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
-    # A closed stream would give its number to the next file that is opened, and get it what is printed.
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+# What a path that is given can be, whoever looks for it.
+_NO_PATH = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -58,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
         # rich and typer take what they cannot read, such as a superscript digit, for a width.
-        if re.fullmatch("[0-9]{1,9}", os.environ.get(name, "0")) is None:
+        if re.fullmatch("[1-9][0-9]{0,8}", os.environ.get(name, "1")) is None:
             del os.environ[name]
     notes = _Notes()
     logging.getLogger("segbench").addHandler(notes)
@@ -144,6 +139,8 @@ def _in_words(error: Exception, rest: Sequence[str]) -> tuple[str, int]:
         # A reader that has seen enough, such as `head`, is no error to speak of.
         broken = isinstance(error, BrokenPipeError)
         return ("", 1) if broken else (f"standard output cannot be written: {error.strerror}", WRONG)
+    if isinstance(error, OSError) and error.errno in _NO_PATH and error.filename:
+        return f"no file can have the name {error.filename!s:.80}: {(error.strerror or '').lower()}", WRONG
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected error: {type(error).__name__}: {first_line(error)} ({Path(place.filename).name}:{place.lineno})\n"

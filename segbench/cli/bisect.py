@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from segbench import resolution
-from segbench.cli import options, stopping
+from segbench import resolution, stopping
+from segbench.cli import options
 from segbench.cli.long_run import say
 from segbench.cli.output import console, progress
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from segbench import resolution
-from segbench.cli import options, stopping
+from segbench import resolution, stopping
+from segbench.cli import options
 from segbench.cli.long_run import LongRun, say
 from segbench.cli.networks import check_sources, input_texts, own_networks, source_files, with_own_arguments
 from segbench.cli.output import check_targets, console, progress, progress_console, write_json

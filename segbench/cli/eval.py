@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segbench import limits, resolution
-from segbench.cli import options, stopping
+from segbench import limits, resolution, stopping
+from segbench.cli import options
 from segbench.cli.networks import check_sources, source_files
 from segbench.cli.output import check_targets, console, forget_json, progress, progress_console, write_json
 from segbench.errors import BadOption, SegbenchError

@@ -11,8 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segbench import files
-from segbench.cli import stopping
+from segbench import files, stopping
 from segbench.cli.terminal import terminal
 from segbench.records import store
 from segbench.records.record import Record

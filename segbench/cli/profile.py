@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from segbench import catalog, resolution
-from segbench.cli import options, stopping
+from segbench import catalog, resolution, stopping
+from segbench.cli import options
 from segbench.cli.networks import input_texts, own_networks, source_files, with_own_arguments
 from segbench.cli.output import Step, check_targets, console, progress, write_json, write_out
 from segbench.errors import BadOption, SegbenchError

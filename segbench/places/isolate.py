@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -96,11 +97,16 @@ class Slot(Place):
 def _start_server() -> None:
     """Start the fork server where no module of the current folder can stand in for one of Python's."""
     here = Path.cwd()
+    # Its own start unblocks signals.
+    resource_tracker.ensure_running()
+    # Ctrl-C reaches the server too, which ignores it only once the preload is imported.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.chdir(Path(os.__file__).parent)
     try:
         forkserver.ensure_running()
     finally:
         os.chdir(here)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def tell(news: Any) -> None:
@@ -132,6 +138,7 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
     _connection, _home, _number = connection, Path.cwd(), os.getpid()
     # The parent decides what ends; what the task starts, ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.setpgid(0, 0)
     os.dup2(2, 1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -192,17 +199,13 @@ class _Forked(Running[Task]):
         self._process, self._timeout_s = process, timeout_s
         self._started = time.monotonic()
         self.until = self._started + timeout_s
+        self._unread = bytearray()
 
     def collect(self, on_news: News[Task] | None) -> Outcome[Task] | None:
         """What the process said; a time limit that passed is an outcome."""
-        while self.connection.poll():
+        for kind, content in self._heard():
             heard = time.monotonic()
             self.until = heard + self._timeout_s
-            try:
-                kind, content = self.connection.recv()
-            except Exception:  # ended, or what came is nothing that was sent
-                self._process.join(timeout=5)
-                kind, content = "done", (None, _death(self._process.exitcode), None)
             if kind == "done":
                 self._end(patience_s=1.0)
                 result, failure, error = content
@@ -214,6 +217,25 @@ class _Forked(Running[Task]):
             self.end()
             return Outcome(self.task, None, f"timed out after {self._timeout_s:g} s", seconds)
         return None
+
+    def _heard(self) -> Iterator[tuple[str, Any]]:
+        """What has come whole; `recv` would wait for ever for the rest of what a user's code writes here by mistake."""
+        if not self.connection.poll():
+            return
+        try:
+            part = os.read(self.connection.fileno(), 1 << 20)
+            if not part:
+                raise EOFError
+            self._unread += part
+            # As `Connection.send` writes it: four bytes that say how long the pickle is, and the pickle.
+            while len(self._unread) >= 4 + (length := int.from_bytes(self._unread[:4], "big")):
+                message = self._unread[4 : 4 + length]
+                del self._unread[: 4 + length]
+                kind, content = pickle.loads(message)
+                yield kind, content
+        except Exception:  # ended, or what came is nothing that was sent
+            self._process.join(timeout=5)
+            yield "done", (None, _death(self._process.exitcode), None)
 
     def end(self) -> None:
         """Kill it and whatever it started."""

@@ -1,16 +1,23 @@
-"""A call that is stopped, by Ctrl-C or a signal: it ends as on an error, cleans up, and says what is kept."""
+"""A call that is stopped, by Ctrl-C or a signal: it ends as on an error, cleans up, and says what is kept.
+
+Signals are handled before anything else is imported, so this imports little.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from types import FrameType
 
 NOTHING = "files are as they were before"
 _kept = NOTHING
+_came = False
 
 
 class Stopped(BaseException):
@@ -28,14 +35,7 @@ class Stopped(BaseException):
 @contextlib.contextmanager
 def signals() -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP end the block with `Stopped`, so that drafts and child processes go with it."""
-    keeps(NOTHING)
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            # What nohup, or a shell for its background jobs, ignores stays ignored.
-            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                before[number] = signal.signal(number, _stop)
+    before = arm()
     try:
         yield
     finally:
@@ -43,8 +43,36 @@ def signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def arm() -> dict[int, Any]:
+    """Let the first of these signals raise `Stopped` from now on; the handlers that this replaced.
+
+    Those that follow it change nothing: they would end the cleaning up.
+    """
+    global _came  # noqa: PLW0603
+    keeps(NOTHING)
+    _came = False
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            # What nohup, or a shell for its background jobs, ignores stays ignored.
+            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, _stop)
+    return before
+
+
+def ignore() -> None:
+    """Ignore what `arm` handles: Python, as it ends, gives signals back their defaults, which change its status."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number)
+    global _came  # noqa: PLW0603
+    if not _came:
+        _came = True
+        raise Stopped(number)
 
 
 def keeps(what: str) -> None:
