@@ -241,6 +241,15 @@ def test_what_a_network_prints_goes_to_standard_error(folder: Path) -> None:
     assert done.stderr.count("NOISE") >= 3
 
 
+@pytest.mark.parametrize("closed", ["<&- 2>&-", "<&- >&- 2>&-", ">&-"])
+def test_closed_streams_are_nobodys_business(folder: Path, closed: str) -> None:
+    call = f"profile wild:Good --res 64x64 --no-speed --json rows.json {closed}"
+    done = subprocess.run(f"{sys.executable} -m segbench {call}", shell=True, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert json.loads((folder / "rows.json").read_text())[0]["failure"] is None
+    assert b"Traceback" not in done.stderr
+
+
 def test_what_a_network_starts_ends_with_it(folder: Path, segbench_cli: Cli) -> None:
     assert profile(segbench_cli, "wild:Forks").status == 0
     child = int((folder / "child").read_text())
