@@ -12,11 +12,12 @@ from segbench import stopping
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a measurement failed or regressed, 2 the call or its input was wrong."""
     stopping.arm()
-    # A closed stream would give its number to the next file that is opened, and get it what is printed.
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    # A closed stream would give its number to the next file that is opened, here or in a process that is started.
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # it takes the lowest free number: that of the stream
+            os.set_inheritable(nowhere, True)
+            setattr(sys, name, open(nowhere, "r" if name == "stdin" else "w"))  # noqa: PTH123, SIM115
     try:
         # Its own imports take long enough to be stopped.
         from segbench.cli import run

@@ -86,6 +86,10 @@ class Closes(Good):
     def forward(self, x):
         os.close(1)
         return super().forward(x)
+class Mutes(Good):
+    def forward(self, x):
+        sys.stdout = None
+        return super().forward(x)
 class Copies(Good):
     def forward(self, x):
         if os.fork():
@@ -256,6 +260,22 @@ def test_what_a_network_prints_goes_to_standard_error(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["model"] == "wild:Unruly"
     assert done.stderr.count("NOISE") >= 3
+
+
+@pytest.mark.parametrize("closed", ["<&- 2>&-", "<&- >&- 2>&-", ">&-"])
+def test_closed_streams_are_nobodys_business(folder: Path, closed: str) -> None:
+    call = f"profile wild:Good --res 64x64 --no-speed --json rows.json {closed}"
+    done = subprocess.run(f"{sys.executable} -m segbench {call}", shell=True, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert json.loads((folder / "rows.json").read_text())[0]["failure"] is None
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_network_without_standard_output_ends_quietly(folder: Path) -> None:
+    call = ["profile", "wild:Mutes", "--res", "64x64", "--no-speed"]
+    done = subprocess.run([sys.executable, "-m", "segbench", *call], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
 
 
 def test_what_a_network_starts_ends_with_it(folder: Path, segbench_cli: Cli) -> None:

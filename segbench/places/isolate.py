@@ -151,9 +151,10 @@ def _call(connection: Connection, function: Callable[[Any], Any], task: Any) -> 
         except BaseException as error:
             end_if_copy()
             connection.send(("done", (None, _reason(error), _importable(error))))
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    # A user's code may have put anything in their place, None too.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
     # Not as Python ends: what a user's code left behind to be done at the end is not waited for.
     os._exit(0)
 
