@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 NOTHING = "files are as they were before"
 _kept = NOTHING
-_came = False
+_told = False
+_raised: weakref.ref[Stopped] | None = None
 
 
 class Stopped(BaseException):
@@ -48,9 +50,9 @@ def arm() -> dict[int, Any]:
 
     Those that follow it change nothing: they would end the cleaning up.
     """
-    global _came  # noqa: PLW0603
+    global _told  # noqa: PLW0603
     keeps(NOTHING)
-    _came = False
+    _told = False
     before = {}
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -69,10 +71,15 @@ def ignore() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    global _came  # noqa: PLW0603
-    if not _came:
-        _came = True
-        raise Stopped(number)
+    global _raised  # noqa: PLW0603
+    # A library may have swallowed the one before.
+    if not _told and (_raised is None or _raised() is None):
+        error = Stopped(number)
+        _raised = weakref.ref(error)
+        try:
+            raise error
+        finally:
+            del error  # or its traceback would keep it alive
 
 
 def keeps(what: str) -> None:
@@ -90,5 +97,7 @@ def keeps_in(targets: Iterable[str | Path | None], what: str) -> None:
 
 def in_words(number: int = signal.SIGINT) -> tuple[str, int]:
     """What to say of a call that a signal stopped, and its exit status: 128 and the signal's number."""
+    global _told  # noqa: PLW0603
+    _told = True
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     return f"stopped{by}; {_kept}", 128 + number

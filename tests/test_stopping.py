@@ -71,6 +71,10 @@ from segbench.__main__ import main
 
 def stop(patterns: object) -> None:
     try:
+        os.kill(os.getpid(), signal.SIGHUP)
+    except BaseException:  # swallowed by a library
+        pass
+    try:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
         os.kill(os.getpid(), signal.SIGHUP)
