@@ -96,13 +96,13 @@ class Slot(Place):
 
 def _start_server() -> None:
     """Start the fork server where no module of the current folder can stand in for one of Python's."""
-    here = Path.cwd()
-    # Its own start unblocks signals.
-    resource_tracker.ensure_running()
-    # Ctrl-C reaches the server too, which ignores it only once the preload is imported.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    here, before = Path.cwd(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
     os.chdir(Path(os.__file__).parent)
     try:
+        # Its own start unblocks signals.
+        resource_tracker.ensure_running()
+        # Ctrl-C reaches the server too, which ignores it only once the preload is imported.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         forkserver.ensure_running()
     finally:
         os.chdir(here)
