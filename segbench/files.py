@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from segbench.errors import BadOption, OutputError
+from segbench.errors import BadOption, OutputError, legible
 
 try:
     import fcntl
@@ -36,7 +36,7 @@ _open: dict[Path, int] = {}
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file as `write_bytes` does."""
-    write_bytes(path, text.encode("utf-8", "replace"))
+    write_bytes(path, legible(text).encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import re
@@ -44,14 +45,11 @@ def check_integer(name: str, given: object) -> None:
     Raises:
         BadType: says what was given.
     """
-    try:
+    with contextlib.suppress(Exception):  # of a user's own type, or an array of several numbers
         operator.index(given)  # type: ignore[arg-type]
-    except Exception:  # of a user's own type, or an array of several numbers
-        whole = False
-    else:
-        whole = not isinstance(given, bool)
-    if not whole:
-        raise BadType(f"{name} must be a whole number: {given!r:.80} given")
+        if not isinstance(given, bool):
+            return
+    raise BadType(f"{name} must be a whole number: {given!r:.80} given")
 
 
 def check(name: str, given: float | None, least: float, most: float, *, above: bool = False, unit: str = "") -> None:

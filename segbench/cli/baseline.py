@@ -18,7 +18,7 @@ from segbench.cli.networks import check_sources
 from segbench.cli.output import console, progress
 from segbench.errors import BadOption
 from segbench.files import require_writable_file
-from segbench.units import scaled, significant
+from segbench.units import plural, scaled, significant
 
 app = typer.Typer(help="Keep Records to compare later runs with: save, update, show.", no_args_is_help=True)
 
@@ -99,8 +99,7 @@ def save(
         screen.print("no baseline is written", markup=False)
     else:
         then = "`segbench baseline update MODEL` adds what failed" if failed else "commit it"
-        number = f"{len(records)} {'network' if len(records) == 1 else 'networks'}"
-        screen.print(f"{number} saved in {baseline}: {then}", markup=False)
+        screen.print(f"{plural(len(records), 'network')} saved in {baseline}: {then}", markup=False)
     if failed:
         raise typer.Exit(1)
 

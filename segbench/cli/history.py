@@ -100,7 +100,7 @@ def report(
     changes, out = newest_first(searched, commits), console(json_path)
     if changes:
         out.print(change_table(changes))
-    what = f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
+    what = plural(len(changes), "change")
     out.print(f"{what} in {len(shown(searched))} series of {plural(len(commits), 'commit')}", style="dim", markup=False)
     if json_path is not None:
         write_out(json_path, json.dumps(as_json(changes), indent=1, ensure_ascii=False) + "\n")

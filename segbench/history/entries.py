@@ -7,16 +7,15 @@ by line (`.gitattributes`), so a history in a repository merges without a confli
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from segbench import files
-from segbench.errors import BadOption, OutputError, RecordError
+from segbench.errors import BadOption, RecordError
 from segbench.history.commits import Commit
-from segbench.records import reading
+from segbench.records import reading, store
 from segbench.records.processes import combine, without_frames
 from segbench.records.record import Record
 from segbench.report.escape import slug
@@ -70,30 +69,15 @@ def add(records: Iterable[Record], folder: Path, commit: Commit, machine: str | 
     known = {path: set(_read(path)) if path.exists() else set() for path in places}
     added = there = 0
     for path, entries in places.items():
-        lines = dict.fromkeys(entry.line().encode() for entry in entries)
-        new = [line for line in lines if line not in known[path]]
+        lines = dict.fromkeys(entry.line() for entry in entries)
+        new = [line for line in lines if line.encode() not in known[path]]
         added, there = added + len(new), there + len(entries) - len(new)
         if new:
-            _append(path, b"".join(line + b"\n" for line in new))
+            store.append_text(path, "".join(f"{line}\n" for line in new))
     attributes = folder / ".gitattributes"
     if not attributes.exists():
         files.write_text(attributes, _ATTRIBUTES)
     return added, there
-
-
-def _append(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            if file.tell():
-                # What an editor, or a run that was killed, left without its end.
-                file.seek(-1, os.SEEK_END)
-                content = content if file.read() == b"\n" else b"\n" + content
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def machine_of(record: Record) -> str:

@@ -12,7 +12,7 @@ from segbench.history.shifts import LEAST
 from segbench.records.results import Signature
 from segbench.report.escape import plain
 from segbench.report.listing import Listing
-from segbench.units import DASH
+from segbench.units import DASH, plural
 
 Searched = Sequence[tuple[Series, list[Change]]]
 
@@ -81,7 +81,7 @@ def relation(change: Change) -> str:
 def number_of_commits(change: Change) -> str:
     """``1 commit``, ``3 commits``, or words where a commit has no number."""
     count = change.commits
-    return "number of commits unknown" if count is None else f"{count} commit{'s' * (count != 1)}"
+    return "number of commits unknown" if count is None else plural(count, "commit")
 
 
 def change_table(changes: Sequence[Change]) -> Listing:

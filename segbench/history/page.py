@@ -52,7 +52,10 @@ def page(searched: Searched, commits: Sequence[Commit], title: str) -> str:
     parts = [
         element("h1", plain(title)),
         element(
-            "p", f"{plural(len(commits), 'commit')} from ", *ends, f"; {len(told):,} series, {len(changes):,} changes."
+            "p",
+            f"{plural(len(commits), 'commit')} from ",
+            *ends,
+            f"; {len(told):,} series, {plural(len(changes), 'change')}.",
         ),
         _changes(changes),
     ]

@@ -19,20 +19,24 @@ try:
 except ImportError:  # not a Unix
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append", "dumps", "lines", "read", "require_writable", "write_bytes", "write_text"]
+__all__ = ["append", "append_text", "dumps", "lines", "read", "require_writable", "write_bytes", "write_text"]
 
 _LOG = logging.getLogger(__name__)
 
 
 def append(path: Path, record: Record) -> None:
-    """Add one Record to a ``.jsonl`` file; it is on disk when this returns.
+    """Add one Record to a ``.jsonl`` file as `append_text` does."""
+    append_text(path, lines([record]))
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add whole lines to a file; they are on disk when this returns.
 
     A line that a killed run left unfinished is closed first, so it can spoil no other.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    line = lines([record])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file, _alone(file):
@@ -40,7 +44,7 @@ def append(path: Path, record: Record) -> None:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write(line.encode())
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

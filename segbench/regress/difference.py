@@ -79,7 +79,8 @@ def explain(before: Record, after: Record) -> list[str]:
     if before.signature and after.signature:
         calls = (before.signature.modules or [], after.signature.modules or [])
         wrapper = "network" if _own(before) else ""
-        culprits = [_path({"path": path.removeprefix(wrapper).removeprefix(".")}) for path in changed_calls(*calls)]
+        paths = [path.removeprefix(wrapper).removeprefix(".") for path in changed_calls(*calls)]
+        culprits = [path or "the network" for path in paths]
     lines = structural[:NAMED]
     if len(structural) > NAMED:
         lines.append(f"and {len(structural) - NAMED} more modules")

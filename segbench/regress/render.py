@@ -11,7 +11,7 @@ from segbench.records.timing_conditions import TimingConditions
 from segbench.regress.judge import MetricComparison, NetworkComparison, Outcome
 from segbench.regress.options import METRICS
 from segbench.regress.verdicts import FASTER, SAME, SLOWER, UNDECIDED
-from segbench.units import significant
+from segbench.units import plural, significant
 
 STYLE = {SAME: "default", FASTER: "green", SLOWER: "bold red", UNDECIDED: "yellow"}
 
@@ -143,6 +143,5 @@ def summary(outcome: Outcome) -> str:
         "added": len(outcome.added),
     }
     found = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing changed"
-    words = "network" if len(networks) == 1 else "networks"
     against = f" against {outcome.baseline}" if outcome.baseline else ""
-    return f"{len(networks)} {words}{against}: {found}: {'FAIL' if outcome.status else 'pass'}"
+    return f"{plural(len(networks), 'network')}{against}: {found}: {'FAIL' if outcome.status else 'pass'}"

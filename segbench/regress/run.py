@@ -39,7 +39,7 @@ def check_records(baseline: Baseline, current: Path, options: Options, patterns:
     def distance(before: Record) -> int:
         return min((len(mismatch(before, after)) for after in by_network.get(key(before)[:4], [])), default=0)
 
-    chosen, _ = choose(baseline.nearest(distance), patterns)
+    chosen, unnamed = choose(baseline.nearest(distance), patterns)
     outcome = compare_records(
         chosen,
         {name: record for name, record in found.items() if _wanted(record, patterns)},
@@ -50,8 +50,7 @@ def check_records(baseline: Baseline, current: Path, options: Options, patterns:
         raise RecordError(
             f"nothing to compare: the baseline has {_listed(outcome.removed)}, {current} has {_listed(outcome.added)}"
         )
-    records = [*(network.after for network in outcome.networks), *baseline.records(), *found.values()]
-    nowhere = [pattern for pattern in patterns if not any(_wanted(record, [pattern]) for record in records)]
+    nowhere = [pattern for pattern in unnamed if not any(_wanted(record, [pattern]) for record in found.values())]
     outcome.warnings += [f"{pattern}: neither in the baseline nor in {current}" for pattern in nowhere]
     for network in outcome.networks:
         network.not_judged += _elsewhere(baseline, network.name) if network.not_judged else ""
